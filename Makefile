@@ -1,0 +1,82 @@
+# `make` alone shows what there is. Works with GNU make 3.81 (macOS) and later.
+
+PYTHON  ?=
+ARGS    ?=
+THREADS ?= 2
+SELECT  :=
+PY      := .venv/bin/python
+# Floating-point sums depend on the number of threads, so whatever compares or times results fixes it.
+PINNED  := OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test test-all static unit notebooks lab bench format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run, THREADS=2 for tests and benchmarks.'
+
+run: .venv/.installed-run ## the walkthrough: SequenceMatch on one page, in a minute
+	.venv/bin/smatch walkthrough $(ARGS)
+
+test: static unit notebooks ## lint, types, tests and notebooks
+
+test-all: SELECT = -m ''
+test-all: static unit notebooks ## the same with the slow tests
+
+static: .venv/.installed-test ## lint, formatting and types only
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+unit: .venv/.installed-test ## the tests only
+	$(PINNED) $(PY) -m pytest $(SELECT)
+
+notebooks: .venv/.installed-test ## run every notebook and compare its outputs with the stored ones
+ifeq ($(NOTEBOOKS),)
+	@echo 'notebooks/ holds no notebook yet: nothing to validate.'
+else
+	$(PINNED) $(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=60 $(NOTEBOOKS)
+endif
+
+lab: .venv/.installed-lab ## open the notebooks in JupyterLab
+	$(PY) -m jupyterlab --notebook-dir=notebooks
+
+bench: .venv/.installed-test ## time the exact algorithms against the plain ones
+	$(PINNED) $(PY) benchmarks/occupancy.py
+	$(PINNED) $(PY) benchmarks/tabular.py
+
+format: .venv/.installed-test ## repair what ruff can repair
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+clean: ## remove caches, builds and reports; .venv/ and learn/ (a student's work) stay
+	rm -rf build dist walkthrough.html .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find smatch_edu tests benchmarks data notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+# An environment that is there is used as it is. A pyenv shim may exist and not run: so each candidate is tried.
+$(PY):
+	@for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11 python3.10; do \
+	  "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	    || continue; \
+	  echo "Making .venv with $$("$$python" --version) ($$python)"; \
+	  "$$python" -m venv --clear .venv && exit 0; \
+	  rm -rf .venv; exit 1; \
+	done; \
+	echo 'smatch_edu needs Python 3.10, 3.11, 3.12 or 3.13 with its venv module, and found none' >&2; \
+	echo 'named $(PYTHON) python3 python3.13 python3.12 python3.11 or python3.10.' >&2; \
+	echo 'Install one (on Debian and Ubuntu python3-venv too), or name it: make run PYTHON=/path/to/python3.12' >&2; \
+	exit 1
+
+# A stamp for each set of extras, written only when pip has finished. The larger sets contain the smaller ones.
+.venv/.installed-run:  EXTRAS =
+.venv/.installed-run:  CONTAINS =
+.venv/.installed-lab:  EXTRAS = [notebooks]
+.venv/.installed-lab:  CONTAINS = .venv/.installed-run
+.venv/.installed-test: EXTRAS = [dev,notebooks]
+.venv/.installed-test: CONTAINS = .venv/.installed-run .venv/.installed-lab
+.venv/.installed-%: pyproject.toml | $(PY)
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip
+	$(PY) -m pip install -e '.$(EXTRAS)'
+	@touch $@ $(CONTAINS)
