@@ -53,7 +53,8 @@ format: .venv/.installed-test ## repair what ruff can repair
 
 clean: ## remove caches, builds and reports; .venv/ and learn/ (a student's work) stay
 	rm -rf build dist walkthrough.html .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find smatch_edu tests benchmarks data notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+	find . \( -name .venv -o -name .git -o -name learn \) -prune -o \
+	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # An environment that is there is used as it is. A pyenv shim may exist and not run: so each candidate is tried.
 $(PY):
@@ -65,11 +66,13 @@ $(PY):
 	  rm -rf .venv; exit 1; \
 	done; \
 	echo 'smatch_edu needs Python 3.10, 3.11, 3.12 or 3.13 with its venv module, and found none' >&2; \
-	echo 'named $(PYTHON) python3 python3.13 python3.12 python3.11 or python3.10.' >&2; \
+	echo 'named $(strip $(PYTHON) python3 python3.13 python3.12 python3.11) or python3.10.' >&2; \
 	echo 'Install one (on Debian and Ubuntu python3-venv too), or name it: make run PYTHON=/path/to/python3.12' >&2; \
 	exit 1
 
 # A stamp for each set of extras, written only when pip has finished. The larger sets contain the smaller ones.
+# Where the environment's Python is gone (after a system upgrade, say), so is what the stamps stand for.
+$(shell test -x $(PY) || rm -f .venv/.installed-*)
 .venv/.installed-run:  EXTRAS =
 .venv/.installed-run:  CONTAINS =
 .venv/.installed-lab:  EXTRAS = [notebooks]

@@ -7,7 +7,7 @@
     >>> DIVERGENCES["chi2"](learner=np.array([0.5, 0.5]), expert=np.array([0.25, 0.75]))
     0.3333...
 
-Source: Garg et al. 2021 (IQ-Learn), section 5; Cundy & Ermon 2023, section 3.2. The skew KL, and the fact that it is
+Source: Garg et al. 2021 (IQ-Learn), section 5; Cundy & Ermon 2023, section 3. The skew KL, and the fact that it is
 what the sampled χ²-mixture loss minimises, is this project's (notebooks/04_duality.ipynb).
 """
 
@@ -81,8 +81,8 @@ class Divergence:
 
         Args:
             x: any shape.
-            clipped: keep φ constant past its peak, as the conjugate of an f on u ≥ 0 is. `False` follows the formula on:
-                the maximum of the objective is the same and the gradient does not vanish, so training uses it.
+            clipped: keep φ constant past its peak, as the conjugate of an f on u ≥ 0 is. `False` follows the formula
+                on: the maximum of the objective is the same and the gradient does not vanish, so training uses it.
         """
         return self._phi(x, clipped=clipped)
 

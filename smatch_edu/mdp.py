@@ -1,10 +1,11 @@
 """Typing as a Markov decision process: every string up to a length is a state, and the keyboard may slip.
 
-A state is the text that stands now. Pressing a token appends, `<backspace>` deletes the last token, `<eos>` finishes. The
-states form a tree, so an occupancy costs one sweep up and one sweep down instead of a linear solve: with backspace a state
-is reached from its parent and from its children, but a leaf's visits are a known multiple of its parent's.
+A state is the text that stands now. Pressing a token appends, `<backspace>` deletes the last token, `<eos>`
+finishes. The states form a tree, so an occupancy costs one sweep up and one sweep down instead of a linear solve:
+with backspace a state is reached from its parent and from its children, but a leaf's visits are a known multiple of
+its parent's.
 
-Built by hand in notebooks/02_occupancy.ipynb. Source: Cundy & Ermon 2023, section 2.2, equation (1) and section 3.3.
+Built by hand in notebooks/02_occupancy.ipynb. Source: Cundy & Ermon 2023, section 2.2 (equation 1) and section 3.
 """
 
 from __future__ import annotations
@@ -311,8 +312,8 @@ class StringMDP:
             (states, actions) float64, of the kind that `policy` is.
 
         Raises:
-            ValueError: γ outside (0, 1); a wrong shape; a row with NaN, a negative entry, a sum other than 1, or mass on an
-                illegal action.
+            ValueError: γ outside (0, 1); a wrong shape; a row with NaN, a negative entry, a sum other than 1, or
+                mass on an illegal action.
         """
         check_discount(gamma)
         return self._occupancy(policy, gamma=gamma)
@@ -327,9 +328,7 @@ class StringMDP:
         absorbed = 1 - visits.sum()
         return torch.cat([visits, absorbed[None]])[:, None] * policy
 
-    def visits(
-        self, policy: Keys, gamma: float, source: Float[Tensor, " texts"]
-    ) -> Float[Tensor, " texts"]:
+    def visits(self, policy: Keys, gamma: float, source: Float[Tensor, " texts"]) -> Float[Tensor, " texts"]:
         """v = source + γ P_πᵀ v: how often each text is stood at, when `source` is put in. γ = 1 is allowed.
 
         Upward, each state learns its visits as (a multiple of its parent's) + (a constant): v = reach·v_parent + given.
@@ -347,7 +346,9 @@ class StringMDP:
             if level < self.max_length:
                 back = back_by_level[level + 1]
                 returned = 1 - (back * reach[level + 1]).view(-1, self.num_tokens).sum(dim=1)
-                given[level] = (given[level] + (back * given[level + 1]).view(-1, self.num_tokens).sum(dim=1)) / returned
+                given[level] = (
+                    given[level] + (back * given[level + 1]).view(-1, self.num_tokens).sum(dim=1)
+                ) / returned
                 if level > 0:
                     reach[level] = typed_by_level[level - 1] / returned
             elif level > 0:
@@ -358,10 +359,9 @@ class StringMDP:
             visits.append(reach[level] * visits[-1].repeat_interleave(self.num_tokens) + given[level])
         return torch.cat(visits)
 
-    def values(
-        self, policy: Keys, gamma: float, reward: Float[Tensor, " states"]
-    ) -> Float[Tensor, " states"]:
-        """x = reward + γ P_π x: the discounted reward to come from every state, absorbing one included. Adjoint of `visits`.
+    def values(self, policy: Keys, gamma: float, reward: Float[Tensor, " states"]) -> Float[Tensor, " states"]:
+        """x = reward + γ P_π x: the discounted reward to come from every state, absorbing one included. Adjoint of
+        `visits`.
 
         Upward, each state learns its value as given + share·x_parent; downward, the numbers follow.
         """
@@ -414,7 +414,8 @@ class StringMDP:
     ) -> tuple[Int[np.ndarray, "trajectories time+1"], Int[np.ndarray, "trajectories time"]]:
         """Trajectories from the empty text: the states stood at and the actions pressed (the meant keys).
 
-        A trajectory that finished stays in the absorbing state and presses `<eos>`; one that did not is cut at max_actions.
+        A trajectory that finished stays in the absorbing state and presses `<eos>`; one that did not is cut at
+        max_actions.
         """
         policy = torch.as_tensor(policy, dtype=torch.float64)
         self.check_policy(policy)

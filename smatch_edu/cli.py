@@ -1,0 +1,48 @@
+"""The `smatch` command. Each subcommand is a dataclass and the function that takes it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from smatch_edu.walkthrough import WalkthroughConfig, walkthrough
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command(name="walkthrough")
+def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> None:
+    """Type real words at a noisy keyboard, train the typist exactly, and write a report."""
+    walkthrough(config)
+
+
+@app.command(name="version")
+def run_version() -> None:
+    """Print the versions of the package and of what its results depend on."""
+    import platform
+
+    import numpy
+    import scipy
+    import torch
+
+    from smatch_edu import __version__
+
+    print(
+        f"smatch_edu {__version__}  python {platform.python_version()}  torch {torch.__version__}  "
+        f"numpy {numpy.__version__}  scipy {scipy.__version__}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. What the user can mend is said in one line, exit code 2; Ctrl-C ends with 130."""
+    try:
+        app.cli(prog="smatch", description="SequenceMatch, taught and implemented.", args=arguments)
+    except (ValueError, OSError) as error:
+        print(f"smatch: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("smatch: interrupted; nothing half-written is left", file=sys.stderr)
+        return 130
+    return 0

@@ -1,0 +1,763 @@
+"""Exact divergence minimisation on a `StringMDP`: over policies (primal), and over logits (dual).
+
+    min_π D_f(ρ_π ‖ ρ_E) - α H(π)  =  α max_ℓ J(ℓ),     J(ℓ) = E_E[(1/α) φ(α r)] - (1-γ) V(s0)
+    r(s,a) = ℓ(a|s) - γ E[V(s')],   V(s) = log Σ_a exp ℓ(a|s)
+
+Each side bounds the other, so every answer carries its own certificate, the duality gap: the cost of the policy
+found, less the dual value of a reward found. Neither solver is told it is done by anything else.
+
+The dual climbs in the *reward*: it is a smooth bijection of the logits, J is concave in it, and where the expert
+never goes it is known (the edge of φ's domain, -f'(∞)), so only the rewards on the data are unknown. They are
+written as αr = -f'(u), u > 0, which is the domain of φ and no more; at the optimum u = ρ_π/ρ_E.
+
+Built by hand in notebooks/04_duality.ipynb. Source: Cundy & Ermon 2023, section 3; Garg et al. 2021, section 4.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from scipy.optimize import minimize
+from torch import Tensor
+
+from smatch_edu.arrays import answers_in_kind
+from smatch_edu.divergences import Divergence, check_measure, get_divergence
+from smatch_edu.mdp import Keys, StringMDP, check_discount
+
+Table = Float[np.ndarray, "states actions"]
+Vector = Float[Tensor, " keys"]
+
+TRUST = 4.0  # one round of the solver moves log u, or a policy's logit, by at most this much
+ROUND = 250  # evaluations in one round
+EXTENSION = 1e-6  # distance from the edge of φ's domain below which the "sample" solver continues φ as a parabola
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What a solver found.
+
+    Attributes:
+        value: min D_f - αH as this solver sees it: the cost of `policy` (primal) or α J (dual). Infinite if no
+            policy can keep the divergence finite.
+        policy: (states, actions).
+        logits: (states, actions), -∞ at illegal actions. Its softmax is `policy`; its soft value solves the dual.
+        divergence: D_f(ρ_π ‖ ρ_E) of that policy.
+        entropy: H = -E_ρ[log π].
+        gap: an upper bound on how far `value` is from the optimum (cost of the policy less αJ).
+        converged: gap ≤ tolerance.
+        num_evaluations: how often the objective and its gradient were computed.
+        values: the objective at every evaluation, for plots.
+        gaps: the certified gap at the start of every round.
+        seconds: wall time.
+    """
+
+    value: float
+    policy: Table
+    logits: Table
+    divergence: float
+    entropy: float
+    gap: float
+    converged: bool
+    num_evaluations: int
+    values: list[float] = field(repr=False)
+    gaps: list[float] = field(repr=False)
+    seconds: float
+
+
+# -- the public solvers ------------------------------------------------------------------------------------------
+
+
+def minimise_divergence(
+    mdp: StringMDP,
+    expert_occupancy: Any,
+    divergence: str | Divergence = "chi2",
+    gamma: float = 0.9,
+    alpha: float = 1.0,
+    *,
+    initial_policy: Any = None,
+    tolerance: float = 1e-8,
+    max_rounds: int = 40,
+) -> Solution:
+    """Primal: minimise D_f(ρ_π ‖ ρ_E) - αH(π) over policies, by quasi-Newton steps on their logits.
+
+    Total variation has no gradient at its optimum: its policy is taken from the dual, and its cost evaluated here.
+
+    Args:
+        mdp: the keyboard that the learner types on.
+        expert_occupancy: ρ_E, (states, actions); for clean demonstrations the occupancy on `mdp.without_noise()`.
+        divergence: a key of `DIVERGENCES`, or a `Divergence`.
+        gamma: discount, in (0, 1).
+        alpha: weight of the entropy, > 0.
+        initial_policy: warm start, (states, actions).
+        tolerance: the gap at which to stop.
+        max_rounds: of `ROUND` evaluations each; if they do not suffice, `converged` is False.
+
+    Raises:
+        ValueError: anything out of range, of the wrong shape, or not a distribution.
+    """
+    problem = _Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
+    if not problem.feasible:
+        return problem.infeasible()
+    if not problem.divergence.smooth:
+        dual = maximise_objective(
+            mdp, expert_occupancy, divergence, gamma, alpha, initial_policy=initial_policy, tolerance=tolerance
+        )
+        initial_policy, max_rounds = dual.policy, 0
+        certificate = dual.value
+    else:
+        certificate = -math.inf
+
+    def cost(policy: Vector, occupancy: Vector) -> Tensor:
+        return problem.cost(policy, occupancy)
+
+    def bound(occupancy: Vector) -> float:
+        return max(certificate, problem.bound(occupancy)) if problem.divergence.smooth else certificate
+
+    return _descend(problem, cost, bound, initial_policy, tolerance, max_rounds)
+
+
+def maximise_objective(
+    mdp: StringMDP,
+    expert_occupancy: Any,
+    divergence: str | Divergence = "chi2",
+    gamma: float = 0.9,
+    alpha: float = 1.0,
+    *,
+    next_value: str = "expectation",
+    initial_policy: Any = None,
+    tolerance: float = 1e-8,
+    max_rounds: int = 40,
+) -> Solution:
+    """Dual: maximise J(ℓ). Reports α·max J, which equals the primal's value, and the policy softmax ℓ.
+
+    Args:
+        next_value: "expectation": r subtracts γE[V(s')]. "sample": φ is averaged over rewards that subtract γV(s')
+            for the s' that was typed, as training on trajectories does; with noise its optimum is another one
+            (Jensen), and its `gap` is an estimate from the gradient, since no divergence is being minimised.
+
+        The other arguments and the errors are those of `minimise_divergence`.
+    """
+    if next_value not in ("expectation", "sample"):
+        raise ValueError(f'next_value is {next_value!r}; it must be "expectation" or "sample"')
+    problem = _Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
+    if not problem.feasible:
+        return problem.infeasible()
+    sampled = next_value == "sample" and mdp.noise > 0
+    return _ascend(problem, sampled, initial_policy, tolerance, max_rounds)
+
+
+def sampled_mixture(
+    mdp: StringMDP,
+    expert_occupancy: Any,
+    gamma: float = 0.9,
+    alpha: float = 1.0,
+    *,
+    buffer: Any = None,
+    refresh: float = 0.5,
+    tolerance: float = 1e-7,
+    max_refreshes: int = 500,
+) -> Solution:
+    """The mixture as the paper trains it: maximise E_E[r - c r²] - c E_B[r²] - (1-γ)V(s0), c = α/4, with the samples
+    B held fixed.
+
+    Between maximisations the buffer takes in the new learner: ρ_B ← (1-refresh) ρ_B + refresh ρ_π. The fixed point has
+    r = (ρ_E - ρ_π)/(2c(ρ_E + ρ_π)), the stationarity condition of the *skew KL*, not of the χ²-mixture.
+
+    Args:
+        buffer: (states, actions). If given it stays frozen, and the optimum is that of Σ (ρ_E-ρ_π)²/(ρ_E+ρ_B) - αH.
+        refresh: in (0, 1], the share of the buffer that is new.
+        tolerance: on Σ|ρ_B - ρ_π| (on the gap, if the buffer is frozen).
+
+    Returns:
+        A `Solution`; its `divergence` is Σ (ρ_E-ρ_π)²/(ρ_E+ρ_B), and `gap` the total distance between buffer and
+        learner (the certified gap, if frozen).
+
+    Source: Cundy & Ermon 2023, section 3; Al-Hafez et al. 2023 (LS-IQ).
+    """
+    if not 0 < refresh <= 1:
+        raise ValueError(f"refresh is {refresh}; it must be in (0, 1]")
+    start = time.perf_counter()
+    frozen = buffer is not None
+    if not frozen:
+        buffer = mdp.occupancy(mdp.uniform(), gamma)
+    held = _checked_table(mdp, buffer, "buffer")
+    policy, values, gaps, evaluations, distance = None, [], [], 0, math.inf
+    for _ in range(1 if frozen else max_refreshes):
+        problem = _Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=held)
+        if not problem.feasible:
+            return problem.infeasible()
+        # A gap of g leaves the occupancy wrong by about √g, which has to be small beside the step of the buffer.
+        inner = tolerance if frozen else min(1e-3 * distance**2, 1e-6)
+        solution = _ascend(problem, False, policy, inner, 40 if frozen else 1)
+        policy = solution.policy
+        learner = mdp.keys(torch.as_tensor(mdp.occupancy(policy, gamma))).flatten()
+        distance = solution.gap if frozen else (held - learner).abs().sum().item()
+        values += solution.values
+        gaps.append(distance)
+        evaluations += solution.num_evaluations
+        if frozen or distance <= tolerance:
+            break
+        held = (1 - refresh) * held + refresh * learner
+    return Solution(
+        value=solution.value,
+        policy=solution.policy,
+        logits=solution.logits,
+        divergence=solution.divergence,
+        entropy=solution.entropy,
+        gap=distance,
+        converged=solution.converged if frozen else distance <= tolerance,
+        num_evaluations=evaluations,
+        values=values,
+        gaps=gaps,
+        seconds=time.perf_counter() - start,
+    )
+
+
+class SummaryTerms(NamedTuple):
+    """The terms of the summary objective, each before its weight."""
+
+    forward_kl: Any
+    reverse_kl: Any
+    product: Any
+    backspace: Any
+    squared: Any
+
+
+def summary_terms(mdp: StringMDP, policy: Any, expert_occupancy: Any, gamma: float) -> SummaryTerms:
+    """The five terms that a machine-written summary of the paper gives as "the" objective, on occupancies p = ρ_E, q
+    = ρ_π.
+
+    forward_kl: E_p[log p/q]; reverse_kl: E_q[log q/p]; product: E_pq[log pq/(p·q)], zero whatever the policy, since
+    pq *is* p·q;
+    backspace: E_q[log q(b|x)/p(b|x)], infinite as soon as the learner deletes where the demonstrator never does;
+    squared: E_pq[(p-q)²/pq], which is Σ (p-q)² over what either can do. It is not the paper's objective:
+    notebooks/A1_reading_the_summary.
+
+    Returns:
+        Floats, or tensors with gradient if `policy` is a tensor.
+    """
+    check_discount(gamma)
+    expert = _checked_table(mdp, expert_occupancy, "expert occupancy")
+    terms = _summary_terms(mdp, torch.as_tensor(policy, dtype=torch.float64), expert, gamma)
+    return terms if isinstance(policy, Tensor) else SummaryTerms(*(term.item() for term in terms))
+
+
+def minimise_summary_objective(
+    mdp: StringMDP,
+    expert_occupancy: Any,
+    gamma: float = 0.9,
+    *,
+    product_weight: float = 1.0,
+    backspace_weight: float = 1.0,
+    squared_weight: float = 1.0,
+    initial_policy: Any = None,
+    max_rounds: int = 10,
+) -> Solution:
+    """Minimise E_p[log p/q] + E_q[log q/p] + λ·product + μ·backspace + η·squared over policies (see `summary_terms`).
+
+    The reverse KL in it keeps the learner off every key that the expert never presses; if that is impossible the
+    value is infinite. There is no dual, so `gap` is ∞ and `converged` says only that the gradient vanished.
+    """
+    weights = torch.tensor([1.0, 1.0, product_weight, backspace_weight, squared_weight], dtype=torch.float64)
+    if not (torch.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(f"weights are {weights[2:].tolist()}; each must be finite and ≥ 0")
+    problem = _Problem.of(mdp, expert_occupancy, "reverse_kl", gamma, 1.0)
+    if not problem.feasible:
+        return problem.infeasible()
+
+    def cost(policy: Vector, occupancy: Vector) -> Tensor:
+        table = mdp.table(mdp.unflatten(policy))
+        terms = torch.stack(list(_summary_terms(mdp, table, problem.expert, gamma)))
+        return (torch.where(weights > 0, weights * terms, 0.0)).sum()
+
+    return _descend(problem, cost, lambda occupancy: -math.inf, initial_policy, 0.0, max_rounds)
+
+
+def objective(
+    mdp: StringMDP,
+    expert_occupancy: Any,
+    logits: Any,
+    divergence: str | Divergence = "chi2",
+    gamma: float = 0.9,
+    alpha: float = 1.0,
+    *,
+    next_value: str = "expectation",
+) -> Any:
+    """J(ℓ) exactly: E_E[(1/α) φ(α r)] - (1-γ) V(s0); -∞ where αr leaves φ's domain at any legal (s,a), on the data
+    or off it.
+
+    Args:
+        logits: (states, actions), numpy array or tensor; illegal entries are ignored.
+        next_value: "expectation" or "sample", as in `maximise_objective`. Off the data, where φ is not evaluated,
+            the domain is that of the expected reward either way.
+
+    Returns:
+        A float; a tensor, differentiable in the logits, if they are one.
+    """
+    if next_value not in ("expectation", "sample"):
+        raise ValueError(f'next_value is {next_value!r}; it must be "expectation" or "sample"')
+    problem = _Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
+    if tuple(logits.shape) != (mdp.num_states, mdp.num_actions):
+        raise ValueError(
+            f"logits have shape {tuple(logits.shape)}; {(mdp.num_states, mdp.num_actions)} (states, actions) was wanted"
+        )
+    return problem.objective(logits, sampled=next_value == "sample")
+
+
+# -- the problem -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """min D_f(ρ_π ‖ ρ_E) - αH on the keys that keep it finite.
+
+    `expert` and everything else here is one vector over keys (see `mdp.Keys`). With a `buffer` the divergence is the
+    frozen mixture's Σ (ρ_E-ρ)²/(ρ_E+ρ_B), whose φ-term is ρ_E x - (ρ_E+ρ_B) x²/4.
+    """
+
+    mdp: StringMDP
+    expert: Vector
+    divergence: Divergence
+    gamma: float
+    alpha: float
+    buffer: Vector | None
+    support: Bool[Tensor, " keys"]
+    floor: Vector
+    missed: float
+    feasible: bool
+
+    @classmethod
+    def of(
+        cls,
+        mdp: StringMDP,
+        expert_occupancy: Any,
+        divergence: str | Divergence,
+        gamma: float,
+        alpha: float,
+        buffer: Vector | None = None,
+    ) -> _Problem:
+        """Check the arguments and find out which keys may be pressed, and what they earn where the expert never
+        presses them."""
+        chosen = get_divergence(divergence)
+        check_discount(gamma)
+        if not (alpha > 0 and math.isfinite(alpha)):
+            raise ValueError(f"alpha is {alpha}; the weight of the entropy must be a positive number")
+        expert = (
+            expert_occupancy
+            if isinstance(expert_occupancy, Tensor) and expert_occupancy.ndim == 1
+            else _checked_table(mdp, expert_occupancy, "expert occupancy")
+        )
+        legal = mdp.keys(torch.tensor(mdp.legal), illegal=False).flatten()
+        support = legal & (expert > 0 if buffer is None else expert + buffer > 0)
+        price = chosen.scale * chosen.slope_at_infinity
+        usable = legal if math.isfinite(price) else support
+        viable, usable = _viable(mdp, usable, legal)
+        # A state that nothing usable leads to needs some policy all the same: there every legal key earns the same.
+        stranded = _spread(mdp, ~viable) & legal
+        edge = -price / alpha if math.isfinite(price) else 0.0
+        floor = torch.full_like(expert, -math.inf)
+        floor[stranded] = 0.0
+        floor[usable] = edge
+        # What the expert does and the learner must not, to stay among usable keys, costs f(0) whatever she does.
+        lost = support & ~usable
+        missed = expert[lost].sum().item() * chosen.f_at_zero if lost.any() else 0.0
+        if buffer is not None and lost.any():
+            missed = (expert[lost] ** 2 / (expert + buffer)[lost]).sum().item()
+        missed *= chosen.scale
+        return cls(mdp, expert, chosen, gamma, alpha, buffer, support & usable, floor, missed, bool(viable[0]))
+
+    def infeasible(self) -> Solution:
+        """No policy keeps the divergence finite."""
+        policy = self.mdp.uniform()
+        with np.errstate(divide="ignore"):
+            logits = np.log(policy)
+        return Solution(math.inf, policy, logits, math.inf, math.nan, 0.0, True, 0, [], [], 0.0)
+
+    # the primal's side
+
+    def cost(self, policy: Vector, occupancy: Vector) -> Tensor:
+        """D_f - αH of a policy."""
+        log_policy = torch.log(torch.where(policy > 0, policy, 1.0))
+        return self.distance(occupancy) + self.alpha * (occupancy * log_policy).sum()
+
+    def distance(self, occupancy: Vector) -> Tensor:
+        """D_f(ρ ‖ ρ_E), or the frozen mixture's."""
+        if self.buffer is None:
+            return self.divergence.integrand(occupancy, self.expert).sum()
+        both = self.expert + self.buffer
+        return torch.where(both > 0, (self.expert - occupancy) ** 2 / torch.where(both > 0, both, 1.0), 0.0).sum()
+
+    def bound(self, occupancy: Vector) -> float:
+        """α J at the reward that would be optimal if `occupancy` were: a lower bound on every policy's cost."""
+        reward = self.reward(self.log_ratio(occupancy))
+        values, _ = soft_values(self.mdp, self.rewards_everywhere(reward), self.gamma)
+        return self.alpha * (self.gain(reward, values, sampled=False) - (1 - self.gamma) * values[0]).item()
+
+    # the dual's side; `log_ratio` = log u, the unknowns, one per key on the data
+
+    def log_ratio(self, occupancy: Vector) -> Tensor:
+        """The unknowns that are right if `occupancy` is the learner's: log(ρ/ρ_E); the reward itself where that is
+        not used."""
+        on_data = self.expert[self.support]
+        if self.buffer is not None:
+            return 2 * (on_data - occupancy[self.support]) / (on_data + self.buffer[self.support])
+        if not self.divergence.smooth:
+            return torch.clamp(on_data - occupancy[self.support], -1, 1) * 0
+        return torch.log(torch.clamp(occupancy[self.support] / on_data, min=1e-300))
+
+    def reward(self, unknowns: Tensor) -> Tensor:
+        """r on the data: -f'(u)/α."""
+        if self.buffer is not None or not self.divergence.smooth:
+            return unknowns / self.alpha
+        return self.divergence.reward(torch.exp(unknowns)) / self.alpha
+
+    def curvature(self, unknowns: Tensor, occupancy: Vector) -> Tensor:
+        """The size of -∂²J/∂unknown², roughly: what makes all unknowns equally easy to find."""
+        on_data = self.expert[self.support]
+        if self.buffer is not None:
+            return (on_data + self.buffer[self.support]) / self.alpha + occupancy[self.support] / self.alpha**2
+        if not self.divergence.smooth:
+            return on_data / self.alpha**2
+        unknowns = unknowns.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(self.reward(unknowns).sum(), unknowns)
+        return on_data * torch.exp(unknowns.detach()) * (slope.abs() + slope**2)
+
+    def box(self, unknowns: Tensor) -> tuple[Tensor, Tensor]:
+        """How far the unknowns may move in one round."""
+        if not self.divergence.smooth:
+            edge = -self.divergence.domain
+            return torch.full_like(unknowns, -edge), torch.full_like(unknowns, edge)
+        return unknowns - TRUST, unknowns + TRUST
+
+    def rewards_everywhere(self, reward: Tensor) -> Vector:
+        """The rewards on the data, completed by the edge of the domain where the expert never goes."""
+        return self.floor.masked_scatter(self.support, reward)
+
+    def gain(self, reward: Tensor, values: Float[Tensor, " states"], sampled: bool, extend: bool = False) -> Tensor:
+        """E_E[(1/α) φ(α r)]; `sampled` averages φ over the text that is really typed, instead of r."""
+        on_data = self.expert[self.support]
+        if self.buffer is not None:
+            x = self.alpha * reward
+            return (self.missed + (on_data * x - (on_data + self.buffer[self.support]) * x**2 / 4).sum()) / self.alpha
+        phi = self._extended_phi if extend else self.divergence.phi
+        if not (sampled and self.mdp.noise > 0):
+            return (self.missed + (on_data * phi(self.alpha * reward)).sum()) / self.alpha
+        token = self._support_tokens
+        texts, pressed = token.T
+        expected = (on_data[len(token) :] * phi(self.alpha * reward[len(token) :])).sum()
+        children = values[self.mdp.num_tokens * texts[:, None] + 1 + torch.arange(self.mdp.num_tokens)]
+        other = self.mdp.noise / (self.mdp.num_tokens - 1)
+        typed = torch.full_like(children, other).scatter(1, pressed[:, None], 1 - self.mdp.noise)
+        surprise = self.gamma * ((typed * children).sum(dim=1, keepdim=True) - children)
+        outcomes = phi(self.alpha * (reward[: len(token), None] + surprise))
+        return (self.missed + (on_data[: len(token), None] * typed * outcomes).sum() + expected) / self.alpha
+
+    @property
+    def _support_tokens(self) -> Tensor:
+        """(text, token) of the keys on the data that are tokens; they come first in the support."""
+        return self.mdp.unflatten(self.support).tokens.nonzero()
+
+    def _extended_phi(self, x: Tensor) -> Tensor:
+        """φ, continued by its second-order expansion just above the edge, so that a line search can step out and
+        back."""
+        edge = self.divergence.domain
+        if not math.isfinite(edge):
+            return self.divergence.phi(x, clipped=False)
+        near = torch.tensor(edge + EXTENSION, dtype=x.dtype).requires_grad_()
+        value = self.divergence.phi(near, clipped=False)
+        (slope,) = torch.autograd.grad(value, near, create_graph=True)
+        (bend,) = torch.autograd.grad(slope, near)
+        step = torch.clamp(x - near.detach(), max=0)
+        outside = value.detach() + slope.detach() * step + bend / 2 * step**2
+        inside = self.divergence.phi(torch.where(step < 0, near.detach(), x), clipped=False)
+        return torch.where(step < 0, outside, inside)
+
+    @answers_in_kind
+    def objective(self, logits: Tensor, sampled: bool) -> Tensor:
+        """J(ℓ); see the public `objective`."""
+        legal = torch.tensor(self.mdp.legal)
+        masked = torch.where(legal, logits.double(), -math.inf)
+        keys = self.mdp.keys(masked, illegal=-math.inf)
+        values, _ = soft_maximum(self.mdp, keys)
+        reward = keys.flatten() - self.gamma * self.mdp.next_values(values).flatten()
+        x = torch.where(self.mdp.keys(legal, illegal=False).flatten(), self.alpha * reward, math.inf)
+        slack = 1e-9 * (1 + abs(self.divergence.domain)) if math.isfinite(self.divergence.domain) else 0.0
+        beyond = x < torch.full_like(x, self.divergence.domain).masked_fill(
+            ~self.support, self.divergence.domain - slack
+        )
+        if beyond.any():
+            return torch.full((), -math.inf, dtype=torch.float64)
+        return self.gain(reward[self.support], values, sampled) - (1 - self.gamma) * values[0]
+
+
+def _checked_table(mdp: StringMDP, occupancy: Any, what: str) -> Vector:
+    """An occupancy table as a checked vector over keys."""
+    table = torch.as_tensor(occupancy, dtype=torch.float64)
+    wanted = (mdp.num_states, mdp.num_actions)
+    if tuple(table.shape) != wanted:
+        raise ValueError(f"{what} has shape {tuple(table.shape)}; {wanted} (states, actions) was wanted")
+    check_measure(what, table)
+    keys = mdp.keys(table).flatten()
+    if not abs(keys.sum().item() - 1) < 1e-6 or table[0, mdp.num_tokens + 1 :].sum() > 0:
+        raise ValueError(f"{what} has mass on illegal actions; it must be 0 there")
+    return keys
+
+
+def _spread(mdp: StringMDP, of_state: Tensor) -> Tensor:
+    """A vector over states, as a vector over keys."""
+    inner = of_state[: mdp.num_inner, None].expand(-1, mdp.num_tokens)
+    return torch.cat([inner.flatten(), of_state, of_state])
+
+
+def _viable(mdp: StringMDP, usable: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
+    """The states in which one can go on for ever on usable keys, and the keys that keep one among them."""
+    while True:
+        keys = mdp.unflatten(usable)
+        viable = keys.eos | keys.backspace
+        viable = torch.cat([viable[: mdp.num_inner] | keys.tokens.any(dim=1), viable[mdp.num_inner :]])
+        lost = mdp.next_values((~viable).double())
+        kept = usable & (lost.flatten() == 0)
+        if bool((kept == usable).all()):
+            return viable, usable
+        usable = kept
+
+
+# -- soft values -------------------------------------------------------------------------------------------------
+
+
+def soft_maximum(mdp: StringMDP, logits: Keys) -> tuple[Float[Tensor, " states"], Keys]:
+    """V(s) = log Σ_a exp ℓ(a|s), and the policy exp(ℓ - V)."""
+    values = torch.logaddexp(logits.eos, logits.backspace)
+    inner = torch.logaddexp(torch.logsumexp(logits.tokens, dim=1), values[: mdp.num_inner])
+    values = torch.cat([inner, values[mdp.num_inner :]])
+    policy = Keys(
+        torch.exp(logits.tokens - values[: mdp.num_inner, None]),
+        torch.exp(logits.eos - values),
+        torch.exp(logits.backspace - values),
+    )
+    return values, policy
+
+
+def soft_values(
+    mdp: StringMDP, reward: Vector, gamma: float, start: Float[Tensor, " states"] | None = None
+) -> tuple[Float[Tensor, " states"], Keys]:
+    """The fixed point of V(s) = log Σ_a exp(r(s,a) + γ E[V(s')]), and its policy: soft policy iteration, Newton's
+    method here.
+
+    Each step evaluates the current policy exactly (`StringMDP.values`), so convergence is quadratic. The last step
+    is taken with gradient: as the error of a step is quadratic in the error before it, its derivative is exact.
+
+    Args:
+        reward: one number per key, -∞ for a key that is never pressed; may require grad.
+        start: values to start from.
+    """
+
+    def improve(reward_of: Keys, values: Tensor) -> tuple[Tensor, Keys]:
+        ahead = mdp.next_values(values)
+        logits = Keys(*(r + gamma * v for r, v in zip(reward_of, ahead, strict=True)))
+        maximum, policy = soft_maximum(mdp, logits)
+        return values + mdp.values(policy, gamma, maximum - values), policy
+
+    values = torch.zeros(mdp.num_states, dtype=torch.float64) if start is None else start
+    with torch.no_grad():
+        fixed = mdp.unflatten(reward.detach())
+        for _ in range(60):
+            better, _ = improve(fixed, values)
+            change = (better - values).abs().max().item()
+            values = better
+            if not change > 1e-8 * (1 + values.abs().max().item()):
+                break
+    return improve(mdp.unflatten(reward), values)
+
+
+def _occupancy(mdp: StringMDP, policy: Keys, gamma: float) -> Vector:
+    """ρ over keys, of a policy over keys."""
+    start = torch.zeros(mdp.absorbing, dtype=torch.float64)
+    start[0] = 1 - gamma
+    visits = mdp.visits(policy, gamma, start)
+    visits = torch.cat([visits, (1 - visits.sum())[None]])
+    return _spread(mdp, visits) * policy.flatten()
+
+
+# -- the two solvers ---------------------------------------------------------------------------------------------
+
+
+def _ascend(problem: _Problem, sampled: bool, initial_policy: Any, tolerance: float, max_rounds: int) -> Solution:
+    """Maximise J over the rewards on the data, in rounds of L-BFGS-B inside a box, until the gap is closed."""
+    start, mdp, gamma, alpha = time.perf_counter(), problem.mdp, problem.gamma, problem.alpha
+    warm: dict[str, Any] = {"values": None}
+    values_seen: list[float] = []
+    gaps: list[float] = []
+
+    def dual(unknowns: Tensor, extend: bool = False) -> tuple[Tensor, Tensor, Keys]:
+        reward = problem.reward(unknowns)
+        values, policy = soft_values(mdp, problem.rewards_everywhere(reward), gamma, warm["values"])
+        warm["values"] = values.detach()
+        return problem.gain(reward, values, sampled, extend) - (1 - gamma) * values[0], values, policy
+
+    if initial_policy is None:
+        unknowns = torch.zeros(int(problem.support.sum()), dtype=torch.float64)
+    else:
+        unknowns = problem.log_ratio(_occupancy(mdp, _checked_policy(mdp, initial_policy), gamma))
+    for round_number in range(max_rounds + 1):
+        with torch.no_grad():
+            value, values, policy = dual(unknowns)
+            occupancy = _occupancy(mdp, policy, gamma)
+            cost = problem.cost(policy.flatten(), occupancy)
+        scale = torch.sqrt(problem.curvature(unknowns, occupancy) + 1e-30)
+
+        def descent(
+            scaled: np.ndarray, scale: Tensor = scale, record: list[float] = values_seen
+        ) -> tuple[float, np.ndarray]:
+            point = (torch.from_numpy(scaled) / scale).requires_grad_()
+            value, _, _ = dual(point, extend=sampled)
+            (gradient,) = torch.autograd.grad(value, point)
+            record.append(alpha * value.item())
+            return -value.item(), -(gradient / scale).numpy()
+
+        _, gradient = descent((unknowns * scale).numpy())
+        if sampled:
+            gap = alpha * float(gradient @ gradient) / 2 if value.isfinite() else math.inf
+        else:
+            gap = (cost - alpha * value).item()
+        gaps.append(gap)
+        if gap <= tolerance or round_number == max_rounds:
+            break
+        learned = problem.log_ratio(occupancy)
+        if problem.divergence.smooth and problem.buffer is None and not sampled and round_number > 0:
+            unknowns = torch.clamp(unknowns, learned - TRUST, learned + TRUST)
+        # L-BFGS-B's first step has length 1: let it move no unknown by more than 1/2.
+        length = np.linalg.norm(gradient)
+        scale = scale * max(2 * float(np.abs(gradient / scale.numpy()).max() / length), 1e-12) if length > 0 else scale
+        lower, upper = (edge * scale for edge in problem.box(unknowns))
+        found = minimize(
+            lambda scaled, scale=scale: descent(scaled, scale),
+            (unknowns * scale).numpy(),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=np.stack([lower.numpy(), upper.numpy()], axis=1),
+            options={"maxiter": ROUND, "maxfun": ROUND, "ftol": 0, "gtol": 1e-14, "maxcor": 20},
+        )
+        unknowns = torch.from_numpy(found.x) / scale
+    reward = problem.rewards_everywhere(problem.reward(unknowns))
+    ahead = mdp.next_values(values).flatten()
+    logits = mdp.table(mdp.unflatten(reward + gamma * ahead), illegal=-math.inf)
+    return Solution(
+        value=alpha * value.item(),
+        policy=torch.softmax(logits, dim=1).numpy(),
+        logits=logits.numpy(),
+        divergence=problem.distance(occupancy).item(),
+        entropy=-torch.special.xlogy(occupancy, policy.flatten()).sum().item(),
+        gap=gap,
+        converged=gap <= tolerance,
+        num_evaluations=len(values_seen),
+        values=values_seen,
+        gaps=gaps,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _descend(
+    problem: _Problem,
+    cost: Callable[[Vector, Vector], Tensor],
+    bound: Callable[[Vector], float],
+    initial_policy: Any,
+    tolerance: float,
+    max_rounds: int,
+) -> Solution:
+    """Minimise `cost(policy, occupancy)` over policies' logits, in rounds of L-BFGS-B inside a box, until `bound`
+    meets it."""
+    start, mdp, gamma = time.perf_counter(), problem.mdp, problem.gamma
+    free = problem.floor > -math.inf
+    values_seen: list[float] = []
+    gaps: list[float] = []
+
+    def primal(unknowns: Tensor) -> tuple[Tensor, Keys, Vector]:
+        logits = torch.full_like(problem.floor, -math.inf).masked_scatter(free, unknowns)
+        _, policy = soft_maximum(mdp, mdp.unflatten(logits))
+        occupancy = _occupancy(mdp, policy, gamma)
+        return cost(policy.flatten(), occupancy), policy, occupancy
+
+    if initial_policy is None:
+        unknowns = torch.zeros(int(free.sum()), dtype=torch.float64)
+    else:
+        given = _checked_policy(mdp, initial_policy).flatten()
+        unknowns = torch.log(torch.clamp(given[free], min=1e-300))
+    for round_number in range(max_rounds + 1):
+        with torch.no_grad():
+            value, policy, occupancy = primal(unknowns)
+        gap = value.item() - bound(occupancy)
+        gaps.append(gap)
+        if gap <= tolerance or round_number == max_rounds:
+            break
+        scale = torch.sqrt(occupancy[free] + 1e-12)
+
+        def descent(scaled: np.ndarray, scale: Tensor = scale) -> tuple[float, np.ndarray]:
+            point = (torch.from_numpy(scaled) / scale).requires_grad_()
+            value, _, _ = primal(point)
+            (gradient,) = torch.autograd.grad(value, point)
+            values_seen.append(value.item())
+            return value.item(), (gradient / scale).numpy()
+
+        found = minimize(
+            descent,
+            (unknowns * scale).numpy(),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=np.stack([((unknowns - TRUST) * scale).numpy(), ((unknowns + TRUST) * scale).numpy()], axis=1),
+            options={"maxiter": ROUND, "maxfun": ROUND, "ftol": 0, "gtol": 1e-14, "maxcor": 20},
+        )
+        unknowns = torch.from_numpy(found.x) / scale
+    logits = torch.full_like(problem.floor, -math.inf).masked_scatter(free, unknowns)
+    return Solution(
+        value=value.item(),
+        policy=mdp.table(policy).numpy(),
+        logits=mdp.table(mdp.unflatten(logits), illegal=-math.inf).numpy(),
+        divergence=problem.distance(occupancy).item(),
+        entropy=-torch.special.xlogy(occupancy, policy.flatten()).sum().item(),
+        gap=gap,
+        converged=gap <= tolerance,
+        num_evaluations=len(values_seen),
+        values=values_seen,
+        gaps=gaps,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _checked_policy(mdp: StringMDP, policy: Any) -> Keys:
+    table = torch.as_tensor(policy, dtype=torch.float64)
+    mdp.check_policy(table)
+    return mdp.keys(table)
+
+
+def _summary_terms(mdp: StringMDP, policy: Tensor, p: Vector, gamma: float) -> SummaryTerms:
+    q = _occupancy(mdp, mdp.keys(policy), gamma)
+    both = p * q
+
+    def expectation(weight: Tensor, ratio_of: Tensor, ratio_to: Tensor) -> Tensor:
+        present = weight > 0
+        inside = torch.where(
+            present & (ratio_to > 0), weight * torch.log(ratio_of / torch.where(present, ratio_to, 1)), 0
+        )
+        return torch.where((present & (ratio_to == 0)).any(), math.inf, torch.nansum(inside))
+
+    visits_p = (p[-2 * mdp.num_states : -mdp.num_states]).clone()
+    visits_p[: mdp.num_inner] += mdp.unflatten(p).tokens.sum(dim=1)
+    deletes_p = mdp.unflatten(p).backspace
+    visits_p = visits_p + deletes_p
+    deletes_given_x_p = torch.where(visits_p > 0, deletes_p / torch.where(visits_p > 0, visits_p, 1), 0)
+    deletes_q, deletes_given_x_q = mdp.unflatten(q).backspace, mdp.keys(policy).backspace
+    return SummaryTerms(
+        forward_kl=expectation(p, p, q),
+        reverse_kl=expectation(q, q, p),
+        product=torch.special.xlogy(both, both / torch.where(both > 0, p * q, 1)).sum(),
+        backspace=expectation(deletes_q, deletes_given_x_q, deletes_given_x_p),
+        squared=((p - q) ** 2).sum(),
+    )

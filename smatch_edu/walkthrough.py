@@ -1,0 +1,407 @@
+"""The main job: real words, a noisy keyboard, and typists trained exactly, with and without `<backspace>`.
+
+Everything here is computed, nothing sampled but the typing shown at the end: occupancies by two sweeps over all
+texts, optima with a certificate. `smatch walkthrough` runs it, prints one table and writes one page.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from smatch_edu import plots, show
+from smatch_edu.divergences import DIVERGENCES
+from smatch_edu.figure1 import Figure1Chain
+from smatch_edu.mdp import StringMDP
+from smatch_edu.tabular import maximise_objective
+from smatch_edu.vocabulary import Vocabulary, Words, load_words
+
+METHODS = ("mle", "js", "chi2_mixture", "skew_kl")
+TITLES = {"mle": "maximum likelihood", **{name: DIVERGENCES[name].title for name in METHODS[1:]}}
+ALWAYS_SHOWN = ("chi2", "reverse_kl")  # infinite wherever noise puts mass off the data
+
+
+@dataclass(frozen=True)
+class WalkthroughConfig:
+    """Type real words at a noisy keyboard, and train the typist exactly.
+
+    Attributes:
+        out: the report, one HTML page that opens offline.
+        words: a file of words and counts (a header `word<TAB>count`, then one a line); Shakespeare's if left out.
+        max_length: longest word, in letters. 3 makes 18,279 texts, 4 makes 475,255.
+        noise: how often the keyboard slips, a share of keystrokes; one column of results each.
+        gamma: discount, in (0, 1).
+        alpha: weight of the entropy, > 0.
+        seed: of the typing shown in the report; the results do not depend on it.
+    """
+
+    out: Path = Path("walkthrough.html")
+    words: Path | None = None
+    max_length: int = 3
+    noise: tuple[float, ...] = (0.0, 0.05, 0.2)
+    gamma: float = 0.9
+    alpha: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.noise:
+            raise ValueError("noise is empty; at least one level was wanted, for instance 0.05")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One typist, trained one way on one keyboard. Probabilities and divergences are exact.
+
+    Attributes:
+        noise, backspace, method: what was trained.
+        real_word: P(the finished word is a real one), without discount.
+        out_of_distribution: occupancy of the texts that begin no word.
+        divergence: the one that the method minimises (forward KL for maximum likelihood).
+        others: the divergences of `ALWAYS_SHOWN`.
+        backspace_helps: P(backspace) off the data, where it helps; NaN if the typist is never there.
+        backspace_hurts: P(backspace) on the data, where it does not.
+        gap: certified distance from the optimum; 0 for maximum likelihood, which is a count.
+        occupancy_by_length: (2, max_length + 1): on and off the data, by letters on the screen.
+        policy: (states, actions).
+    """
+
+    noise: float
+    backspace: bool
+    method: str
+    real_word: float
+    out_of_distribution: float
+    divergence: float
+    others: tuple[float, ...]
+    backspace_helps: float
+    backspace_hurts: float
+    gap: float
+    occupancy_by_length: np.ndarray = field(repr=False)
+    policy: np.ndarray = field(repr=False)
+
+
+def walkthrough(config: WalkthroughConfig) -> list[Result]:
+    """Train every typist, print the table, write the report.
+
+    Raises:
+        ValueError: a bad argument, or a report that cannot be written (found before anything is trained).
+    """
+    check_writable(config.out)
+    vocabulary = Vocabulary()
+    words = load_words(config.max_length, config.words)
+    jobs = [(noise, backspace, method) for noise in config.noise for backspace in (False, True) for method in METHODS]
+    keyboards = [StringMDP(len(vocabulary), config.max_length, True, noise) for noise in config.noise]
+    print(
+        f"{len(words.words):,} words of up to {config.max_length} letters; {keyboards[0].absorbing:,} texts are the "
+        "states; "
+        f"γ = {config.gamma}, α = {config.alpha}"
+    )
+    results = []
+    torch.set_num_threads(
+        1
+    )  # the tables are small: a second thread costs more than it brings, and changes the last digits
+    with tqdm(jobs, desc="training", unit="typist", file=sys.stderr) as bar:
+        for noise, backspace, method in bar:
+            bar.set_postfix_str(f"η={noise:g} {'⌫ ' if backspace else ''}{TITLES[method]}")
+            results.append(train(words, vocabulary, noise, backspace, method, config))
+    header, rows = table(results)
+    print(text_table(header, rows))
+    print("\n".join(f"  {name}: {meaning}" for name, meaning in LEGEND.items()))
+    worst = max(result.gap for result in results)
+    print(
+        f"Every optimum is certified: no typist of its kind is better by more than {max(worst, 1e-12):.0e} (duality "
+        "gap)."
+    )
+    write_atomically(config.out, report(results, words, vocabulary, config))
+    print(f"Report: {config.out} (open it in a browser; it needs no network)")
+    return results
+
+
+def train(
+    words: Words, vocabulary: Vocabulary, noise: float, backspace: bool, method: str, config: WalkthroughConfig
+) -> Result:
+    """One typist: clean demonstrations of the words, learned for a keyboard that slips."""
+    mdp = StringMDP(len(vocabulary), config.max_length, backspace, noise)
+    clean = mdp.without_noise()
+    sequences = [vocabulary.encode(word) for word in words.words]
+    demonstrator = clean.demonstrator(sequences, words.counts)
+    expert = clean.occupancy(demonstrator, config.gamma)
+    if method == "mle":  # its maximum is the demonstrator, in closed form: the conditional frequencies
+        policy, gap, own = demonstrator, 0.0, "forward_kl"
+    else:
+        solution = maximise_objective(mdp, expert, method, config.gamma, config.alpha)
+        policy, gap, own = solution.policy, solution.gap, method
+
+    occupancy = mdp.occupancy(policy, config.gamma)
+    visits = occupancy[:-1].sum(axis=1)
+    on_data = expert[:-1].sum(axis=1) > 0
+    is_word = np.zeros(mdp.absorbing, dtype=bool)
+    is_word[[mdp.index(sequence) for sequence in sequences]] = True
+    deletes = occupancy[:-1, -1] if backspace else np.zeros_like(visits)
+    deletable = np.arange(mdp.absorbing) > 0
+    starts = np.cumsum([0, *mdp.level_sizes[:-1]])
+    return Result(
+        noise=noise,
+        backspace=backspace,
+        method=method,
+        real_word=float(mdp.finished(policy)[is_word].sum()),
+        out_of_distribution=float(visits[~on_data].sum()),
+        divergence=DIVERGENCES[own](occupancy, expert),
+        others=tuple(DIVERGENCES[name](occupancy, expert) for name in ALWAYS_SHOWN),
+        backspace_helps=share(deletes[~on_data], visits[~on_data]),
+        backspace_hurts=share(deletes[on_data & deletable], visits[on_data & deletable]),
+        gap=gap,
+        occupancy_by_length=np.stack(
+            [np.add.reduceat(visits * on_data, starts), np.add.reduceat(visits * ~on_data, starts)]
+        ),
+        policy=policy,
+    )
+
+
+def share(part: np.ndarray, whole: np.ndarray) -> float:
+    """The sum of one in the sum of the other; NaN if that is 0."""
+    return float(part.sum() / whole.sum()) if whole.sum() > 1e-12 else math.nan
+
+
+LEGEND = {
+    "real word": "P(the finished word is one of the data's)",
+    "off data": "out-of-distribution occupancy: the share of discounted time on texts that begin no word",
+    "divergence": "the one that was minimised (for maximum likelihood the forward KL)",
+    "⌫ helps": "P(press backspace) on texts that begin no word, where it helps",
+    "⌫ not": "P(press backspace) on texts that do begin a word",
+}
+
+
+# -- what is printed ---------------------------------------------------------------------------------------------
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number as it is shown: ∞ and – for what is infinite or undefined."""
+    if math.isnan(value):
+        return "–"
+    return "∞" if math.isinf(value) else f"{value:.{digits}f}"
+
+
+def percent(value: float) -> str:
+    """A share, in percent."""
+    return "–" if math.isnan(value) else f"{100 * value:.1f}%"
+
+
+def table(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the one table, as text."""
+    header = [
+        "noise",
+        "⌫",
+        "trained by",
+        "real word",
+        "off data",
+        "divergence",
+        *(DIVERGENCES[name].title for name in ALWAYS_SHOWN),
+        "⌫ helps",
+        "⌫ not",
+    ]
+    rows = [
+        [
+            percent(result.noise),
+            "with" if result.backspace else "without",
+            TITLES[result.method],
+            percent(result.real_word),
+            percent(result.out_of_distribution),
+            number(result.divergence),
+            *(number(other) for other in result.others),
+            percent(result.backspace_helps) if result.backspace else "",
+            percent(result.backspace_hurts) if result.backspace else "",
+        ]
+        for result in results
+    ]
+    return header, rows
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The table for a terminal: words to the left, numbers to the right, a line between keyboards."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    rule = "  ".join("─" * width for width in widths)
+
+    def line(row: Sequence[str]) -> str:
+        cells = (cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        return "  ".join(cells)
+
+    lines = [line(header)]
+    for previous, row in zip([None, *rows], rows, strict=False):
+        if previous is None or previous[:2] != row[:2]:
+            lines.append(rule)
+        lines.append(line(row))
+    return "\n".join(lines)
+
+
+# -- the report --------------------------------------------------------------------------------------------------
+
+
+def report(results: Sequence[Result], words: Words, vocabulary: Vocabulary, config: WalkthroughConfig) -> str:
+    """The whole page."""
+    noisiest = max(config.noise)
+    chosen = {(r.method, r.backspace): r for r in results if r.noise == noisiest}
+    plain, matched = chosen["mle", False], chosen["chi2_mixture", True]
+    header, rows = table(results)
+    figures = figures_html(results, config, chosen, noisiest)
+    listening = (
+        f"<p>The keyboard slips on {percent(noisiest)} of its keys. Both typists want to write English words of up to "
+        f"{config.max_length} letters. The first learned by maximum likelihood; the second minimises the χ²-mixture "
+        "divergence and "
+        "has a <kbd>⌫</kbd> key, whose use nobody demonstrated. A letter that is underlined twice is a slip, a "
+        "struck-out one was "
+        "deleted.</p><p><b>Predict:</b> when the keyboard slips on the first letter, what will each of them do?</p>"
+    )
+    gain = matched.real_word - plain.real_word
+    typists = '<div class="typists">' + "".join(
+        show.trace_html(
+            sample_typing(result, vocabulary, config), vocabulary, title, frozenset(words.words), autoplay=number == 0
+        )
+        for number, (title, result) in enumerate(
+            {"Maximum likelihood, no backspace": plain, "χ²-mixture, with backspace": matched}.items()
+        )
+    )
+    exact = (
+        f"</div><p>Over all texts, weighted exactly: the first finishes a real word {percent(plain.real_word)} of "
+        "the time, the "
+        f"second {percent(matched.real_word)} ({100 * gain:+.1f} points).</p>"
+    )
+    method = (
+        f"<h2>What was computed</h2><p>{len(words.words):,} words with their counts in Shakespeare’s plays are the "
+        "data. Every "
+        f"text of up to {config.max_length} letters is a state, "
+        f"{StringMDP(len(vocabulary), config.max_length).absorbing:,} of them. "
+        f"Occupancies and optima are exact, not sampled (γ = {config.gamma}, α = {config.alpha}); each optimum comes "
+        "with a "
+        "duality gap that proves it. Demonstrations are clean and the learner’s keyboard is not, so it cannot keep "
+        "off texts that "
+        "the data never show: there χ² and reverse KL are infinite (∞), whatever the policy.</p>"
+    )
+    table_part = show.table_html(
+        header, rows, ". ".join(f"{name}: {meaning}" for name, meaning in LEGEND.items()) + "."
+    )
+    return show.page_html(
+        "The noisy keyboard", "<h2>Watch two typists</h2>" + listening + typists + exact + method + figures + table_part
+    )
+
+
+def sample_typing(
+    result: Result, vocabulary: Vocabulary, config: WalkthroughConfig, num_texts: int = 14
+) -> list[tuple[show.Keystroke, ...]]:
+    """The first texts that this typist writes with the config's seed."""
+    mdp = StringMDP(len(vocabulary), config.max_length, result.backspace, result.noise)
+    states, actions = mdp.sample(result.policy, num_texts, max_actions=200, seed=config.seed)
+    return [show.keystrokes(mdp, *trajectory) for trajectory in zip(states, actions, strict=True)]
+
+
+def figures_html(
+    results: Sequence[Result], config: WalkthroughConfig, chosen: dict[tuple[str, bool], Result], noisiest: float
+) -> str:
+    """The figures of the report, each with a text that says what it shows."""
+    real = {
+        (method, backspace): [r.real_word for r in results if (r.method, r.backspace) == (method, backspace)]
+        for method in METHODS
+        for backspace in (False, True)
+    }
+    told = "; ".join(
+        f"{TITLES[method]} {'with' if backspace else 'without'} backspace "
+        + ", ".join(percent(value) for value in real[method, backspace])
+        for method, backspace in real
+    )
+    parts = [
+        "<h2>Does it finish real words?</h2>",
+        show.figure_html(
+            plots.words_typed(config.noise, real, TITLES),
+            f"Probability that the finished word is real, at noise {', '.join(percent(n) for n in config.noise)}: "
+            f"{told}.",
+            "Without backspace a slip cannot be undone, whatever the divergence. With it, the divergence decides "
+            "whether the key "
+            "is used: maximum likelihood never saw one pressed, so it never presses it.",
+        ),
+        "<h2>Where does the time go?</h2>",
+    ]
+    bars = {
+        "maximum likelihood": chosen["mle", False].occupancy_by_length,
+        "χ²-mixture": chosen["chi2_mixture", False].occupancy_by_length,
+        "χ²-mixture with ⌫": chosen["chi2_mixture", True].occupancy_by_length,
+    }
+    parts.append(
+        show.figure_html(
+            plots.occupancy_by_length({k: v[0] for k, v in bars.items()}, {k: v[1] for k, v in bars.items()}),
+            f"Occupancy by letters on the screen at noise {percent(noisiest)}. Off the data in all: "
+            + "; ".join(f"{name} {percent(v[1].sum())}" for name, v in bars.items())
+            + ".",
+            "Off the data maximum likelihood wanders on, because no demonstration says what to do there. The mixture "
+            "gets out: it "
+            "finishes at once, or deletes.",
+        )
+    )
+    trained = [chosen[method, True] for method in METHODS]
+    parts += [
+        "<h2>Is backspace pressed where it helps?</h2>",
+        show.figure_html(
+            plots.backspace_use(
+                [TITLES[result.method] for result in trained],
+                [0.0 if math.isnan(result.backspace_helps) else result.backspace_helps for result in trained],
+                [result.backspace_hurts for result in trained],
+                f"keyboard with {percent(noisiest)} noise",
+            ),
+            "Probability of pressing backspace off and on the data: "
+            + "; ".join(
+                f"{TITLES[r.method]} {percent(r.backspace_helps)} and {percent(r.backspace_hurts)}" for r in trained
+            )
+            + ".",
+        ),
+        "<h2>The law behind it</h2>",
+        compounding_html(),
+    ]
+    return "".join(parts)
+
+
+def compounding_html(error: float = 0.05, horizon: int = 60) -> str:
+    """The paper's Figure 1 as curves."""
+    curves = {
+        f"{'no backspace' if recovery == 0 else f'backspace {percent(recovery)} of the time when off'}": Figure1Chain(
+            error=error, recovery=recovery, horizon=horizon
+        ).out_of_distribution()
+        for recovery in (0.0, 0.4, 0.7, 1.0)
+    }
+    return show.figure_html(
+        plots.out_of_distribution(curves, error),
+        f"Probability of being off the data after {horizon} steps: "
+        + "; ".join(f"{label} {percent(curve[-1])}" for label, curve in curves.items())
+        + ".",
+        "One wrong token in twenty: without backspace 1-(1-ε)^t goes to 1. If backspace is pressed more often than "
+        "not once the "
+        "text is off the data, the error stays bounded.",
+    )
+
+
+# -- files -------------------------------------------------------------------------------------------------------
+
+
+def check_writable(path: Path) -> None:
+    """Raise a ValueError unless a file can be made at `path`."""
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise ValueError(f"report {path}: there is no folder {folder.name!r}; make it first")
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise ValueError(f"report {path}: cannot be written; choose another place with --out")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """The whole file or none of it: written beside its place, then moved there."""
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=path.resolve().parent, suffix=".tmp", delete=False
+    ) as file:
+        file.write(text)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
