@@ -15,7 +15,8 @@ def as_tensor(array: Any) -> Tensor:
     """A tensor that shares memory with `array` where it can; float64, unless `array` is itself a floating tensor."""
     if isinstance(array, Tensor):
         return array if array.is_floating_point() else array.double()
-    return torch.as_tensor(np.asarray(array, dtype=np.float64))
+    # Reversed and read-only views are copied: torch cannot share memory with them.
+    return torch.from_numpy(np.require(array, np.float64, ["C", "W"]))
 
 
 def answers_in_kind(function: Callable[..., Tensor]) -> Callable[..., Any]:

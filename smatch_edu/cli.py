@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import tyro
 
-from smatch_edu.walkthrough import WalkthroughConfig, walkthrough
+from smatch_edu import report
+from smatch_edu.vocabulary import Vocabulary, load_words
+from smatch_edu.walkthrough import WalkthroughConfig, check_writable, walkthrough, write_atomically
 
 app = tyro.extras.SubcommandApp()
 
@@ -15,7 +17,11 @@ app = tyro.extras.SubcommandApp()
 @app.command(name="walkthrough")
 def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> None:
     """Type real words at a noisy keyboard, train the typist exactly, and write a report."""
-    walkthrough(config)
+    check_writable(config.out)
+    vocabulary, words = Vocabulary(), load_words(config.max_length, config.words)
+    results = walkthrough(config, words, vocabulary)
+    write_atomically(config.out, report.page(results, words, vocabulary, config))
+    print(f"Report: {config.out} (open it in a browser; it needs no network)")
 
 
 @app.command(name="version")

@@ -32,7 +32,7 @@ class Divergence:
     Attributes:
         name: key in `DIVERGENCES`.
         title: the name in words.
-        generator: f on u > 0, unchecked (`f` is the checked version).
+        perspective: ρ_E f(ρ/ρ_E) as a function of ρ, ρ_E > 0, unchecked. f(u) is its value at (u, 1).
         derivative: f' on u > 0.
         conjugate: φ inside its domain and before its peak, unchecked (`phi` is the checked version).
         f_at_zero: f(0), the price of never going where the expert goes; may be infinite.
@@ -44,7 +44,7 @@ class Divergence:
 
     name: str
     title: str
-    generator: Callable[[Tensor], Tensor]
+    perspective: Callable[[Tensor, Tensor], Tensor]
     derivative: Callable[[Tensor], Tensor]
     conjugate: Callable[[Tensor], Tensor]
     f_at_zero: float
@@ -67,7 +67,7 @@ class Divergence:
     def f(self, u: Tensor) -> Tensor:
         """f(u); ∞ for u < 0, and the limit at u = 0."""
         inside = u > 0
-        value = self.scale * self.generator(torch.where(inside, u, 1.0))
+        value = self.scale * self.perspective(torch.where(inside, u, 1.0), torch.ones_like(u))
         at_zero = torch.full_like(u, self.scale * self.f_at_zero)
         return torch.where(inside, value, torch.where(u == 0, at_zero, math.inf)) + 0 * u
 
@@ -88,12 +88,12 @@ class Divergence:
 
     @answers_in_kind
     def _phi(self, x: Tensor, clipped: bool) -> Tensor:
+        edge = torch.tensor(-self.slope_at_infinity, dtype=x.dtype)
+        closed = math.isfinite(edge) and math.isfinite(self.conjugate(edge))
+        within = x >= self.domain if closed else x > self.domain
         x = x / self.scale
-        edge = -self.slope_at_infinity
-        at_edge = self.conjugate(torch.tensor(edge, dtype=x.dtype)).item() if math.isfinite(edge) else -math.inf
-        within = x >= edge if math.isfinite(at_edge) else x > edge
         ascending = torch.clamp(x, max=-self.slope_at_zero) if clipped else x
-        value = self.conjugate(torch.where(within, ascending, 1.0))
+        value = self.conjugate(torch.where(within, torch.maximum(ascending, edge), 1.0))
         return self.scale * torch.where(x.isnan(), x, torch.where(within, value, -math.inf))
 
     def __call__(self, learner: Any, expert: Any) -> Any:
@@ -113,14 +113,13 @@ class Divergence:
 
     @answers_in_kind
     def _divergence(self, learner: Tensor, expert: Tensor) -> Tensor:
-        return self.integrand(learner, expert).sum()
+        return self.integrand(learner, expert).sum().clamp(min=0)  # equal measures may come out at -1e-17
 
     def integrand(self, learner: Tensor, expert: Tensor) -> Tensor:
         """ρ_E f(ρ/ρ_E) entry by entry, with its limits where either side is zero; differentiable in `learner`."""
         on_data = expert > 0
-        ratio = learner / torch.where(on_data, expert, 1.0)
         positive = on_data & (learner > 0)
-        inside = expert * self.generator(torch.where(positive, ratio, 1.0))
+        inside = self.perspective(torch.where(positive, learner, 1.0), torch.where(positive, expert, 1.0))
         missed = torch.where(on_data, expert * self.f_at_zero, 0.0)
         if math.isfinite(self.slope_at_infinity):
             invented = learner * self.slope_at_infinity
@@ -130,8 +129,8 @@ class Divergence:
 
     def scaled(self, scale: float) -> Divergence:
         """s·D, whose φ is s φ(x/s). (1/α) φ(α r) is the φ of D/α."""
-        if not scale > 0:
-            raise ValueError(f"{self.name}: scale is {scale}; it must be positive")
+        if not (scale > 0 and math.isfinite(scale)):
+            raise ValueError(f"{self.name}: scale is {scale}; it must be a positive number")
         return replace(self, scale=self.scale * scale)
 
 
@@ -156,7 +155,7 @@ def nearest(name: str, known: Iterable[str], what: str) -> ValueError:
     """The error for an unknown name, with the nearest known one."""
     known = list(known)
     close = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     return ValueError(f"unknown {what} {name!r}{hint} Known: {', '.join(known)}")
 
 
@@ -171,12 +170,18 @@ def get_divergence(divergence: str | Divergence) -> Divergence:
 
 def chi2_mixture(c: float = 0.25) -> Divergence:
     """χ²(ρ_E ‖ (ρ_E+ρ)/2) / (2c): the penalty c on r² under both the data and the learner. c = 1/4 is the table's."""
-    return DIVERGENCES["chi2_mixture"].scaled(1 / (4 * c))
+    return DIVERGENCES["chi2_mixture"].scaled(1 / (4 * _checked_coefficient(c)))
 
 
 def skew_kl(c: float = 0.25) -> Divergence:
     """(1/c) KL(ρ_E ‖ (ρ_E+ρ)/2), φ(x) = (1/c) log(1+2cx) - x: what the sampled mixture loss minimises."""
-    return DIVERGENCES["skew_kl"].scaled(1 / (4 * c))
+    return DIVERGENCES["skew_kl"].scaled(1 / (4 * _checked_coefficient(c)))
+
+
+def _checked_coefficient(c: float) -> float:
+    if not (c > 0 and math.isfinite(c)):
+        raise ValueError(f"c is {c}; the coefficient of r² must be a positive number")
+    return c
 
 
 DIVERGENCES: dict[str, Divergence] = {
@@ -185,7 +190,7 @@ DIVERGENCES: dict[str, Divergence] = {
         Divergence(
             "forward_kl",
             "forward KL",
-            generator=lambda u: -torch.log(u),
+            perspective=lambda p, q: q * (torch.log(q) - torch.log(p)),
             derivative=lambda u: -1 / u,
             conjugate=lambda x: 1 + torch.log(x),
             f_at_zero=math.inf,
@@ -195,7 +200,7 @@ DIVERGENCES: dict[str, Divergence] = {
         Divergence(
             "reverse_kl",
             "reverse KL",
-            generator=lambda u: u * torch.log(u),
+            perspective=lambda p, q: p * (torch.log(p) - torch.log(q)),
             derivative=lambda u: torch.log(u) + 1,
             conjugate=lambda x: -torch.exp(-x - 1),
             f_at_zero=0.0,
@@ -205,7 +210,7 @@ DIVERGENCES: dict[str, Divergence] = {
         Divergence(
             "js",
             "Jensen-Shannon",  # twice the Jensen-Shannon divergence in nats
-            generator=lambda u: u * torch.log(u) - (u + 1) * torch.log((u + 1) / 2),
+            perspective=lambda p, q: p * torch.log(2 * p / (p + q)) + q * torch.log(2 * q / (p + q)),
             derivative=lambda u: torch.log(2 * u / (u + 1)),
             conjugate=lambda x: torch.log(2 - torch.exp(-x)),
             f_at_zero=math.log(2),
@@ -215,7 +220,7 @@ DIVERGENCES: dict[str, Divergence] = {
         Divergence(
             "chi2",
             "χ²",
-            generator=lambda u: (u - 1) ** 2,
+            perspective=lambda p, q: (p - q) * ((p - q) / q),
             derivative=lambda u: 2 * (u - 1),
             conjugate=lambda x: x - x**2 / 4,
             f_at_zero=1.0,
@@ -225,7 +230,7 @@ DIVERGENCES: dict[str, Divergence] = {
         Divergence(
             "hellinger",
             "squared Hellinger",
-            generator=lambda u: (torch.sqrt(u) - 1) ** 2,
+            perspective=lambda p, q: (torch.sqrt(p) - torch.sqrt(q)) ** 2,
             derivative=lambda u: 1 - 1 / torch.sqrt(u),
             conjugate=lambda x: x / (1 + x),
             f_at_zero=1.0,
@@ -235,7 +240,7 @@ DIVERGENCES: dict[str, Divergence] = {
         Divergence(
             "tv",
             "total variation",
-            generator=lambda u: (u - 1).abs() / 2,
+            perspective=lambda p, q: (p - q).abs() / 2,
             derivative=lambda u: torch.sign(u - 1) / 2,
             conjugate=lambda x: torch.clamp(x, max=0.5),
             f_at_zero=0.5,
@@ -246,7 +251,7 @@ DIVERGENCES: dict[str, Divergence] = {
         Divergence(
             "chi2_mixture",
             "χ²-mixture",
-            generator=lambda u: (u - 1) ** 2 / (u + 1),
+            perspective=lambda p, q: (p - q) * ((p - q) / (p + q)),
             derivative=lambda u: 1 - 4 / (u + 1) ** 2,
             conjugate=lambda x: 4 * torch.sqrt(1 + x) - 4 - x,
             f_at_zero=1.0,
@@ -256,7 +261,7 @@ DIVERGENCES: dict[str, Divergence] = {
         Divergence(
             "skew_kl",
             "skew KL",
-            generator=lambda u: 2 * (u - 1) - 4 * torch.log((1 + u) / 2),
+            perspective=lambda p, q: 2 * (p - q) - 4 * q * torch.log((p / q + 1) / 2),
             derivative=lambda u: 2 - 4 / (1 + u),
             conjugate=lambda x: 4 * torch.log(1 + x / 2) - x,
             f_at_zero=4 * math.log(2) - 2,

@@ -11,6 +11,7 @@ Built by hand in notebooks/02_occupancy.ipynb. Source: Cundy & Ermon 2023, secti
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -18,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import psutil
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from smatch_edu.arrays import answers_in_kind
+from smatch_edu.arrays import answers_in_kind, as_tensor
 from smatch_edu.divergences import first_index
 
 Text = tuple[int, ...]
@@ -40,7 +41,7 @@ class Keys(NamedTuple):
     eos: Float[Tensor, " states"]
     backspace: Float[Tensor, " states"]
 
-    def flatten(self) -> Float[Tensor, " keys"]:
+    def flatten(self) -> Shaped[Tensor, " keys"]:
         """All of them in one vector."""
         return torch.cat([self.tokens.flatten(), self.eos, self.backspace])
 
@@ -72,6 +73,7 @@ class StringMDP:
         for name in ("num_tokens", "max_length"):
             if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int | np.integer):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be a whole number")
+            object.__setattr__(self, name, int(getattr(self, name)))  # numpy's would overflow
         if self.num_tokens < 1:
             raise ValueError(f"num_tokens is {self.num_tokens}; it must be at least 1")
         if self.max_length < 0:
@@ -80,12 +82,15 @@ class StringMDP:
             raise ValueError(f"noise is {self.noise}; it must be in [0, 1)")
         if self.noise > 0 and self.num_tokens == 1:
             raise ValueError(f"noise is {self.noise} with num_tokens = 1; a slip needs another token to type")
-        needed, available = 8 * self.num_states * self.num_actions, psutil.virtual_memory().available
-        if needed > available:
+        digits = self.max_length * math.log10(self.num_tokens)
+        available = psutil.virtual_memory().available
+        if digits > 30 or 8 * self.num_states * self.num_actions > available:
+            states = f"about 10^{digits:.0f}" if digits > 30 else f"{self.num_states:,}"
+            size = f"10^{digits - 8:.0f}" if digits > 30 else f"{8 * self.num_states * self.num_actions / 1e9:,.1f}"
             raise ValueError(
-                f"{self.num_tokens} tokens up to length {self.max_length} make {self.num_states:,} states × "
-                f"{self.num_actions} actions, {needed / 1e9:,.1f} GB for one table of float64; "
-                f"{available / 1e9:,.1f} GB are free: lower max_length or num_tokens"
+                f"{self.num_tokens} tokens up to length {self.max_length} make {states} states × {self.num_actions} "
+                f"actions, {size} GB for one table of float64; {available / 1e9:,.1f} GB are free: lower max_length or "
+                "num_tokens"
             )
 
     # -- numbering -----------------------------------------------------------------------------------------------
@@ -154,7 +159,7 @@ class StringMDP:
 
     def text(self, state: int) -> Text:
         """The tuple of ids of state number `state`. ValueError for the absorbing state and beyond."""
-        if not 0 <= state < self.absorbing:
+        if not (isinstance(state, int | np.integer) and 0 <= state < self.absorbing):
             raise ValueError(f"state {state} is no text; texts are numbered 0..{self.absorbing - 1}")
         tokens = []
         while state > 0:
@@ -250,13 +255,13 @@ class StringMDP:
             if len(rows):
                 raise ValueError(f"policy row {rows[0].item()} puts mass on {what}, which is illegal there; wanted 0")
 
-    def keys(self, table: Float[Tensor, "states actions"], illegal: float = 0.0) -> Keys:
+    def keys(self, table: Shaped[Tensor, "states actions"], illegal: float = 0.0) -> Keys:
         """The legal entries of a table; `illegal` stands in for a `<backspace>` that does not exist."""
         tokens, eos, *backspace = table.split([self.num_tokens] + [1] * (1 + self.backspace), dim=1)
         column = backspace[0] if backspace else torch.full_like(eos, illegal)
         return Keys(tokens[: self.num_inner], eos.squeeze(1), column.squeeze(1))
 
-    def unflatten(self, keys: Float[Tensor, " keys"]) -> Keys:
+    def unflatten(self, keys: Shaped[Tensor, " keys"]) -> Keys:
         """The inverse of `Keys.flatten`."""
         tokens, eos, backspace = keys.split([self.num_inner * self.num_tokens, self.num_states, self.num_states])
         return Keys(tokens.view(self.num_inner, self.num_tokens), eos, backspace)
@@ -284,7 +289,7 @@ class StringMDP:
         """P(s' | s) under `policy`, a scipy.sparse.csr_array of shape (states, states)."""
         import scipy.sparse
 
-        policy = torch.as_tensor(policy, dtype=torch.float64)
+        policy = as_tensor(policy).detach().double()
         self.check_policy(policy)
         tokens, eos, backspace = self.keys(policy)
         inner = np.arange(self.num_inner)
@@ -325,8 +330,7 @@ class StringMDP:
         start = torch.zeros(self.absorbing, dtype=torch.float64)
         start[0] = 1 - gamma
         visits = self.visits(self.keys(policy), gamma, start)
-        absorbed = 1 - visits.sum()
-        return torch.cat([visits, absorbed[None]])[:, None] * policy
+        return torch.cat([visits, self.absorbed(visits, policy[:, self.eos], gamma)])[:, None] * policy
 
     def visits(self, policy: Keys, gamma: float, source: Float[Tensor, " texts"]) -> Float[Tensor, " texts"]:
         """v = source + γ P_πᵀ v: how often each text is stood at, when `source` is put in. γ = 1 is allowed.
@@ -346,6 +350,8 @@ class StringMDP:
             if level < self.max_length:
                 back = back_by_level[level + 1]
                 returned = 1 - (back * reach[level + 1]).view(-1, self.num_tokens).sum(dim=1)
+                # Only γ = 1 allows a typist who always comes back: nothing leaves there, so it is not counted.
+                returned = returned.masked_fill(returned <= 0, math.inf)
                 given[level] = (
                     given[level] + (back * given[level + 1]).view(-1, self.num_tokens).sum(dim=1)
                 ) / returned
@@ -358,6 +364,12 @@ class StringMDP:
         for level in range(1, self.max_length + 1):
             visits.append(reach[level] * visits[-1].repeat_interleave(self.num_tokens) + given[level])
         return torch.cat(visits)
+
+    def absorbed(
+        self, visits: Float[Tensor, " texts"], eos: Float[Tensor, " states"], gamma: float
+    ) -> Float[Tensor, " 1"]:
+        """Visits of the absorbing state: γ/(1-γ) times those that press `<eos>`, since nobody leaves."""
+        return (gamma / (1 - gamma) * (visits * eos[:-1]).sum())[None]
 
     def values(self, policy: Keys, gamma: float, reward: Float[Tensor, " states"]) -> Float[Tensor, " states"]:
         """x = reward + γ P_π x: the discounted reward to come from every state, absorbing one included. Adjoint of
@@ -392,6 +404,19 @@ class StringMDP:
             backspace=torch.cat([nowhere, parents, nowhere]),
         )
 
+    def per_key(self, of_state: Shaped[Tensor, " states"]) -> Shaped[Tensor, " keys"]:
+        """A number per state, repeated for each of the state's keys."""
+        inner = of_state[: self.num_inner, None].expand(-1, self.num_tokens)
+        return torch.cat([inner.flatten(), of_state, of_state])
+
+    def key_occupancy(self, policy: Keys, gamma: float) -> Float[Tensor, " keys"]:
+        """`occupancy` without the checks, from keys to one vector over keys."""
+        start = torch.zeros(self.absorbing, dtype=torch.float64)
+        start[0] = 1 - gamma
+        visits = self.visits(policy, gamma, start)
+        visits = torch.cat([visits, self.absorbed(visits, policy.eos, gamma)])
+        return self.per_key(visits) * policy.flatten()
+
     def finished(self, policy: Any) -> Any:
         """P(the finished text is s) for every text s, without discount: shape (states - 1,).
 
@@ -411,13 +436,13 @@ class StringMDP:
 
     def sample(
         self, policy: Any, num_trajectories: int, max_actions: int, seed: int
-    ) -> tuple[Int[np.ndarray, "trajectories time+1"], Int[np.ndarray, "trajectories time"]]:
-        """Trajectories from the empty text: the states stood at and the actions pressed (the meant keys).
+    ) -> tuple[Int[np.ndarray, "trajectories passed"], Int[np.ndarray, "trajectories time"]]:
+        """Trajectories from the empty text: states stood at (passed = time + 1) and actions pressed (the meant keys).
 
         A trajectory that finished stays in the absorbing state and presses `<eos>`; one that did not is cut at
         max_actions.
         """
-        policy = torch.as_tensor(policy, dtype=torch.float64)
+        policy = as_tensor(policy).detach().double()
         self.check_policy(policy)
         rng = np.random.default_rng(seed)
         cumulative = policy.numpy().cumsum(axis=1)

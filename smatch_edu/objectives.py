@@ -107,7 +107,7 @@ class Trajectories:
         cls,
         mdp: StringMDP,
         logits: Float[Tensor, "states actions"],
-        states: Int[np.ndarray, "batch time+1"],
+        states: Int[np.ndarray, "batch passed"],
         actions: Int[np.ndarray, "batch time"],
         next_value: str = "sample",
     ) -> Trajectories:
@@ -144,12 +144,17 @@ class Trajectories:
         steps = torch.arange(self.logits.shape[1], device=self.logits.device)
         return steps < (self.lengths + (~self.ended).long())[:, None]
 
+    @property
+    def counted(self) -> Bool[Tensor, "batch time"]:
+        """Which steps are taken and have a weight."""
+        return self.taken if self.weights is None else self.taken & (self.weights != 0)
+
     def _of_action(self, table: Tensor) -> Tensor:
         """Entry i of the action taken at step i; arbitrary past the end."""
         return table.gather(2, (self.actions * self.taken)[:, :, None]).squeeze(2)
 
-    def values(self, absorbing_value: Float[Tensor, ""]) -> Float[Tensor, "batch time+1"]:
-        """V(s_0)..V(s_N), the absorbing state's being `absorbing_value`; 0 past the end."""
+    def values(self, absorbing_value: Float[Tensor, ""]) -> Float[Tensor, "batch passed"]:
+        """V(s_0)..V(s_N), (batch, time + 1), the absorbing state's being `absorbing_value`; 0 past the end."""
         logits = self.logits if self.legal is None else self.logits.masked_fill(~self.legal, -math.inf)
         inside = torch.logsumexp(logits.masked_fill(~self.passed[:, :, None], 0.0), dim=2)
         values = torch.nn.functional.pad(torch.where(self.passed, inside, 0.0), (0, 1))
@@ -286,8 +291,9 @@ def sequencematch_terms(
 
     def summed(trajectories: Trajectories, function: Any) -> Tensor:
         """E Σ_i γ^i function(r_i), the absorbing state's rewards for ever included."""
-        rewards = trajectories.rewards(absorbing_value, gamma)
-        total = (trajectories.discounts(gamma) * function(rewards)).sum(dim=1)
+        # What does not count must not be evaluated either: φ(0) may be -∞, and 0 · ∞ is not 0.
+        rewards = torch.where(trajectories.counted, trajectories.rewards(absorbing_value, gamma), 1.0)
+        total = torch.where(trajectories.counted, trajectories.discounts(gamma) * function(rewards), 0.0).sum(dim=1)
         if tail:
             total = total + trajectories.tail(gamma) * function((1 - gamma) * absorbing_value)
         return total.mean()
@@ -338,7 +344,7 @@ def _mean_square(trajectories: Trajectories, absorbing_value: Tensor, gamma: flo
 def _check_domain(divergence: Divergence, x: Tensor, data: Trajectories) -> None:
     outside = ~divergence.phi(x.detach()).isfinite()
     if x.ndim:
-        outside = outside & data.taken
+        outside = outside & data.counted
     if not outside.any():
         return
     index = first_index(outside)

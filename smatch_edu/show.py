@@ -37,7 +37,7 @@ class Keystroke:
 
 
 def keystrokes(
-    mdp: StringMDP, states: Int[np.ndarray, " time+1"], actions: Int[np.ndarray, " time"]
+    mdp: StringMDP, states: Int[np.ndarray, " passed"], actions: Int[np.ndarray, " time"]
 ) -> tuple[Keystroke, ...]:
     """The keystrokes of one trajectory of `StringMDP.sample`, up to and including `<eos>`."""
     strokes = []

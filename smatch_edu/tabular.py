@@ -18,8 +18,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,15 +27,17 @@ from jaxtyping import Bool, Float
 from scipy.optimize import minimize
 from torch import Tensor
 
-from smatch_edu.arrays import answers_in_kind
+from smatch_edu.arrays import answers_in_kind, as_tensor
 from smatch_edu.divergences import Divergence, check_measure, get_divergence
 from smatch_edu.mdp import Keys, StringMDP, check_discount
+from smatch_edu.soft_values import soft_maximum, soft_values
 
 Table = Float[np.ndarray, "states actions"]
 Vector = Float[Tensor, " keys"]
 
 TRUST = 4.0  # one round of the solver moves log u, or a policy's logit, by at most this much
 ROUND = 250  # evaluations in one round
+BLEND = 1e-3  # of the uniform policy, in a start that never presses some key
 EXTENSION = 1e-6  # distance from the edge of φ's domain below which the "sample" solver continues φ as a parabola
 
 
@@ -102,7 +104,7 @@ def minimise_divergence(
     Raises:
         ValueError: anything out of range, of the wrong shape, or not a distribution.
     """
-    problem = _Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
+    problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
     if not problem.feasible:
         return problem.infeasible()
     if not problem.divergence.smooth:
@@ -120,7 +122,7 @@ def minimise_divergence(
     def bound(occupancy: Vector) -> float:
         return max(certificate, problem.bound(occupancy)) if problem.divergence.smooth else certificate
 
-    return _descend(problem, cost, bound, initial_policy, tolerance, max_rounds)
+    return descend(problem, cost, bound, initial_policy, tolerance, max_rounds)
 
 
 def maximise_objective(
@@ -146,11 +148,11 @@ def maximise_objective(
     """
     if next_value not in ("expectation", "sample"):
         raise ValueError(f'next_value is {next_value!r}; it must be "expectation" or "sample"')
-    problem = _Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
+    problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
     if not problem.feasible:
         return problem.infeasible()
     sampled = next_value == "sample" and mdp.noise > 0
-    return _ascend(problem, sampled, initial_policy, tolerance, max_rounds)
+    return ascend(problem, sampled, initial_policy, tolerance, max_rounds)
 
 
 def sampled_mixture(
@@ -162,7 +164,7 @@ def sampled_mixture(
     buffer: Any = None,
     refresh: float = 0.5,
     tolerance: float = 1e-7,
-    max_refreshes: int = 500,
+    max_refreshes: int = 200,
 ) -> Solution:
     """The mixture as the paper trains it: maximise E_E[r - c r²] - c E_B[r²] - (1-γ)V(s0), c = α/4, with the samples
     B held fixed.
@@ -187,17 +189,17 @@ def sampled_mixture(
     frozen = buffer is not None
     if not frozen:
         buffer = mdp.occupancy(mdp.uniform(), gamma)
-    held = _checked_table(mdp, buffer, "buffer")
+    held = checked_occupancy(mdp, buffer, "buffer")
     policy, values, gaps, evaluations, distance = None, [], [], 0, math.inf
     for _ in range(1 if frozen else max_refreshes):
-        problem = _Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=held)
+        problem = Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=held)
         if not problem.feasible:
             return problem.infeasible()
         # A gap of g leaves the occupancy wrong by about √g, which has to be small beside the step of the buffer.
         inner = tolerance if frozen else min(1e-3 * distance**2, 1e-6)
-        solution = _ascend(problem, False, policy, inner, 40 if frozen else 1)
+        solution = ascend(problem, False, policy, inner, 40 if frozen else 1)
         policy = solution.policy
-        learner = mdp.keys(torch.as_tensor(mdp.occupancy(policy, gamma))).flatten()
+        learner = mdp.key_occupancy(mdp.keys(torch.from_numpy(policy)), gamma)
         distance = solution.gap if frozen else (held - learner).abs().sum().item()
         values += solution.values
         gaps.append(distance)
@@ -218,66 +220,6 @@ def sampled_mixture(
         gaps=gaps,
         seconds=time.perf_counter() - start,
     )
-
-
-class SummaryTerms(NamedTuple):
-    """The terms of the summary objective, each before its weight."""
-
-    forward_kl: Any
-    reverse_kl: Any
-    product: Any
-    backspace: Any
-    squared: Any
-
-
-def summary_terms(mdp: StringMDP, policy: Any, expert_occupancy: Any, gamma: float) -> SummaryTerms:
-    """The five terms that a machine-written summary of the paper gives as "the" objective, on occupancies p = ρ_E, q
-    = ρ_π.
-
-    forward_kl: E_p[log p/q]; reverse_kl: E_q[log q/p]; product: E_pq[log pq/(p·q)], zero whatever the policy, since
-    pq *is* p·q;
-    backspace: E_q[log q(b|x)/p(b|x)], infinite as soon as the learner deletes where the demonstrator never does;
-    squared: E_pq[(p-q)²/pq], which is Σ (p-q)² over what either can do. It is not the paper's objective:
-    notebooks/A1_reading_the_summary.
-
-    Returns:
-        Floats, or tensors with gradient if `policy` is a tensor.
-    """
-    check_discount(gamma)
-    expert = _checked_table(mdp, expert_occupancy, "expert occupancy")
-    terms = _summary_terms(mdp, torch.as_tensor(policy, dtype=torch.float64), expert, gamma)
-    return terms if isinstance(policy, Tensor) else SummaryTerms(*(term.item() for term in terms))
-
-
-def minimise_summary_objective(
-    mdp: StringMDP,
-    expert_occupancy: Any,
-    gamma: float = 0.9,
-    *,
-    product_weight: float = 1.0,
-    backspace_weight: float = 1.0,
-    squared_weight: float = 1.0,
-    initial_policy: Any = None,
-    max_rounds: int = 10,
-) -> Solution:
-    """Minimise E_p[log p/q] + E_q[log q/p] + λ·product + μ·backspace + η·squared over policies (see `summary_terms`).
-
-    The reverse KL in it keeps the learner off every key that the expert never presses; if that is impossible the
-    value is infinite. There is no dual, so `gap` is ∞ and `converged` says only that the gradient vanished.
-    """
-    weights = torch.tensor([1.0, 1.0, product_weight, backspace_weight, squared_weight], dtype=torch.float64)
-    if not (torch.isfinite(weights).all() and (weights >= 0).all()):
-        raise ValueError(f"weights are {weights[2:].tolist()}; each must be finite and ≥ 0")
-    problem = _Problem.of(mdp, expert_occupancy, "reverse_kl", gamma, 1.0)
-    if not problem.feasible:
-        return problem.infeasible()
-
-    def cost(policy: Vector, occupancy: Vector) -> Tensor:
-        table = mdp.table(mdp.unflatten(policy))
-        terms = torch.stack(list(_summary_terms(mdp, table, problem.expert, gamma)))
-        return (torch.where(weights > 0, weights * terms, 0.0)).sum()
-
-    return _descend(problem, cost, lambda occupancy: -math.inf, initial_policy, 0.0, max_rounds)
 
 
 def objective(
@@ -303,7 +245,7 @@ def objective(
     """
     if next_value not in ("expectation", "sample"):
         raise ValueError(f'next_value is {next_value!r}; it must be "expectation" or "sample"')
-    problem = _Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
+    problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
     if tuple(logits.shape) != (mdp.num_states, mdp.num_actions):
         raise ValueError(
             f"logits have shape {tuple(logits.shape)}; {(mdp.num_states, mdp.num_actions)} (states, actions) was wanted"
@@ -315,7 +257,7 @@ def objective(
 
 
 @dataclass(frozen=True)
-class _Problem:
+class Problem:
     """min D_f(ρ_π ‖ ρ_E) - αH on the keys that keep it finite.
 
     `expert` and everything else here is one vector over keys (see `mdp.Keys`). With a `buffer` the divergence is the
@@ -342,7 +284,7 @@ class _Problem:
         gamma: float,
         alpha: float,
         buffer: Vector | None = None,
-    ) -> _Problem:
+    ) -> Problem:
         """Check the arguments and find out which keys may be pressed, and what they earn where the expert never
         presses them."""
         chosen = get_divergence(divergence)
@@ -352,15 +294,15 @@ class _Problem:
         expert = (
             expert_occupancy
             if isinstance(expert_occupancy, Tensor) and expert_occupancy.ndim == 1
-            else _checked_table(mdp, expert_occupancy, "expert occupancy")
+            else checked_occupancy(mdp, expert_occupancy, "expert occupancy")
         )
-        legal = mdp.keys(torch.tensor(mdp.legal), illegal=False).flatten()
+        legal = mdp.keys(torch.tensor(mdp.legal)).flatten()
         support = legal & (expert > 0 if buffer is None else expert + buffer > 0)
         price = chosen.scale * chosen.slope_at_infinity
         usable = legal if math.isfinite(price) else support
         viable, usable = _viable(mdp, usable, legal)
         # A state that nothing usable leads to needs some policy all the same: there every legal key earns the same.
-        stranded = _spread(mdp, ~viable) & legal
+        stranded = mdp.per_key(~viable) & legal
         edge = -price / alpha if math.isfinite(price) else 0.0
         floor = torch.full_like(expert, -math.inf)
         floor[stranded] = 0.0
@@ -432,7 +374,7 @@ class _Problem:
     def box(self, unknowns: Tensor) -> tuple[Tensor, Tensor]:
         """How far the unknowns may move in one round."""
         if not self.divergence.smooth:
-            edge = -self.divergence.domain
+            edge = -self.divergence.domain * (1 - 1e-12)  # inside after rounding, too
             return torch.full_like(unknowns, -edge), torch.full_like(unknowns, edge)
         return unknowns - TRUST, unknowns + TRUST
 
@@ -485,21 +427,22 @@ class _Problem:
         legal = torch.tensor(self.mdp.legal)
         masked = torch.where(legal, logits.double(), -math.inf)
         keys = self.mdp.keys(masked, illegal=-math.inf)
+        everywhere = replace(self, support=self.mdp.keys(legal).flatten() & (self.expert > 0), missed=0.0)
         values, _ = soft_maximum(self.mdp, keys)
         reward = keys.flatten() - self.gamma * self.mdp.next_values(values).flatten()
-        x = torch.where(self.mdp.keys(legal, illegal=False).flatten(), self.alpha * reward, math.inf)
+        x = torch.where(self.mdp.keys(legal).flatten(), self.alpha * reward, math.inf)
         slack = 1e-9 * (1 + abs(self.divergence.domain)) if math.isfinite(self.divergence.domain) else 0.0
         beyond = x < torch.full_like(x, self.divergence.domain).masked_fill(
-            ~self.support, self.divergence.domain - slack
+            ~everywhere.support, self.divergence.domain - slack
         )
         if beyond.any():
             return torch.full((), -math.inf, dtype=torch.float64)
-        return self.gain(reward[self.support], values, sampled) - (1 - self.gamma) * values[0]
+        return everywhere.gain(reward[everywhere.support], values, sampled) - (1 - self.gamma) * values[0]
 
 
-def _checked_table(mdp: StringMDP, occupancy: Any, what: str) -> Vector:
+def checked_occupancy(mdp: StringMDP, occupancy: Any, what: str) -> Vector:
     """An occupancy table as a checked vector over keys."""
-    table = torch.as_tensor(occupancy, dtype=torch.float64)
+    table = as_tensor(occupancy).detach().double()
     wanted = (mdp.num_states, mdp.num_actions)
     if tuple(table.shape) != wanted:
         raise ValueError(f"{what} has shape {tuple(table.shape)}; {wanted} (states, actions) was wanted")
@@ -508,12 +451,6 @@ def _checked_table(mdp: StringMDP, occupancy: Any, what: str) -> Vector:
     if not abs(keys.sum().item() - 1) < 1e-6 or table[0, mdp.num_tokens + 1 :].sum() > 0:
         raise ValueError(f"{what} has mass on illegal actions; it must be 0 there")
     return keys
-
-
-def _spread(mdp: StringMDP, of_state: Tensor) -> Tensor:
-    """A vector over states, as a vector over keys."""
-    inner = of_state[: mdp.num_inner, None].expand(-1, mdp.num_tokens)
-    return torch.cat([inner.flatten(), of_state, of_state])
 
 
 def _viable(mdp: StringMDP, usable: Tensor, legal: Tensor) -> tuple[Tensor, Tensor]:
@@ -529,67 +466,10 @@ def _viable(mdp: StringMDP, usable: Tensor, legal: Tensor) -> tuple[Tensor, Tens
         usable = kept
 
 
-# -- soft values -------------------------------------------------------------------------------------------------
-
-
-def soft_maximum(mdp: StringMDP, logits: Keys) -> tuple[Float[Tensor, " states"], Keys]:
-    """V(s) = log Σ_a exp ℓ(a|s), and the policy exp(ℓ - V)."""
-    values = torch.logaddexp(logits.eos, logits.backspace)
-    inner = torch.logaddexp(torch.logsumexp(logits.tokens, dim=1), values[: mdp.num_inner])
-    values = torch.cat([inner, values[mdp.num_inner :]])
-    policy = Keys(
-        torch.exp(logits.tokens - values[: mdp.num_inner, None]),
-        torch.exp(logits.eos - values),
-        torch.exp(logits.backspace - values),
-    )
-    return values, policy
-
-
-def soft_values(
-    mdp: StringMDP, reward: Vector, gamma: float, start: Float[Tensor, " states"] | None = None
-) -> tuple[Float[Tensor, " states"], Keys]:
-    """The fixed point of V(s) = log Σ_a exp(r(s,a) + γ E[V(s')]), and its policy: soft policy iteration, Newton's
-    method here.
-
-    Each step evaluates the current policy exactly (`StringMDP.values`), so convergence is quadratic. The last step
-    is taken with gradient: as the error of a step is quadratic in the error before it, its derivative is exact.
-
-    Args:
-        reward: one number per key, -∞ for a key that is never pressed; may require grad.
-        start: values to start from.
-    """
-
-    def improve(reward_of: Keys, values: Tensor) -> tuple[Tensor, Keys]:
-        ahead = mdp.next_values(values)
-        logits = Keys(*(r + gamma * v for r, v in zip(reward_of, ahead, strict=True)))
-        maximum, policy = soft_maximum(mdp, logits)
-        return values + mdp.values(policy, gamma, maximum - values), policy
-
-    values = torch.zeros(mdp.num_states, dtype=torch.float64) if start is None else start
-    with torch.no_grad():
-        fixed = mdp.unflatten(reward.detach())
-        for _ in range(60):
-            better, _ = improve(fixed, values)
-            change = (better - values).abs().max().item()
-            values = better
-            if not change > 1e-8 * (1 + values.abs().max().item()):
-                break
-    return improve(mdp.unflatten(reward), values)
-
-
-def _occupancy(mdp: StringMDP, policy: Keys, gamma: float) -> Vector:
-    """ρ over keys, of a policy over keys."""
-    start = torch.zeros(mdp.absorbing, dtype=torch.float64)
-    start[0] = 1 - gamma
-    visits = mdp.visits(policy, gamma, start)
-    visits = torch.cat([visits, (1 - visits.sum())[None]])
-    return _spread(mdp, visits) * policy.flatten()
-
-
 # -- the two solvers ---------------------------------------------------------------------------------------------
 
 
-def _ascend(problem: _Problem, sampled: bool, initial_policy: Any, tolerance: float, max_rounds: int) -> Solution:
+def ascend(problem: Problem, sampled: bool, initial_policy: Any, tolerance: float, max_rounds: int) -> Solution:
     """Maximise J over the rewards on the data, in rounds of L-BFGS-B inside a box, until the gap is closed."""
     start, mdp, gamma, alpha = time.perf_counter(), problem.mdp, problem.gamma, problem.alpha
     warm: dict[str, Any] = {"values": None}
@@ -605,11 +485,13 @@ def _ascend(problem: _Problem, sampled: bool, initial_policy: Any, tolerance: fl
     if initial_policy is None:
         unknowns = torch.zeros(int(problem.support.sum()), dtype=torch.float64)
     else:
-        unknowns = problem.log_ratio(_occupancy(mdp, _checked_policy(mdp, initial_policy), gamma))
+        unknowns = problem.log_ratio(
+            mdp.key_occupancy(starting_policy(mdp, initial_policy, problem.floor > -math.inf), gamma)
+        )
     for round_number in range(max_rounds + 1):
         with torch.no_grad():
             value, values, policy = dual(unknowns)
-            occupancy = _occupancy(mdp, policy, gamma)
+            occupancy = mdp.key_occupancy(policy, gamma)
             cost = problem.cost(policy.flatten(), occupancy)
         scale = torch.sqrt(problem.curvature(unknowns, occupancy) + 1e-30)
 
@@ -664,8 +546,8 @@ def _ascend(problem: _Problem, sampled: bool, initial_policy: Any, tolerance: fl
     )
 
 
-def _descend(
-    problem: _Problem,
+def descend(
+    problem: Problem,
     cost: Callable[[Vector, Vector], Tensor],
     bound: Callable[[Vector], float],
     initial_policy: Any,
@@ -682,13 +564,13 @@ def _descend(
     def primal(unknowns: Tensor) -> tuple[Tensor, Keys, Vector]:
         logits = torch.full_like(problem.floor, -math.inf).masked_scatter(free, unknowns)
         _, policy = soft_maximum(mdp, mdp.unflatten(logits))
-        occupancy = _occupancy(mdp, policy, gamma)
+        occupancy = mdp.key_occupancy(policy, gamma)
         return cost(policy.flatten(), occupancy), policy, occupancy
 
     if initial_policy is None:
         unknowns = torch.zeros(int(free.sum()), dtype=torch.float64)
     else:
-        given = _checked_policy(mdp, initial_policy).flatten()
+        given = starting_policy(mdp, initial_policy, free).flatten()
         unknowns = torch.log(torch.clamp(given[free], min=1e-300))
     for round_number in range(max_rounds + 1):
         with torch.no_grad():
@@ -731,33 +613,12 @@ def _descend(
     )
 
 
-def _checked_policy(mdp: StringMDP, policy: Any) -> Keys:
-    table = torch.as_tensor(policy, dtype=torch.float64)
+def starting_policy(mdp: StringMDP, policy: Any, free: Bool[Tensor, " keys"]) -> Keys:
+    """A checked policy to start from, with a little of every key that may be pressed: from 0 there is no way back."""
+    table = as_tensor(policy).detach().double()
     mdp.check_policy(table)
-    return mdp.keys(table)
-
-
-def _summary_terms(mdp: StringMDP, policy: Tensor, p: Vector, gamma: float) -> SummaryTerms:
-    q = _occupancy(mdp, mdp.keys(policy), gamma)
-    both = p * q
-
-    def expectation(weight: Tensor, ratio_of: Tensor, ratio_to: Tensor) -> Tensor:
-        present = weight > 0
-        inside = torch.where(
-            present & (ratio_to > 0), weight * torch.log(ratio_of / torch.where(present, ratio_to, 1)), 0
-        )
-        return torch.where((present & (ratio_to == 0)).any(), math.inf, torch.nansum(inside))
-
-    visits_p = (p[-2 * mdp.num_states : -mdp.num_states]).clone()
-    visits_p[: mdp.num_inner] += mdp.unflatten(p).tokens.sum(dim=1)
-    deletes_p = mdp.unflatten(p).backspace
-    visits_p = visits_p + deletes_p
-    deletes_given_x_p = torch.where(visits_p > 0, deletes_p / torch.where(visits_p > 0, visits_p, 1), 0)
-    deletes_q, deletes_given_x_q = mdp.unflatten(q).backspace, mdp.keys(policy).backspace
-    return SummaryTerms(
-        forward_kl=expectation(p, p, q),
-        reverse_kl=expectation(q, q, p),
-        product=torch.special.xlogy(both, both / torch.where(both > 0, p * q, 1)).sum(),
-        backspace=expectation(deletes_q, deletes_given_x_q, deletes_given_x_p),
-        squared=((p - q) ** 2).sum(),
-    )
+    keys = mdp.keys(table).flatten()
+    if (keys[free] == 0).any():
+        some = mdp.keys(torch.from_numpy(mdp.uniform())).flatten()
+        keys = (1 - BLEND) * keys + BLEND * some
+    return mdp.unflatten(keys)

@@ -18,12 +18,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from smatch_edu import plots, show
 from smatch_edu.divergences import DIVERGENCES
-from smatch_edu.figure1 import Figure1Chain
 from smatch_edu.mdp import StringMDP
 from smatch_edu.tabular import maximise_objective
-from smatch_edu.vocabulary import Vocabulary, Words, load_words
+from smatch_edu.vocabulary import Vocabulary, Words
 
 METHODS = ("mle", "js", "chi2_mixture", "skew_kl")
 TITLES = {"mle": "maximum likelihood", **{name: DIVERGENCES[name].title for name in METHODS[1:]}}
@@ -88,15 +86,8 @@ class Result:
     policy: np.ndarray = field(repr=False)
 
 
-def walkthrough(config: WalkthroughConfig) -> list[Result]:
-    """Train every typist, print the table, write the report.
-
-    Raises:
-        ValueError: a bad argument, or a report that cannot be written (found before anything is trained).
-    """
-    check_writable(config.out)
-    vocabulary = Vocabulary()
-    words = load_words(config.max_length, config.words)
+def walkthrough(config: WalkthroughConfig, words: Words, vocabulary: Vocabulary) -> list[Result]:
+    """Train every typist, with a progress bar, and print the table."""
     jobs = [(noise, backspace, method) for noise in config.noise for backspace in (False, True) for method in METHODS]
     keyboards = [StringMDP(len(vocabulary), config.max_length, True, noise) for noise in config.noise]
     print(
@@ -120,8 +111,6 @@ def walkthrough(config: WalkthroughConfig) -> list[Result]:
         f"Every optimum is certified: no typist of its kind is better by more than {max(worst, 1e-12):.0e} (duality "
         "gap)."
     )
-    write_atomically(config.out, report(results, words, vocabulary, config))
-    print(f"Report: {config.out} (open it in a browser; it needs no network)")
     return results
 
 
@@ -240,149 +229,6 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
             lines.append(rule)
         lines.append(line(row))
     return "\n".join(lines)
-
-
-# -- the report --------------------------------------------------------------------------------------------------
-
-
-def report(results: Sequence[Result], words: Words, vocabulary: Vocabulary, config: WalkthroughConfig) -> str:
-    """The whole page."""
-    noisiest = max(config.noise)
-    chosen = {(r.method, r.backspace): r for r in results if r.noise == noisiest}
-    plain, matched = chosen["mle", False], chosen["chi2_mixture", True]
-    header, rows = table(results)
-    figures = figures_html(results, config, chosen, noisiest)
-    listening = (
-        f"<p>The keyboard slips on {percent(noisiest)} of its keys. Both typists want to write English words of up to "
-        f"{config.max_length} letters. The first learned by maximum likelihood; the second minimises the χ²-mixture "
-        "divergence and "
-        "has a <kbd>⌫</kbd> key, whose use nobody demonstrated. A letter that is underlined twice is a slip, a "
-        "struck-out one was "
-        "deleted.</p><p><b>Predict:</b> when the keyboard slips on the first letter, what will each of them do?</p>"
-    )
-    gain = matched.real_word - plain.real_word
-    typists = '<div class="typists">' + "".join(
-        show.trace_html(
-            sample_typing(result, vocabulary, config), vocabulary, title, frozenset(words.words), autoplay=number == 0
-        )
-        for number, (title, result) in enumerate(
-            {"Maximum likelihood, no backspace": plain, "χ²-mixture, with backspace": matched}.items()
-        )
-    )
-    exact = (
-        f"</div><p>Over all texts, weighted exactly: the first finishes a real word {percent(plain.real_word)} of "
-        "the time, the "
-        f"second {percent(matched.real_word)} ({100 * gain:+.1f} points).</p>"
-    )
-    method = (
-        f"<h2>What was computed</h2><p>{len(words.words):,} words with their counts in Shakespeare’s plays are the "
-        "data. Every "
-        f"text of up to {config.max_length} letters is a state, "
-        f"{StringMDP(len(vocabulary), config.max_length).absorbing:,} of them. "
-        f"Occupancies and optima are exact, not sampled (γ = {config.gamma}, α = {config.alpha}); each optimum comes "
-        "with a "
-        "duality gap that proves it. Demonstrations are clean and the learner’s keyboard is not, so it cannot keep "
-        "off texts that "
-        "the data never show: there χ² and reverse KL are infinite (∞), whatever the policy.</p>"
-    )
-    table_part = show.table_html(
-        header, rows, ". ".join(f"{name}: {meaning}" for name, meaning in LEGEND.items()) + "."
-    )
-    return show.page_html(
-        "The noisy keyboard", "<h2>Watch two typists</h2>" + listening + typists + exact + method + figures + table_part
-    )
-
-
-def sample_typing(
-    result: Result, vocabulary: Vocabulary, config: WalkthroughConfig, num_texts: int = 14
-) -> list[tuple[show.Keystroke, ...]]:
-    """The first texts that this typist writes with the config's seed."""
-    mdp = StringMDP(len(vocabulary), config.max_length, result.backspace, result.noise)
-    states, actions = mdp.sample(result.policy, num_texts, max_actions=200, seed=config.seed)
-    return [show.keystrokes(mdp, *trajectory) for trajectory in zip(states, actions, strict=True)]
-
-
-def figures_html(
-    results: Sequence[Result], config: WalkthroughConfig, chosen: dict[tuple[str, bool], Result], noisiest: float
-) -> str:
-    """The figures of the report, each with a text that says what it shows."""
-    real = {
-        (method, backspace): [r.real_word for r in results if (r.method, r.backspace) == (method, backspace)]
-        for method in METHODS
-        for backspace in (False, True)
-    }
-    told = "; ".join(
-        f"{TITLES[method]} {'with' if backspace else 'without'} backspace "
-        + ", ".join(percent(value) for value in real[method, backspace])
-        for method, backspace in real
-    )
-    parts = [
-        "<h2>Does it finish real words?</h2>",
-        show.figure_html(
-            plots.words_typed(config.noise, real, TITLES),
-            f"Probability that the finished word is real, at noise {', '.join(percent(n) for n in config.noise)}: "
-            f"{told}.",
-            "Without backspace a slip cannot be undone, whatever the divergence. With it, the divergence decides "
-            "whether the key "
-            "is used: maximum likelihood never saw one pressed, so it never presses it.",
-        ),
-        "<h2>Where does the time go?</h2>",
-    ]
-    bars = {
-        "maximum likelihood": chosen["mle", False].occupancy_by_length,
-        "χ²-mixture": chosen["chi2_mixture", False].occupancy_by_length,
-        "χ²-mixture with ⌫": chosen["chi2_mixture", True].occupancy_by_length,
-    }
-    parts.append(
-        show.figure_html(
-            plots.occupancy_by_length({k: v[0] for k, v in bars.items()}, {k: v[1] for k, v in bars.items()}),
-            f"Occupancy by letters on the screen at noise {percent(noisiest)}. Off the data in all: "
-            + "; ".join(f"{name} {percent(v[1].sum())}" for name, v in bars.items())
-            + ".",
-            "Off the data maximum likelihood wanders on, because no demonstration says what to do there. The mixture "
-            "gets out: it "
-            "finishes at once, or deletes.",
-        )
-    )
-    trained = [chosen[method, True] for method in METHODS]
-    parts += [
-        "<h2>Is backspace pressed where it helps?</h2>",
-        show.figure_html(
-            plots.backspace_use(
-                [TITLES[result.method] for result in trained],
-                [0.0 if math.isnan(result.backspace_helps) else result.backspace_helps for result in trained],
-                [result.backspace_hurts for result in trained],
-                f"keyboard with {percent(noisiest)} noise",
-            ),
-            "Probability of pressing backspace off and on the data: "
-            + "; ".join(
-                f"{TITLES[r.method]} {percent(r.backspace_helps)} and {percent(r.backspace_hurts)}" for r in trained
-            )
-            + ".",
-        ),
-        "<h2>The law behind it</h2>",
-        compounding_html(),
-    ]
-    return "".join(parts)
-
-
-def compounding_html(error: float = 0.05, horizon: int = 60) -> str:
-    """The paper's Figure 1 as curves."""
-    curves = {
-        f"{'no backspace' if recovery == 0 else f'backspace {percent(recovery)} of the time when off'}": Figure1Chain(
-            error=error, recovery=recovery, horizon=horizon
-        ).out_of_distribution()
-        for recovery in (0.0, 0.4, 0.7, 1.0)
-    }
-    return show.figure_html(
-        plots.out_of_distribution(curves, error),
-        f"Probability of being off the data after {horizon} steps: "
-        + "; ".join(f"{label} {percent(curve[-1])}" for label, curve in curves.items())
-        + ".",
-        "One wrong token in twenty: without backspace 1-(1-ε)^t goes to 1. If backspace is pressed more often than "
-        "not once the "
-        "text is off the data, the error stays bounded.",
-    )
 
 
 # -- files -------------------------------------------------------------------------------------------------------
