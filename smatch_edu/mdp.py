@@ -246,14 +246,15 @@ class StringMDP:
             raise ValueError(
                 f"policy row {row} sums to {sums[row].item():.6g}; every row must sum to 1 over legal actions"
             )
-        backspace = self.keys(policy).backspace
-        illegal_at = {
-            "a token": (policy[self.num_inner :, : self.num_tokens] != 0).any(dim=1).nonzero() + self.num_inner,
-            "<backspace>": backspace[[0, self.absorbing]].nonzero() * self.absorbing,
-        }
-        for what, rows in illegal_at.items():
-            if len(rows):
-                raise ValueError(f"policy row {rows[0].item()} puts mass on {what}, which is illegal there; wanted 0")
+        full = policy[self.num_inner :, : self.num_tokens]
+        backspace = self.keys(policy).backspace[[0, self.absorbing]]
+        if full.numel() and full.amax() > 0:
+            what, row = "a token", first_index(full > 0)[0] + self.num_inner
+        elif (backspace > 0).any():
+            what, row = "<backspace>", first_index(backspace > 0)[0] * self.absorbing
+        else:
+            return
+        raise ValueError(f"policy row {row} puts mass on {what}, which is illegal there; wanted 0")
 
     def keys(self, table: Shaped[Tensor, "states actions"], illegal: float = 0.0) -> Keys:
         """The legal entries of a table; `illegal` stands in for a `<backspace>` that does not exist."""

@@ -1,0 +1,130 @@
+"""Typing traces, figures and pages: what a reader, a screen reader and a browser without a network find in them."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from smatch_edu import plots, show
+from smatch_edu.mdp import StringMDP
+from smatch_edu.show import Keystroke
+from smatch_edu.vocabulary import Vocabulary
+
+ABC = Vocabulary("abc")
+VOID = {"meta", "img", "input", "br", "link"}
+
+
+class Outline(HTMLParser):
+    """Collects tags and checks that they nest."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(page)
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def find(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def press(text):
+    """Keystrokes from signs: '<' is backspace, '.' is eos, and 'B' is a b that was meant as an a."""
+    strokes = []
+    for sign in text:
+        typed = {"<": ABC.backspace, ".": ABC.eos}.get(sign)
+        if typed is None:
+            (typed,) = ABC.encode(sign.lower())
+        strokes.append(Keystroke(pressed=0 if sign.isupper() else typed, typed=typed))
+    return strokes
+
+
+def test_deleted_letters_are_struck_out_and_know_when():
+    page = show.trace_html([press("abB<<c.")], ABC, "one")
+    deleted = Outline(page).find("del")
+    assert [(d["data-born"], d["data-died"]) for d in deleted] == [("2", "5"), ("3", "4")]
+    assert len(re.findall(r'class="key"', page)) == 3  # two backspaces and eos
+    assert "⌫" in page and "\b" not in page
+
+
+def test_the_surviving_letters_are_the_text():
+    rng = np.random.default_rng()
+    mdp = StringMDP(3, 4, backspace=True, noise=0.3)
+    states, actions = mdp.sample(mdp.uniform(), 30, 60, seed=int(rng.integers(1 << 30)))
+    for row, pressed in zip(states, actions, strict=True):
+        strokes = show.keystrokes(mdp, row, pressed)
+        page = show.trace_html([strokes], ABC, "one")
+        standing = re.findall(r'<span class="(?:letter|slip)"[^>]*>(.)</span>', page)
+        texts = [s for s in row.tolist() if s != mdp.absorbing]
+        assert ABC.encode("".join(standing)) == mdp.text(texts[-1])
+        slips = sum(s.pressed != s.typed for s in strokes)
+        assert len(re.findall(r'class="slip"', page)) == slips
+
+
+def test_a_trace_says_whether_the_word_is_real():
+    page = show.trace_html([press("ab."), press("c.")], ABC, "two", real_words=frozenset({"ab"}))
+    assert re.search(r'class="verdict real"[^>]*>ab ✓', page) and re.search(r'class="verdict unreal"[^>]*>c ✗', page)
+
+
+def test_backspace_on_nothing_is_refused():
+    with pytest.raises(ValueError, match="keystroke 3 is a backspace with nothing to delete"):
+        show.trace_html([press("a<<")], ABC, "one")
+
+
+def test_every_control_can_be_reached_and_read():
+    outline = Outline(show.trace_html([press("ab<.")], ABC, "Ann & <Bob>"))
+    assert [b["data-do"] for b in outline.find("button")] == ["play", "back", "forward"]
+    assert all(b["type"] == "button" for b in outline.find("button"))
+    (slider,) = outline.find("input")
+    assert (slider["min"], slider["max"]) == ("0", "4")
+    assert outline.find("section")[0]["aria-label"] == "Ann & <Bob>"
+
+
+def test_a_page_asks_for_nothing_from_outside():
+    page = show.page_html("Title", show.trace_html([press("ab.")], ABC, "one"))
+    Outline(page)
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", page)
+    assert "http://" not in page and "https://" not in page and "@import" not in page
+    assert "<script>" in page and "<style>" in page
+
+
+def test_a_figure_has_alternative_text_and_none_without_is_made():
+    figure = plots.out_of_distribution({"a": np.linspace(0, 0.5, 5), "b": np.linspace(0, 0.2, 5)}, error=0.1)
+    (image,) = Outline(show.figure_html(figure, 'Two "curves" & more', "below")).find("img")
+    assert image["alt"] == 'Two "curves" & more' and image["src"].startswith("data:image/svg+xml;base64,")
+    with pytest.raises(ValueError, match="alt is empty"):
+        show.figure_html(figure, "  ")
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    draw = lambda: show.figure_html(plots.backspace_use(["x", "y"], [0.5, 0.1], [0.0, 0.2], "title"), "alt")  # noqa: E731
+    assert draw() == draw()
+
+
+def test_colour_is_never_alone():
+    looks = list(plots.METHOD_LOOKS.values())
+    assert len({look["marker"] for look in looks}) == len({look["color"] for look in looks}) == len(looks)
+    okabe_ito = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
+    assert {look["color"] for look in looks} | {plots.ON_DATA, plots.OFF_DATA, plots.BACKSPACE} <= okabe_ito
+    bars = plots.occupancy_by_length({"a": np.ones(3)}, {"a": np.ones(3)}).axes[0].patches
+    assert {bar.get_hatch() for bar in bars} == {None, "////"}
+
+
+def test_every_axis_is_labelled():
+    noise = [0.0, 0.1]
+    real = {(method, backspace): [1.0, 0.5] for method in plots.METHOD_LOOKS for backspace in (False, True)}
+    figures = [
+        plots.words_typed(noise, real, {method: method for method in plots.METHOD_LOOKS}),
+        plots.out_of_distribution({"a": np.zeros(4)}, 0.1),
+        plots.occupancy_by_length({"a": np.ones(3), "b": np.ones(3)}, {"a": np.ones(3), "b": np.ones(3)}),
+    ]
+    for figure in figures:
+        assert all(axes.get_xlabel() for axes in figure.axes) and figure.axes[0].get_ylabel()
