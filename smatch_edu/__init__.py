@@ -4,7 +4,8 @@ Start with notebooks/ and README.md. One module is one concept:
 
     figure1      the paper's Figure 1 as a Markov chain            divergences  f and φ
     vocabulary   characters, ids, words                            mdp          strings, noisy keyboard, occupancies
-    tabular      exact divergence minimisation                     objectives   the losses on logits
+    soft_values  the best policy for a reward                      tabular      exact divergence minimisation
+    objectives   the losses on logits                              walkthrough  the main job
 """
 
 __version__ = "0.1.0"

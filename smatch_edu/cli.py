@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from smatch_edu import report
+from smatch_edu import report, show
 from smatch_edu.vocabulary import Vocabulary, load_words
 from smatch_edu.walkthrough import WalkthroughConfig, check_writable, walkthrough, write_atomically
 
@@ -18,9 +18,14 @@ app = tyro.extras.SubcommandApp()
 def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> None:
     """Type real words at a noisy keyboard, train the typist exactly, and write a report."""
     check_writable(config.out)
+    if config.figures is not None:
+        config.figures.mkdir(parents=True, exist_ok=True)
     vocabulary, words = Vocabulary(), load_words(config.max_length, config.words)
     results = walkthrough(config, words, vocabulary)
     write_atomically(config.out, report.page(results, words, vocabulary, config))
+    if config.figures is not None:
+        for name, panel in report.panels(results, config).items():
+            write_atomically(config.figures / f"{name}.svg", show.svg(panel.figure))
     print(f"Report: {config.out} (open it in a browser; it needs no network)")
 
 

@@ -60,6 +60,11 @@ class Trajectories:
 
     def __post_init__(self) -> None:
         batch, time, num_actions = self.logits.shape
+        if batch == 0:
+            raise ValueError("the batch is empty; at least one trajectory was wanted")
+        if self.logits.dtype in (torch.float16, torch.bfloat16):  # too coarse for γ^i: 0.998 would be 0.996
+            object.__setattr__(self, "logits", self.logits.float())
+        object.__setattr__(self, "actions", self.actions.long())
         wanted = {
             "actions": (batch, time),
             "lengths": (batch,),
@@ -94,7 +99,16 @@ class Trajectories:
         if wrong.any():
             i, t = first_index(wrong)
             raise ValueError(f"trajectory {i} has NaN logits at step {t}; every logit must be a number")
+        for name in ("next_values", "weights"):
+            given = getattr(self, name)
+            if given is not None and (given.isnan() & step).any():
+                i, t = first_index(given.isnan() & step)
+                raise ValueError(f"{name} of trajectory {i} is NaN at step {t}; a number was wanted")
         if self.legal is not None:
+            wrong = ~self.legal.any(dim=2) & self.passed
+            if wrong.any():
+                i, t = first_index(wrong)
+                raise ValueError(f"trajectory {i} has no legal action at step {t}; every state it passes needs one")
             wrong = step & ~self._of_action(self.legal)
             if wrong.any():
                 i, t = first_index(wrong)
@@ -189,7 +203,7 @@ class SequenceMatchTerms(NamedTuple):
         data: E_data Σ γ^i (1/α) φ(α r_i), with the absorbing tail.
         value: the estimate of V(s_0).
         model_penalty: c E_model Σ γ^i r_i², with the absorbing tail (sampled mixture only).
-        squared_reward_data: mean r² over the data's steps, for logs; no gradient.
+        squared_reward_data: mean r² over the data's steps that count, for logs; no gradient.
         squared_reward_model: the same over the model's, NaN without them.
     """
 
@@ -211,7 +225,7 @@ def log_likelihood(trajectories: Trajectories, gamma: float = 1.0) -> Float[Tens
     if not 0 < gamma <= 1:
         raise ValueError(f"gamma is {gamma}; it must be in (0, 1]")
     values = trajectories.values(torch.zeros((), dtype=trajectories.logits.dtype, device=trajectories.logits.device))
-    chosen = torch.where(trajectories.taken, trajectories._of_action(trajectories.logits) - values[:, :-1], 0.0)
+    chosen = torch.where(trajectories.counted, trajectories._of_action(trajectories.logits) - values[:, :-1], 0.0)
     return (trajectories.discounts(gamma) * chosen).sum(dim=1).mean()
 
 
@@ -259,7 +273,7 @@ def sequencematch_terms(
         absorbing_value: V after `<eos>`, one learned scalar. It earns r = (1-γ)V there for ever: the absorbing tail.
         gamma: discount, in (0, 1).
         alpha: weight of the entropy, > 0. Give either this,
-        coefficient: or c = α/4, the coefficient of r² (see `alpha_of_coefficient`).
+        coefficient: or c = α/4, the coefficient of r² (see `alpha_of_coefficient`). "mle" needs neither.
         divergence: a key of `DIVERGENCES` or a `Divergence` (φ without clipping); "mle", φ(x) = x; or
             "sampled_mixture", the paper's: r - c r² on the data and -c r² on the model's samples.
         model: trajectories sampled from the model, held fixed (no gradient flows through the sampling).
@@ -272,6 +286,10 @@ def sequencematch_terms(
             domain, with the trajectory and step.
     """
     check_discount(gamma)
+    if absorbing_value.isnan():
+        raise ValueError("absorbing_value is NaN; a number was wanted")
+    if divergence == "mle" and alpha is None and coefficient is None:
+        alpha = 1.0  # φ(x) = x has no use for it
     if (alpha is None) == (coefficient is None):
         raise ValueError(f"alpha is {alpha} and coefficient is {coefficient}; give exactly one of them")
     alpha = alpha_of_coefficient(coefficient) if coefficient is not None else alpha
@@ -294,7 +312,7 @@ def sequencematch_terms(
         # What does not count must not be evaluated either: φ(0) may be -∞, and 0 · ∞ is not 0.
         rewards = torch.where(trajectories.counted, trajectories.rewards(absorbing_value, gamma), 1.0)
         total = torch.where(trajectories.counted, trajectories.discounts(gamma) * function(rewards), 0.0).sum(dim=1)
-        if tail:
+        if tail and trajectories.ended.any():
             total = total + trajectories.tail(gamma) * function((1 - gamma) * absorbing_value)
         return total.mean()
 
@@ -304,7 +322,7 @@ def sequencematch_terms(
         if divergence == "sampled_mixture":
             return reward - scale / 4 * reward**2
         chosen = get_divergence(divergence)
-        _check_domain(chosen, scale * reward, data)
+        _check_domain(chosen, scale * reward)
         return chosen.phi(scale * reward, clipped=False) / scale
 
     data_term = summed(data, phi)
@@ -337,19 +355,17 @@ def sequencematch_objective(
 
 def _mean_square(trajectories: Trajectories, absorbing_value: Tensor, gamma: float) -> float:
     with torch.no_grad():
-        rewards = trajectories.rewards(absorbing_value, gamma)
-        return (rewards.square().sum() / trajectories.lengths.sum()).item()
+        rewards = trajectories.rewards(absorbing_value, gamma)[trajectories.counted]
+        return rewards.square().mean().item()
 
 
-def _check_domain(divergence: Divergence, x: Tensor, data: Trajectories) -> None:
+def _check_domain(divergence: Divergence, x: Tensor) -> None:
     outside = ~divergence.phi(x.detach()).isfinite()
-    if x.ndim:
-        outside = outside & data.counted
     if not outside.any():
         return
     index = first_index(outside)
     where = f"at trajectory {index[0]}, step {index[1]}" if index else "in the absorbing state"
     raise ValueError(
-        f"α r is {x[index].item():.4g} {where}; φ of {divergence.name} needs more than {divergence.domain:.4g}: start "
-        "from larger logits, lower alpha, or take a divergence that is defined everywhere (chi2)"
+        f"α r is {x[index].item():.4g} {where}; φ of {divergence.name} needs more than {divergence.domain + 0.0:.4g}: "
+        "start from larger logits, lower alpha, or take a divergence that is defined everywhere (chi2)"
     )

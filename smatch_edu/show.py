@@ -138,14 +138,19 @@ def _trace_line(
     return f"<li>{''.join(spans)} {verdict}</li>", clock
 
 
+def svg(figure: Figure) -> str:
+    """A figure as SVG; the same figure gives the same text."""
+    buffer = io.StringIO()
+    with plots.style():
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
 def figure_html(figure: Figure, alt: str, caption: str = "") -> str:
     """A figure as an inline SVG image with alternative text, and a caption if there is one. ValueError without text."""
     if not alt.strip():
         raise ValueError("alt is empty; every figure needs a text that says what it shows")
-    buffer = io.BytesIO()
-    with plots.style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    encoded = base64.b64encode(buffer.getvalue()).decode()
+    encoded = base64.b64encode(svg(figure).encode()).decode()
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f'<figure><img alt="{escape(alt)}" src="data:image/svg+xml;base64,{encoded}">{below}</figure>'
 

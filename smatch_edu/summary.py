@@ -45,7 +45,9 @@ def summary_terms(mdp: StringMDP, policy: Any, expert_occupancy: Any, gamma: flo
     """
     check_discount(gamma)
     expert = checked_occupancy(mdp, expert_occupancy, "expert occupancy")
-    terms = _terms(mdp, as_tensor(policy).double(), expert, gamma)
+    table = as_tensor(policy).double()
+    mdp.check_policy(table.detach())
+    terms = _terms(mdp, table, expert, gamma)
     return terms if isinstance(policy, Tensor) else SummaryTerms(*(term.item() for term in terms))
 
 
@@ -77,7 +79,7 @@ def minimise_summary_objective(
         terms = torch.stack(list(_terms(mdp, table, problem.expert, gamma)))
         return (torch.where(weights > 0, weights * terms, 0.0)).sum()
 
-    return descend(problem, cost, lambda occupancy: -math.inf, initial_policy, 0.0, max_rounds)
+    return descend(problem, cost, None, initial_policy, 1e-10, max_rounds)
 
 
 def _terms(mdp: StringMDP, policy: Tensor, p: Vector, gamma: float) -> SummaryTerms:

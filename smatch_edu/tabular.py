@@ -37,7 +37,8 @@ Vector = Float[Tensor, " keys"]
 
 TRUST = 4.0  # one round of the solver moves log u, or a policy's logit, by at most this much
 ROUND = 250  # evaluations in one round
-BLEND = 1e-3  # of the uniform policy, in a start that never presses some key
+START = 5.0  # a warm start takes log(ρ/ρ_E) from its policy, up to this size
+NEVER, BLEND = 1e-12, 1e-3  # a warm start that presses a key less often than NEVER is blended with the uniform policy
 EXTENSION = 1e-6  # distance from the edge of φ's domain below which the "sample" solver continues φ as a parabola
 
 
@@ -199,7 +200,7 @@ def sampled_mixture(
         inner = tolerance if frozen else min(1e-3 * distance**2, 1e-6)
         solution = ascend(problem, False, policy, inner, 40 if frozen else 1)
         policy = solution.policy
-        learner = mdp.key_occupancy(mdp.keys(torch.from_numpy(policy)), gamma)
+        learner = mdp.key_occupancy(mdp.keys(as_tensor(policy)), gamma)
         distance = solution.gap if frozen else (held - learner).abs().sum().item()
         values += solution.values
         gaps.append(distance)
@@ -246,10 +247,9 @@ def objective(
     if next_value not in ("expectation", "sample"):
         raise ValueError(f'next_value is {next_value!r}; it must be "expectation" or "sample"')
     problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
-    if tuple(logits.shape) != (mdp.num_states, mdp.num_actions):
-        raise ValueError(
-            f"logits have shape {tuple(logits.shape)}; {(mdp.num_states, mdp.num_actions)} (states, actions) was wanted"
-        )
+    given, wanted = tuple(as_tensor(logits).shape), (mdp.num_states, mdp.num_actions)
+    if given != wanted:
+        raise ValueError(f"logits have shape {given}; {wanted} (states, actions) was wanted")
     return problem.objective(logits, sampled=next_value == "sample")
 
 
@@ -291,11 +291,7 @@ class Problem:
         check_discount(gamma)
         if not (alpha > 0 and math.isfinite(alpha)):
             raise ValueError(f"alpha is {alpha}; the weight of the entropy must be a positive number")
-        expert = (
-            expert_occupancy
-            if isinstance(expert_occupancy, Tensor) and expert_occupancy.ndim == 1
-            else checked_occupancy(mdp, expert_occupancy, "expert occupancy")
-        )
+        expert = checked_occupancy(mdp, expert_occupancy, "expert occupancy")
         legal = mdp.keys(torch.tensor(mdp.legal)).flatten()
         support = legal & (expert > 0 if buffer is None else expert + buffer > 0)
         price = chosen.scale * chosen.slope_at_infinity
@@ -448,7 +444,8 @@ def checked_occupancy(mdp: StringMDP, occupancy: Any, what: str) -> Vector:
         raise ValueError(f"{what} has shape {tuple(table.shape)}; {wanted} (states, actions) was wanted")
     check_measure(what, table)
     keys = mdp.keys(table).flatten()
-    if not abs(keys.sum().item() - 1) < 1e-6 or table[0, mdp.num_tokens + 1 :].sum() > 0:
+    nowhere_to_go_back = table[[0, mdp.absorbing], mdp.num_tokens + 1 :]
+    if not abs(keys.sum().item() - 1) < 1e-6 or nowhere_to_go_back.sum() > 0:
         raise ValueError(f"{what} has mass on illegal actions; it must be 0 there")
     return keys
 
@@ -469,97 +466,96 @@ def _viable(mdp: StringMDP, usable: Tensor, legal: Tensor) -> tuple[Tensor, Tens
 # -- the two solvers ---------------------------------------------------------------------------------------------
 
 
+class Minimiser:
+    """Rounds of L-BFGS-B on a function of scaled unknowns, each inside a box; keeps the values that it saw."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        self.function = function
+        self.values: list[float] = []
+
+    def gradient(self, unknowns: Tensor) -> Tensor:
+        """∂function/∂unknowns; the value is recorded."""
+        point = unknowns.detach().requires_grad_()
+        value = self.function(point)
+        (gradient,) = torch.autograd.grad(value, point)
+        self.values.append(value.item())
+        return gradient
+
+    def round(self, unknowns: Tensor, scale: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+        """Up to `ROUND` evaluations from `unknowns` on; unknown i is measured in units of 1/scale_i."""
+
+        def scaled_function(scaled: np.ndarray) -> tuple[float, np.ndarray]:
+            gradient = self.gradient(as_tensor(scaled) / scale)
+            return self.values[-1], (gradient / scale).numpy()
+
+        found = minimize(
+            scaled_function,
+            (unknowns * scale).numpy(),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=np.stack([(lower * scale).numpy(), (upper * scale).numpy()], axis=1),
+            options={"maxiter": ROUND, "maxfun": ROUND, "ftol": 0, "gtol": 1e-14, "maxcor": 20},
+        )
+        return as_tensor(found.x) / scale
+
+
 def ascend(problem: Problem, sampled: bool, initial_policy: Any, tolerance: float, max_rounds: int) -> Solution:
-    """Maximise J over the rewards on the data, in rounds of L-BFGS-B inside a box, until the gap is closed."""
+    """Maximise J over the rewards on the data until the gap is closed."""
     start, mdp, gamma, alpha = time.perf_counter(), problem.mdp, problem.gamma, problem.alpha
-    warm: dict[str, Any] = {"values": None}
-    values_seen: list[float] = []
-    gaps: list[float] = []
+    warm: Tensor | None = None
 
     def dual(unknowns: Tensor, extend: bool = False) -> tuple[Tensor, Tensor, Keys]:
+        nonlocal warm
         reward = problem.reward(unknowns)
-        values, policy = soft_values(mdp, problem.rewards_everywhere(reward), gamma, warm["values"])
-        warm["values"] = values.detach()
-        return problem.gain(reward, values, sampled, extend) - (1 - gamma) * values[0], values, policy
+        values, policy = soft_values(mdp, problem.rewards_everywhere(reward), gamma, warm)
+        warm = values.detach()
+        return alpha * (problem.gain(reward, values, sampled, extend) - (1 - gamma) * values[0]), values, policy
 
     if initial_policy is None:
         unknowns = torch.zeros(int(problem.support.sum()), dtype=torch.float64)
     else:
-        unknowns = problem.log_ratio(
-            mdp.key_occupancy(starting_policy(mdp, initial_policy, problem.floor > -math.inf), gamma)
-        )
+        unknowns = problem.log_ratio(mdp.key_occupancy(checked_policy(mdp, initial_policy), gamma)).clamp(-START, START)
+    minimiser = Minimiser(lambda point: -dual(point, extend=sampled)[0])
+    gaps: list[float] = []
     for round_number in range(max_rounds + 1):
         with torch.no_grad():
             value, values, policy = dual(unknowns)
             occupancy = mdp.key_occupancy(policy, gamma)
-            cost = problem.cost(policy.flatten(), occupancy)
         scale = torch.sqrt(problem.curvature(unknowns, occupancy) + 1e-30)
-
-        def descent(
-            scaled: np.ndarray, scale: Tensor = scale, record: list[float] = values_seen
-        ) -> tuple[float, np.ndarray]:
-            point = (torch.from_numpy(scaled) / scale).requires_grad_()
-            value, _, _ = dual(point, extend=sampled)
-            (gradient,) = torch.autograd.grad(value, point)
-            record.append(alpha * value.item())
-            return -value.item(), -(gradient / scale).numpy()
-
-        _, gradient = descent((unknowns * scale).numpy())
+        gradient = minimiser.gradient(unknowns) / scale
         if sampled:
-            gap = alpha * float(gradient @ gradient) / 2 if value.isfinite() else math.inf
+            gaps.append(alpha * float(gradient @ gradient) / 2 if value.isfinite() else math.inf)
         else:
-            gap = (cost - alpha * value).item()
-        gaps.append(gap)
-        if gap <= tolerance or round_number == max_rounds:
+            gaps.append((problem.cost(policy.flatten(), occupancy) - value).item())
+        if gaps[-1] <= tolerance or round_number == max_rounds:
             break
-        learned = problem.log_ratio(occupancy)
-        if problem.divergence.smooth and problem.buffer is None and not sampled and round_number > 0:
+        if round_number > 0 and problem.divergence.smooth and problem.buffer is None and not sampled:
+            # Far from where the policy says they should be, the unknowns are on a plateau.
+            learned = problem.log_ratio(occupancy)
             unknowns = torch.clamp(unknowns, learned - TRUST, learned + TRUST)
         # L-BFGS-B's first step has length 1: let it move no unknown by more than 1/2.
-        length = np.linalg.norm(gradient)
-        scale = scale * max(2 * float(np.abs(gradient / scale.numpy()).max() / length), 1e-12) if length > 0 else scale
-        lower, upper = (edge * scale for edge in problem.box(unknowns))
-        found = minimize(
-            lambda scaled, scale=scale: descent(scaled, scale),
-            (unknowns * scale).numpy(),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=np.stack([lower.numpy(), upper.numpy()], axis=1),
-            options={"maxiter": ROUND, "maxfun": ROUND, "ftol": 0, "gtol": 1e-14, "maxcor": 20},
-        )
-        unknowns = torch.from_numpy(found.x) / scale
+        first_step = (gradient / scale).abs().max() / gradient.norm().clamp(min=1e-300)
+        unknowns = minimiser.round(unknowns, scale * first_step.clamp(min=1e-12) * 2, *problem.box(unknowns))
     reward = problem.rewards_everywhere(problem.reward(unknowns))
-    ahead = mdp.next_values(values).flatten()
-    logits = mdp.table(mdp.unflatten(reward + gamma * ahead), illegal=-math.inf)
-    return Solution(
-        value=alpha * value.item(),
-        policy=torch.softmax(logits, dim=1).numpy(),
-        logits=logits.numpy(),
-        divergence=problem.distance(occupancy).item(),
-        entropy=-torch.special.xlogy(occupancy, policy.flatten()).sum().item(),
-        gap=gap,
-        converged=gap <= tolerance,
-        num_evaluations=len(values_seen),
-        values=values_seen,
-        gaps=gaps,
-        seconds=time.perf_counter() - start,
-    )
+    logits = mdp.table(mdp.unflatten(reward + gamma * mdp.next_values(values).flatten()), illegal=-math.inf)
+    found = _solution(problem, value.item(), policy, logits, gaps, tolerance, start, [-v for v in minimiser.values])
+    return replace(found, policy=torch.softmax(logits, dim=1).numpy())
 
 
 def descend(
     problem: Problem,
     cost: Callable[[Vector, Vector], Tensor],
-    bound: Callable[[Vector], float],
+    bound: Callable[[Vector], float] | None,
     initial_policy: Any,
     tolerance: float,
     max_rounds: int,
 ) -> Solution:
-    """Minimise `cost(policy, occupancy)` over policies' logits, in rounds of L-BFGS-B inside a box, until `bound`
-    meets it."""
+    """Minimise `cost(policy, occupancy)` over policies' logits until `bound(occupancy)` meets it.
+
+    Without a bound the gap is ∞, and it has converged when the gradient promises less than `tolerance`.
+    """
     start, mdp, gamma = time.perf_counter(), problem.mdp, problem.gamma
     free = problem.floor > -math.inf
-    values_seen: list[float] = []
-    gaps: list[float] = []
 
     def primal(unknowns: Tensor) -> tuple[Tensor, Keys, Vector]:
         logits = torch.full_like(problem.floor, -math.inf).masked_scatter(free, unknowns)
@@ -570,55 +566,60 @@ def descend(
     if initial_policy is None:
         unknowns = torch.zeros(int(free.sum()), dtype=torch.float64)
     else:
-        given = starting_policy(mdp, initial_policy, free).flatten()
-        unknowns = torch.log(torch.clamp(given[free], min=1e-300))
+        given = checked_policy(mdp, initial_policy).flatten()
+        if (given[free] < NEVER).any():  # where a key is hardly ever pressed the gradient is too small to bring it back
+            given = (1 - BLEND) * given + BLEND * mdp.keys(as_tensor(mdp.uniform())).flatten()
+        unknowns = torch.log(given[free])
+    minimiser = Minimiser(lambda point: primal(point)[0])
+    gaps: list[float] = []
     for round_number in range(max_rounds + 1):
         with torch.no_grad():
             value, policy, occupancy = primal(unknowns)
-        gap = value.item() - bound(occupancy)
-        gaps.append(gap)
-        if gap <= tolerance or round_number == max_rounds:
-            break
         scale = torch.sqrt(occupancy[free] + 1e-12)
-
-        def descent(scaled: np.ndarray, scale: Tensor = scale) -> tuple[float, np.ndarray]:
-            point = (torch.from_numpy(scaled) / scale).requires_grad_()
-            value, _, _ = primal(point)
-            (gradient,) = torch.autograd.grad(value, point)
-            values_seen.append(value.item())
-            return value.item(), (gradient / scale).numpy()
-
-        found = minimize(
-            descent,
-            (unknowns * scale).numpy(),
-            jac=True,
-            method="L-BFGS-B",
-            bounds=np.stack([((unknowns - TRUST) * scale).numpy(), ((unknowns + TRUST) * scale).numpy()], axis=1),
-            options={"maxiter": ROUND, "maxfun": ROUND, "ftol": 0, "gtol": 1e-14, "maxcor": 20},
-        )
-        unknowns = torch.from_numpy(found.x) / scale
+        if bound is None:
+            gradient = minimiser.gradient(unknowns) / scale
+            gaps.append(math.inf)
+            done = float(gradient @ gradient) / 2 <= tolerance
+        else:
+            gaps.append(value.item() - bound(occupancy))
+            done = gaps[-1] <= tolerance
+        if done or round_number == max_rounds:
+            break
+        unknowns = minimiser.round(unknowns, scale, unknowns - TRUST, unknowns + TRUST)
     logits = torch.full_like(problem.floor, -math.inf).masked_scatter(free, unknowns)
+    table = mdp.table(mdp.unflatten(logits), illegal=-math.inf)
+    found = _solution(problem, value.item(), policy, table, gaps, tolerance, start, minimiser.values)
+    return replace(found, converged=done)
+
+
+def _solution(
+    problem: Problem,
+    value: float,
+    policy: Keys,
+    logits: Tensor,
+    gaps: list[float],
+    tolerance: float,
+    start: float,
+    values: list[float],
+) -> Solution:
+    occupancy = problem.mdp.key_occupancy(policy, problem.gamma)
     return Solution(
-        value=value.item(),
-        policy=mdp.table(policy).numpy(),
-        logits=mdp.table(mdp.unflatten(logits), illegal=-math.inf).numpy(),
+        value=value,
+        policy=problem.mdp.table(policy).numpy(),
+        logits=logits.numpy(),
         divergence=problem.distance(occupancy).item(),
         entropy=-torch.special.xlogy(occupancy, policy.flatten()).sum().item(),
-        gap=gap,
-        converged=gap <= tolerance,
-        num_evaluations=len(values_seen),
-        values=values_seen,
+        gap=gaps[-1],
+        converged=gaps[-1] <= tolerance,
+        num_evaluations=len(values),
+        values=values,
         gaps=gaps,
         seconds=time.perf_counter() - start,
     )
 
 
-def starting_policy(mdp: StringMDP, policy: Any, free: Bool[Tensor, " keys"]) -> Keys:
-    """A checked policy to start from, with a little of every key that may be pressed: from 0 there is no way back."""
+def checked_policy(mdp: StringMDP, policy: Any) -> Keys:
+    """A policy's keys, after `StringMDP.check_policy`."""
     table = as_tensor(policy).detach().double()
     mdp.check_policy(table)
-    keys = mdp.keys(table).flatten()
-    if (keys[free] == 0).any():
-        some = mdp.keys(torch.from_numpy(mdp.uniform())).flatten()
-        keys = (1 - BLEND) * keys + BLEND * some
-    return mdp.unflatten(keys)
+    return mdp.keys(table)

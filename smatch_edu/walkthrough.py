@@ -34,6 +34,7 @@ class WalkthroughConfig:
 
     Attributes:
         out: the report, one HTML page that opens offline.
+        figures: a folder into which each figure is written as SVG, too.
         words: a file of words and counts (a header `word<TAB>count`, then one a line); Shakespeare's if left out.
         max_length: longest word, in letters. 3 makes 18,279 texts, 4 makes 475,255.
         noise: how often the keyboard slips, a share of keystrokes; one column of results each.
@@ -43,6 +44,7 @@ class WalkthroughConfig:
     """
 
     out: Path = Path("walkthrough.html")
+    figures: Path | None = None
     words: Path | None = None
     max_length: int = 3
     noise: tuple[float, ...] = (0.0, 0.05, 0.2)

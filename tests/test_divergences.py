@@ -177,6 +177,9 @@ def test_phi_at_the_edge_of_its_domain_is_finite_only_if_the_domain_is_closed(na
     row, divergence = TABLE[name], DIVERGENCES[name].scaled(scale)
     at_edge = np.asarray([divergence.phi(divergence.domain), *divergence.phi(np.full(9, divergence.domain))])
     assert at_edge == pytest.approx(scale * row.at_domain, rel=1e-14)
+    if math.isfinite(row.domain):
+        just_inside = divergence.phi(float(np.nextafter(divergence.domain, inf)))
+        assert scale * row.at_domain - 1e-6 <= just_inside < divergence.phi(divergence.domain + 0.01 * scale)
     if math.isfinite(row.at_domain):
         assert oracles.numerical_phi(plain_f(name), row.domain) == pytest.approx(row.at_domain, abs=1e-6)
 

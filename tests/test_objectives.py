@@ -109,7 +109,8 @@ def naive_terms(data, absorbing_value, *, gamma, alpha, divergence, model=None, 
         return telescoped(batch, b, absorbing_value, gamma)
 
     def mean_square(batch):
-        rewards = [r for b in range(len(batch.lengths)) for r in walk(batch, b, absorbing_value, gamma)[1]]
+        walks = [walk(batch, b, absorbing_value, gamma) for b in range(len(batch.lengths))]
+        rewards = [r for _, rewards, weights in walks for r, w in zip(rewards, weights, strict=True) if w]
         return float(np.mean(np.square(rewards)))
 
     data_term = mean_over(data, lambda batch, b: sum_of(batch, b, absorbing_value, gamma, phi, tail))
@@ -953,3 +954,52 @@ def test_what_stands_in_the_padding_is_no_mistake():
         legal=changed(torch.ones(3, 5, 4, dtype=torch.bool), (1, slice(3, None)), False),
     )
     log_likelihood(three(), 1.0)  # γ = 1 is fine for a likelihood
+
+
+def test_half_precision_logits_are_discounted_in_single_precision():
+    zeros = torch.zeros(1, 1024, 2)
+    actions, lengths, ended = torch.zeros(1, 1024, dtype=torch.int16), torch.tensor([1024]), torch.tensor([True])
+    single = log_likelihood(Trajectories(zeros, actions, lengths, ended), 0.998)
+    half = log_likelihood(Trajectories(zeros.bfloat16(), actions, lengths, ended), 0.998)
+    assert half.dtype == torch.float32 and float(half) == float(single)
+    assert float(single) == pytest.approx(-math.log(2) * (1 - 0.998**1024) / 0.002, rel=1e-4)
+
+
+def test_a_step_without_weight_is_in_no_loss_and_no_log():
+    logits = torch.tensor([[[0.0, 1.0], [-math.inf, 2.0], [0.5, 0.0]]], dtype=torch.float64)
+    actions, lengths, ended = torch.tensor([[1, 0, 0]]), torch.tensor([3]), torch.tensor([True])
+    weights = torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64)
+    batch = Trajectories(logits, actions, lengths, ended, weights=weights)
+    assert log_likelihood(batch, 0.9).isfinite()
+    terms = sequencematch_terms(batch, torch.tensor(0.1, dtype=torch.float64), gamma=0.9, divergence="mle")
+    assert terms.objective.isfinite() and math.isfinite(terms.squared_reward_data)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": torch.tensor([[1.0, math.nan]])}, "weights of trajectory 0 is NaN at step 1"),
+        ({"next_values": torch.tensor([[math.nan, 1.0]])}, "next_values of trajectory 0 is NaN at step 0"),
+        ({"legal": torch.tensor([[[True, True], [False, False]]])}, "no legal action at step 1"),
+        ({"logits": torch.zeros(0, 2, 2)}, "the batch is empty"),
+    ],
+)
+def test_what_would_pass_silently_as_nan_is_refused(change, message):
+    parts = {
+        "logits": torch.zeros(1, 2, 2),
+        "actions": torch.zeros(1, 2, dtype=torch.long),
+        "lengths": torch.tensor([2]),
+        "ended": torch.tensor([True]),
+    }
+    if "logits" in change:
+        parts = {name: part[:0] for name, part in parts.items()}
+    with pytest.raises(ValueError, match=message):
+        Trajectories(**(parts | change))
+
+
+def test_an_absorbing_value_that_is_nan_is_refused():
+    batch = Trajectories(
+        torch.zeros(1, 1, 2), torch.zeros(1, 1, dtype=torch.long), torch.tensor([1]), torch.tensor([True])
+    )
+    with pytest.raises(ValueError, match="absorbing_value is NaN"):
+        sequencematch_terms(batch, torch.tensor(math.nan), gamma=0.9, alpha=1.0, divergence="chi2")

@@ -122,12 +122,19 @@ def run(*arguments):
 
 def test_the_command_writes_the_report_and_prints_one_table(tmp_path, capsys):
     out = tmp_path / "page.html"
-    assert run("walkthrough", "--out", out, "--max-length", 1, "--noise", 0.1) == 0
+    figures = tmp_path / "figures"
+    assert run("walkthrough", "--out", out, "--max-length", 1, "--noise", 0.1, "--figures", figures) == 0
+    assert sorted(path.stem for path in figures.iterdir()) == [
+        "backspace_use",
+        "occupancy_by_length",
+        "out_of_distribution",
+        "words_typed",
+    ]
     shown = capsys.readouterr()
     assert "maximum likelihood" in shown.out and "∞" in shown.out and "page.html" in shown.out
     assert "training: 100%" in shown.err
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "page.html"]
 
 
 @pytest.mark.parametrize(
