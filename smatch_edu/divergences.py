@@ -261,7 +261,7 @@ DIVERGENCES: dict[str, Divergence] = {
         Divergence(
             "skew_kl",
             "skew KL",
-            perspective=lambda p, q: 2 * (p - q) - 4 * q * torch.log((p / q + 1) / 2),
+            perspective=lambda p, q: 2 * (p - q) + 4 * q * (torch.log(q) - torch.log((p + q) / 2)),
             derivative=lambda u: 2 - 4 / (1 + u),
             conjugate=lambda x: 4 * torch.log(1 + x / 2) - x,
             f_at_zero=4 * math.log(2) - 2,

@@ -109,21 +109,10 @@ def minimise_divergence(
     if not problem.feasible:
         return problem.infeasible()
     if not problem.divergence.smooth:
-        dual = maximise_objective(
-            mdp, expert_occupancy, divergence, gamma, alpha, initial_policy=initial_policy, tolerance=tolerance
-        )
-        initial_policy, max_rounds = dual.policy, 0
-        certificate = dual.value
-    else:
-        certificate = -math.inf
-
-    def cost(policy: Vector, occupancy: Vector) -> Tensor:
-        return problem.cost(policy, occupancy)
-
-    def bound(occupancy: Vector) -> float:
-        return max(certificate, problem.bound(occupancy)) if problem.divergence.smooth else certificate
-
-    return descend(problem, cost, bound, initial_policy, tolerance, max_rounds)
+        dual = ascend(problem, False, initial_policy, tolerance, max_rounds)
+        cost = dual.divergence - alpha * dual.entropy
+        return replace(dual, value=cost, values=[cost], num_evaluations=1)
+    return descend(problem, problem.cost, problem.bound, initial_policy, tolerance, max_rounds)
 
 
 def maximise_objective(

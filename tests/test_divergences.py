@@ -226,9 +226,10 @@ def test_the_best_reward_is_minus_the_slope_of_f(name, rng):
 @settings(max_examples=40)
 def test_phi_is_concave_and_never_falls_and_stays_below_the_line_x(name, data):
     lowest = max(TABLE[name].domain, -20.0)
-    x, y = sorted(data.draw(st.tuples(*[st.floats(lowest, 20.0)] * 2)))
+    point = st.one_of(st.just(lowest), st.floats(lowest + 1e-3, 20.0))  # nearer to the edge φ magnifies round-off
+    x, y = sorted(data.draw(st.tuples(point, point)))
     t = data.draw(st.floats(0.0, 1.0))
-    phi, between = DIVERGENCES[name].phi, t * x + (1 - t) * y
+    phi, between = DIVERGENCES[name].phi, min(max(t * x + (1 - t) * y, x), y)
     slack = 1e-12 * max(1.0, abs(phi(x)) if math.isfinite(phi(x)) else 1.0)
     assert phi(x) <= phi(y) + slack
     assert phi(x) <= x + slack  # φ(x) ≤ x + f(1), and f(1) = 0
