@@ -15,7 +15,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run, THREADS=2 for tests and benchmarks.'
+	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run and lab, THREADS=2 for tests and benchmarks.'
 
 run: .venv/.installed-run ## the walkthrough: SequenceMatch on one page, in a minute
 	.venv/bin/smatch walkthrough $(ARGS)
@@ -41,7 +41,8 @@ else
 endif
 
 lab: .venv/.installed-lab ## open the notebooks in JupyterLab
-	$(PY) -m jupyterlab --notebook-dir=notebooks
+	@mkdir -p notebooks
+	$(PY) -m jupyterlab --notebook-dir=notebooks $(ARGS)
 
 bench: .venv/.installed-test ## time the exact algorithms against the plain ones
 	$(PINNED) $(PY) benchmarks/occupancy.py
