@@ -93,7 +93,7 @@ class Divergence:
         within = x >= self.domain if closed else x > self.domain
         x = x / self.scale
         ascending = torch.clamp(x, max=-self.slope_at_zero) if clipped else x
-        value = self.conjugate(torch.where(within, torch.maximum(ascending, edge), 1.0))
+        value = self.conjugate(torch.where(within, ascending.clamp(min=edge.item()), 1.0))
         return self.scale * torch.where(x.isnan(), x, torch.where(within, value, -math.inf))
 
     def __call__(self, learner: Any, expert: Any) -> Any:
@@ -109,11 +109,13 @@ class Divergence:
             )
         for side, measure in (("learner", learner), ("expert", expert)):
             check_measure(f"{self.name}: {side}", as_tensor(measure))
-        return self._divergence(learner, expert)
+        answer = self._divergence(learner, expert)
+        # Equal measures may come out at -1e-17. A tensor keeps that, and with it its gradient.
+        return answer if isinstance(answer, Tensor) else max(answer, 0.0)
 
     @answers_in_kind
     def _divergence(self, learner: Tensor, expert: Tensor) -> Tensor:
-        return self.integrand(learner, expert).sum().clamp(min=0)  # equal measures may come out at -1e-17
+        return self.integrand(learner, expert).sum()
 
     def integrand(self, learner: Tensor, expert: Tensor) -> Tensor:
         """ρ_E f(ρ/ρ_E) entry by entry, with its limits where either side is zero; differentiable in `learner`."""

@@ -74,6 +74,8 @@ class StringMDP:
             if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), int | np.integer):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it must be a whole number")
             object.__setattr__(self, name, int(getattr(self, name)))  # numpy's would overflow
+        if not isinstance(self.backspace, bool | np.bool_):
+            raise ValueError(f"backspace is {self.backspace!r}; it must be True or False")
         if self.num_tokens < 1:
             raise ValueError(f"num_tokens is {self.num_tokens}; it must be at least 1")
         if self.max_length < 0:
@@ -149,7 +151,8 @@ class StringMDP:
             raise ValueError(f"text {tuple(text)} has {len(text)} tokens; max_length is {self.max_length}")
         state = 0
         for position, token in enumerate(text):
-            if not (isinstance(token, int | np.integer) and 0 <= token < self.num_tokens):
+            whole = isinstance(token, int | np.integer) and not isinstance(token, bool)
+            if not (whole and 0 <= token < self.num_tokens):
                 raise ValueError(
                     f"text {tuple(text)} has id {token!r} at position {position}; ids must be whole numbers in "
                     f"0..{self.num_tokens - 1}"
@@ -208,9 +211,10 @@ class StringMDP:
         if not (np.isfinite(weights) & (weights >= 0)).all():
             worst = int(np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))[0])
             raise ValueError(f"weight {worst} is {weights[worst]}; weights must be finite and ≥ 0")
-        if weights.sum() == 0:
+        if weights.max() == 0:
             raise ValueError(f"all {len(weights)} weights are zero; at least one must be positive")
 
+        weights = weights / weights.max()  # their sum may not overflow
         counts = np.zeros((self.num_states, self.num_actions))
         for sequence, weight in zip(sequences, weights, strict=True):
             state = self.index(sequence)
