@@ -199,12 +199,15 @@ def test_scaling_divergence_and_entropy_together_scales_the_value_and_keeps_the_
     mdp, _, expert, gamma = case = finite_problem(rng, name, "sparse", size=(2, 1))
     scale, alpha = float(rng.choice([0.3, 4.0])), 0.2
     once = maximise_objective(mdp, expert, name, gamma, alpha)
-    for solve in (minimise_divergence, maximise_objective):
-        scaled = solve(mdp, expert, DIVERGENCES[name].scaled(scale), gamma, scale * alpha)
-        assert scaled.value == pytest.approx(scale * once.value, abs=1e-7)
-        assert scaled.value == pytest.approx(scale * cost_by_hand(case, name, alpha, scaled.policy), abs=1e-7)
-        visited = mdp.occupancy(once.policy, gamma).sum(axis=1) > 1e-2
-        np.testing.assert_allclose(scaled.policy[visited], once.policy[visited], atol=3e-3)
+    solve = [minimise_divergence, maximise_objective][rng.integers(2)]
+    scaled = solve(mdp, expert, DIVERGENCES[name].scaled(scale), gamma, scale * alpha)
+    certified = 1e-7 * (1 + scale)  # what both solvers promise, in the scaled problem's unit
+    assert scaled.value == pytest.approx(scale * once.value, abs=certified)
+    assert scaled.value == pytest.approx(scale * cost_by_hand(case, name, alpha, scaled.policy), abs=certified)
+    # The entropy bounds what a gap allows a policy to differ: α ρ(s) KL ≤ gap, and KL ≥ 2 (difference)² by Pinsker.
+    visited = mdp.occupancy(once.policy, gamma).sum(axis=1)
+    apart = np.abs(scaled.policy - once.policy).max(axis=1)
+    assert (apart <= 2 * np.sqrt(certified / (2 * scale * alpha * visited))).all()
 
 
 # -- the objective on logits -------------------------------------------------------------------------------------------
@@ -213,20 +216,19 @@ def test_scaling_divergence_and_entropy_together_scales_the_value_and_keeps_the_
 @pytest.mark.parametrize("support", ["dense", "sparse"])
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_the_objective_at_the_solutions_logits_is_the_value_and_no_logits_beat_it(rng, name, support):
-    for alpha in (0.1, 1.0):
-        backspace = bool(rng.integers(2))
-        mdp, _, expert, gamma = case = finite_problem(rng, name, support, backspace=backspace, noise=0.2, size=(2, 1))
-        dual = maximise_objective(mdp, expert, name, gamma, alpha)
+    backspace, alpha = bool(rng.integers(2)), float(rng.choice([0.1, 1.0]))
+    mdp, _, expert, gamma = case = finite_problem(rng, name, support, backspace=backspace, noise=0.2, size=(2, 1))
+    dual = maximise_objective(mdp, expert, name, gamma, alpha)
 
-        def reached(logits, alpha=alpha, name=name, case=case):
-            return alpha * objective(case.mdp, case.expert, logits, name, case.gamma, alpha)
+    def reached(logits):
+        return alpha * objective(mdp, expert, logits, name, gamma, alpha)
 
-        assert reached(dual.logits) == pytest.approx(dual.value, abs=1e-8)
-        anywhere = [reached(random_logits(rng, case, name, alpha)) for _ in range(10)]
-        nearby = [reached(perturbed(rng, case, dual.logits, name, alpha, 1e-6, 1)) for _ in range(20)]
-        assert max(anywhere + nearby) <= dual.value + max(dual.gap, 0) + 1e-9
-        assert all(math.isfinite(value) for value in anywhere)
-        assert np.isfinite(nearby).any()
+    assert reached(dual.logits) == pytest.approx(dual.value, abs=1e-8)
+    anywhere = [reached(random_logits(rng, case, name, alpha)) for _ in range(10)]
+    nearby = [reached(perturbed(rng, case, dual.logits, name, alpha, 1e-6, 1)) for _ in range(20)]
+    assert max(anywhere + nearby) <= dual.value + max(dual.gap, 0) + 1e-9
+    assert all(math.isfinite(value) for value in anywhere)
+    assert np.isfinite(nearby).any()
 
 
 @pytest.mark.parametrize("name", oracles.INFINITE_OFF_THE_DATA)
@@ -393,13 +395,11 @@ def assert_the_fixed_point_is_that_of_the_skew_kl(case, alpha, tolerance):
 
 
 def test_training_on_samples_reaches_the_skew_kls_optimum_and_not_the_chi2_mixtures(rng):
-    dense = problem(rng, "dense", noise=0.2, size=(2, 1), gamma=0.8)
-    assert_the_fixed_point_is_that_of_the_skew_kl(dense, 0.5, tolerance=1e-5)
     mdp = StringMDP(2, 1, backspace=False, noise=0.2)
     clean = mdp.without_noise()
     expert = clean.occupancy(clean.demonstrator([(0,), (1,)], [float(rng.uniform(2, 5)), 1.0]), 0.8)
-    sparse = Problem(mdp, dense_transitions(mdp), expert, 0.8)
-    assert assert_the_fixed_point_is_that_of_the_skew_kl(sparse, 1.0, tolerance=1e-5) > 1e-4
+    case = Problem(mdp, dense_transitions(mdp), expert, 0.8)
+    assert assert_the_fixed_point_is_that_of_the_skew_kl(case, 1.0, tolerance=1e-5) > 1e-4
 
 
 @pytest.mark.slow
