@@ -7,15 +7,16 @@ SELECT  :=
 PY      := .venv/bin/python
 # Floating-point sums depend on the number of threads, so whatever compares or times results fixes it.
 PINNED  := OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS)
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+NB      ?= $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-all static unit notebooks lab bench format clean
+.PHONY: help run test test-all static unit notebooks execute lab bench format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run and lab, THREADS=2 for tests and benchmarks.'
+	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run and lab, THREADS=2 for tests and benchmarks,'
+	@echo 'NB=notebooks/02_occupancy.ipynb for make notebooks and execute.'
 
 run: .venv/.installed-run ## the walkthrough: SequenceMatch on one page, in a minute
 	.venv/bin/smatch walkthrough $(ARGS)
@@ -34,15 +35,14 @@ unit: .venv/.installed-test ## the tests only
 	$(PINNED) $(PY) -m pytest $(SELECT)
 
 notebooks: .venv/.installed-test ## run every notebook and compare its outputs with the stored ones
-ifeq ($(NOTEBOOKS),)
-	@echo 'notebooks/ holds no notebook yet: nothing to validate.'
-else
-	$(PINNED) $(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=60 $(NOTEBOOKS)
-endif
+	$(PINNED) PYTHONPATH=tests $(PY) -m pytest -p notebook_validation -p no:cacheprovider --nbval $(NB)
 
-lab: .venv/.installed-lab ## open the notebooks in JupyterLab
-	@mkdir -p notebooks
-	$(PY) -m jupyterlab --notebook-dir=notebooks $(ARGS)
+execute: .venv/.installed-test ## run notebooks and store their outputs: make execute NB=notebooks/02_occupancy.ipynb
+	$(PINNED) $(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $(NB)
+
+lab: .venv/.installed-lab ## open the student versions in JupyterLab, made in learn/
+	.venv/bin/smatch learn --source notebooks --out learn
+	$(PY) -m jupyterlab --notebook-dir=learn --LabApp.default_url=/lab/tree/00_start_here.ipynb $(ARGS)
 
 bench: .venv/.installed-test ## time the exact algorithms against the plain ones
 	$(PINNED) $(PY) benchmarks/occupancy.py

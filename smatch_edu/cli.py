@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import tyro
 
-from smatch_edu import report, show
+from smatch_edu import course, report, show
+from smatch_edu.files import check_writable, write_atomically
 from smatch_edu.vocabulary import Vocabulary, load_words
-from smatch_edu.walkthrough import WalkthroughConfig, check_writable, walkthrough, write_atomically
+from smatch_edu.walkthrough import WalkthroughConfig, walkthrough
 
 app = tyro.extras.SubcommandApp()
 
@@ -27,6 +29,18 @@ def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> Non
         for name, panel in report.panels(results, config).items():
             write_atomically(config.figures / f"{name}.svg", show.svg(panel.figure))
     print(f"Report: {config.out} (open it in a browser; it needs no network)")
+
+
+@app.command(name="learn")
+def run_learn(source: Path = Path("notebooks"), out: Path = Path("learn")) -> None:
+    """Make the student versions of the notebooks. A file that you have changed is never overwritten.
+
+    Args:
+        source: the folder of the solved notebooks.
+        out: the folder to work in.
+    """
+    for line in course.generate(source, out):
+        print(line)
 
 
 @app.command(name="version")

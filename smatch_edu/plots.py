@@ -1,19 +1,22 @@
 """One look for all figures: Okabe-Ito colours, and a marker, hatch or line style wherever a colour says something.
 
 In distribution is green, out of distribution vermillion, backspace purple and dashed, as in the paper's Figure 1.
-Each function draws one figure and returns it; `show.figure_html` gives it its alternative text.
+Each function draws one figure and returns it; `show.picture` and `show.figure_html` give it its alternative text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -29,6 +32,24 @@ METHOD_LOOKS: dict[str, dict[str, str]] = {
     "chi2_mixture": {"color": "#E69F00", "marker": "^"},
     "skew_kl": {"color": "#56B4E9", "marker": "D"},
 }
+
+# What a series wears that has no meaning of its own, in order: never colour alone.
+LOOKS: tuple[dict[str, Any], ...] = (
+    {"color": "#000000", "marker": "o", "linestyle": "-", "hatch": "\\\\"},
+    {"color": "#0072B2", "marker": "s", "linestyle": "--", "hatch": "////"},
+    {"color": "#E69F00", "marker": "^", "linestyle": "-.", "hatch": "...."},
+    {"color": "#56B4E9", "marker": "D", "linestyle": ":", "hatch": "xxxx"},
+    {"color": "#009E73", "marker": "v", "linestyle": (0, (5, 1)), "hatch": "++++"},
+    {"color": "#D55E00", "marker": "P", "linestyle": (0, (3, 1, 1, 1)), "hatch": "oooo"},
+    {"color": "#CC79A7", "marker": "X", "linestyle": (0, (1, 1)), "hatch": "----"},
+)
+# What is on the data, off it, or a backspace looks the same in every figure.
+MEANINGS: dict[str, dict[str, Any]] = {
+    "on the data": {"color": ON_DATA, "marker": "p", "linestyle": "-", "hatch": ""},
+    "off the data": {"color": OFF_DATA, "marker": "*", "linestyle": "-.", "hatch": "//"},
+    "backspace": {"color": BACKSPACE, "marker": "d", "linestyle": "--", "hatch": ".."},
+}
+OKABE_ITO = frozenset({"#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"})
 
 STYLE: Any = {
     "figure.dpi": 110,
@@ -60,6 +81,193 @@ def new_figure(columns: int = 1, width: float = 6.4, height: float = 3.8) -> Fig
     FigureCanvasAgg(figure)
     figure.subplots(1, columns)
     return figure
+
+
+def _axes(axes: Axes | None, width: float, height: float) -> Axes:
+    return new_figure(width=width, height=height).axes[0] if axes is None else axes
+
+
+def _look(number: int, label: str, looks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return dict(looks.get(label) or MEANINGS.get(label) or LOOKS[number % len(LOOKS)])
+
+
+def curves(
+    x: Sequence[float] | np.ndarray,
+    series: Mapping[str, Any],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    looks: Mapping[str, Mapping[str, Any]] = {},
+    axes: Axes | None = None,
+    width: float = 6.4,
+    height: float = 3.6,
+    **limits: Any,
+) -> Figure:
+    """Lines over one x, each with a colour, a line style and a few markers of its own.
+
+    Args:
+        series: label → one number per x. The labels of `MEANINGS` get the looks that they have everywhere.
+        looks: label → color, marker and linestyle, for other labels.
+        axes: where to draw; a new figure if left out.
+        limits: passed to `Axes.set`, as in ylim=(0, 1).
+    """
+    with style():
+        axes = _axes(axes, width, height)
+        every = max(1, len(x) // 8)
+        for number, (label, y) in enumerate(series.items()):
+            look = _look(number, label, looks)
+            look.pop("hatch", None)
+            axes.plot(x, y, label=label, markevery=(number % every, every), **look)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title, **limits)
+        if len(series) > 1:
+            axes.legend()
+    return cast(Figure, axes.figure)
+
+
+def bars(
+    names: Sequence[str],
+    series: Mapping[str, Any],
+    *,
+    ylabel: str,
+    xlabel: str = "",
+    title: str = "",
+    looks: Mapping[str, Mapping[str, Any]] = {},
+    stacked: bool = False,
+    axes: Axes | None = None,
+    width: float = 6.4,
+    height: float = 3.4,
+    **limits: Any,
+) -> Figure:
+    """Bars over names, side by side or stacked, each series with a colour and a hatch of its own.
+
+    Args:
+        names: one per group.
+        series: label → one height per name; the rest as in `curves`.
+    """
+    with style():
+        axes = _axes(axes, width, height)
+        place, below = np.arange(len(names)), np.zeros(len(names))
+        share = 0.8 if stacked else 0.8 / len(series)
+        for number, (label, heights) in enumerate(series.items()):
+            look = _look(number, label, looks)
+            shift = 0.0 if stacked else (number - (len(series) - 1) / 2) * share
+            bottom = below if stacked else np.zeros(len(names))
+            worn = {"color": look["color"], "hatch": look["hatch"], "edgecolor": "white"}
+            axes.bar(place + shift, heights, share * 0.95, bottom=bottom, label=label, **worn)
+            below = below + np.asarray(heights)
+        axes.set(xticks=place, xlabel=xlabel, ylabel=ylabel, title=title, **limits)
+        axes.set_xticklabels(names)
+        if len(series) > 1:
+            axes.legend()
+    return cast(Figure, axes.figure)
+
+
+def table_of_numbers(
+    numbers: Float[np.ndarray, "rows columns"],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    axes: Axes | None = None,
+    width: float = 5.0,
+    height: float = 3.4,
+) -> Figure:
+    """A small matrix, each entry written on a shade of grey: the numbers say everything that the shade does."""
+    with style():
+        axes = _axes(axes, width, height)
+        top = max(float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0)), 1e-12)
+        axes.imshow(np.abs(numbers) / top, cmap="Greys", vmin=0, vmax=2.2, aspect="auto")
+        for (row, column), number in np.ndenumerate(numbers):
+            axes.text(column, row, f"{number:.2f}", ha="center", va="center", color="black", fontsize=9)
+        axes.set(xticks=np.arange(len(columns)), yticks=np.arange(len(rows)), xlabel=xlabel, ylabel=ylabel, title=title)
+        axes.set_xticklabels(columns)
+        axes.set_yticklabels(rows)
+        axes.grid(False)
+    return cast(Figure, axes.figure)
+
+
+def text_tree(
+    weights: Mapping[str, float],
+    on_data: Collection[str],
+    *,
+    title: str = "",
+    axes: Axes | None = None,
+    width: float = 7.0,
+    height: float = 3.8,
+    largest: float | None = None,
+) -> Figure:
+    """Texts as a tree, the empty one on top: a green disc on the data, a hatched vermillion square off it, as large as
+    the text's weight.
+
+    Args:
+        weights: text → a number ≥ 0, for instance its occupancy. Each text's beginning must be among them.
+        on_data: the texts that begin a word.
+        largest: the weight that fills a disc; the largest of `weights` if left out.
+    """
+    with style():
+        axes = _axes(axes, width, height)
+        place: dict[str, tuple[float, float]] = {}
+        num_leaves = 0
+
+        def settle(text: str) -> float:
+            nonlocal num_leaves
+            below = [other for other in weights if other[:-1] == text and len(other) == len(text) + 1]
+            if below:
+                middle = float(np.mean([settle(other) for other in below]))
+            else:
+                middle, num_leaves = float(num_leaves), num_leaves + 1
+            place[text] = (middle, -float(len(text)))
+            return middle
+
+        settle("")
+        top = largest or max(weights.values()) or 1.0
+        for text, (x, y) in place.items():
+            if text:
+                axes.plot(*zip(place[text[:-1]], (x, y), strict=True), color="0.8", linewidth=1, zorder=1)
+            on: Any = {"marker": "o", "color": ON_DATA}
+            off: Any = {"marker": "s", "color": OFF_DATA, "hatch": "////"}
+            size = 20 + 900 * weights[text] / top
+            axes.scatter([x], [y], s=size, edgecolor="white", zorder=2, **(on if text in on_data else off))
+            words = f"{text or '(empty)'}\n{weights[text]:.3f}"
+            under: Any = {
+                "textcoords": "offset points",
+                "ha": "center",
+                "va": "top",
+                "fontsize": 8,
+                "bbox": {"color": "white", "pad": 0.5},
+            }
+            axes.annotate(words, (x, y), (0, -4 - (size / 3.14) ** 0.5), **under)
+        depth = max(map(len, weights))
+        axes.set(title=title, xlim=(-0.7, num_leaves - 0.3), ylim=(-depth - 0.6, 0.45))
+        axes.axis("off")
+    return cast(Figure, axes.figure)
+
+
+def check_not_by_colour_alone(figure: Figure) -> None:
+    """Raise a ValueError if two lines or bars of one plot differ in nothing but their colour, or a colour is neither of
+    the Okabe-Ito palette nor a grey."""
+    for number, axes in enumerate(figure.axes):
+        worn: dict[Any, set[str]] = {}
+        for line in axes.lines:
+            dashes = str(getattr(line, "_unscaled_dash_pattern", ""))
+            worn.setdefault((dashes, str(line.get_marker())), set()).add(to_hex(line.get_color()))
+        for container in axes.containers:
+            for patch in container.patches if isinstance(container, BarContainer) else ():
+                worn.setdefault(("bar", patch.get_hatch() or ""), set()).add(to_hex(patch.get_facecolor()))
+        for look, colors in worn.items():
+            if len(colors) > 1:
+                raise ValueError(f"plot {number}: {sorted(colors)} look alike, {look}; wanted another marker or hatch")
+        strange = {c for colors in worn.values() for c in colors if c not in OKABE_ITO and not is_grey(c)}
+        if strange:
+            raise ValueError(f"plot {number} uses {sorted(strange)}; colours must be of the Okabe-Ito palette, or grey")
+
+
+def is_grey(color: str) -> bool:
+    """Whether "#rrggbb" has three equal parts."""
+    return len({color[1:3], color[3:5], color[5:]}) == 1
 
 
 def out_of_distribution(curves: Mapping[str, Float[np.ndarray, " time"]], error: float) -> Figure:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -75,20 +77,190 @@ def trace_html(
     for trace in traces:
         line, clock = _trace_line(trace, vocabulary, clock, real_words)
         lines.append(line)
-    controls = (
-        '<div class="controls">'
-        '<button type="button" data-do="play" aria-label="play or pause">▶ play</button>'
-        '<button type="button" data-do="back" aria-label="one keystroke back">◀ step</button>'
-        '<button type="button" data-do="forward" aria-label="one keystroke on">step ▶</button>'
-        f'<label>keystroke <input type="range" data-do="seek" min="0" max="{clock}" value="{clock}"></label>'
-        '<label>speed <select data-do="speed"><option value="600">slow</option>'
-        '<option value="250" selected>normal</option><option value="80">fast</option></select></label></div>'
-    )
+    return _player(f'<ol class="traces">{"".join(lines)}</ol>', title, "keystroke", 0, clock, "typing", autoplay)
+
+
+def flipbook(
+    figures: Sequence[Figure],
+    alts: Sequence[str],
+    title: str,
+    unit: str = "step",
+    start: int = 1,
+    autoplay: bool = False,
+) -> Html:
+    """Figures to leaf through with a slider, or to watch as a film. Each has its own alternative text.
+
+    Args:
+        unit: what a figure is one of: "step", "iteration".
+        start: the figure shown first, from 1 on.
+
+    Raises:
+        ValueError: no figure, or not one alternative text for each.
+    """
+    if not figures or len(figures) != len(alts):
+        raise ValueError(f"{len(figures)} figures with {len(alts)} texts; wanted some figures and a text for each")
+    frames = []
+    for number, (figure, alt) in enumerate(zip(figures, alts, strict=True), start=1):
+        _check_accessible(figure, alt)
+        source = base64.b64encode(png(figure)).decode()
+        image = f'<img alt="{escape(alt)}" src="data:image/png;base64,{source}">'
+        frames.append(f'<div class="frame" data-born="{number}" data-died="{number + 1}">{image}</div>')
+    player = _player("".join(frames), title, unit, 1, len(frames), "frames", autoplay, start)
+    return in_notebook(player, title, "player.js")
+
+
+def _player(
+    body: str, title: str, unit: str, first: int, last: int, kind: str, autoplay: bool, start: int | None = None
+) -> str:
+    """Buttons and a slider over parts that know when they are born and die (assets/player.js)."""
+    options = " data-autoplay" * autoplay + (f' data-start="{start}"' if start is not None else "")
     return (
-        f'<section class="typing" role="group"{" data-autoplay" * autoplay} aria-label="{escape(title)}">'
-        f"<h3>{escape(title)}</h3>"
-        f'{controls}<ol class="traces">{"".join(lines)}</ol></section>'
+        f'<section class="player {kind}" role="group"{options} aria-label="{escape(title)}">'
+        f'<p class="title">{escape(title)}</p><div class="controls">'
+        '<button type="button" data-do="play" aria-label="play or pause">▶ play</button>'
+        f'<button type="button" data-do="back" aria-label="one {unit} back">◀ step</button>'
+        f'<button type="button" data-do="forward" aria-label="one {unit} on">step ▶</button>'
+        f'<label>{unit} <input type="range" data-do="seek" data-unit="{unit}" min="{first}" max="{last}" '
+        f'value="{last}"></label>'
+        '<label>speed <select data-do="speed"><option value="900">slow</option>'
+        '<option value="350" selected>normal</option><option value="100">fast</option></select></label></div>'
+        f"{body}</section>"
     )
+
+
+def keyboard_html(
+    mdp: StringMDP, typists: Mapping[str, Any], vocabulary: Vocabulary, words: Collection[str], noise: float = 0.2
+) -> Html:
+    """A noisy keyboard to type on by hand, and trained typists who show what they would press, and press it.
+
+    Args:
+        mdp: the keyboard; its own noise is not used, since the reader sets it.
+        typists: name → policy, (states, actions).
+        words: the real ones; texts that begin none of them are off the data.
+        noise: where the slider starts.
+
+    Raises:
+        ValueError: over 5,000 texts, too many for a page.
+    """
+    if mdp.absorbing > 5000:
+        raise ValueError(f"the keyboard has {mdp.absorbing:,} texts; a page holds 5,000: take fewer or shorter words")
+    keys = [*vocabulary.characters, SYMBOL_OF_EOS, *([SYMBOL_OF_BACKSPACE] if mdp.backspace else [])]
+    tables = [
+        {
+            "name": name,
+            "policy": {
+                vocabulary.decode(text): {key: round(p, 3) for key, p in zip(keys, row, strict=True) if p >= 0.0005}
+                for text, row in zip(mdp.states, np.asarray(policy)[:-1].tolist(), strict=True)
+            },
+        }
+        for name, policy in typists.items()
+    ]
+    data = {
+        "letters": list(vocabulary.characters),
+        "length": mdp.max_length,
+        "words": sorted(words),
+        "typists": tables,
+    }
+    names = {SYMBOL_OF_EOS: "enter: the word is finished", SYMBOL_OF_BACKSPACE: "backspace"}
+    buttons = "".join(
+        f'<button type="button" value="{escape(key)}" aria-label="{names.get(key, escape(key))}">{escape(key)}</button>'
+        for key in keys
+    )
+    options = "".join(f'<option value="{i}">{escape(name)}</option>' for i, name in enumerate(typists))
+    body = (
+        f'<section class="keyboard" role="group" aria-label="a noisy keyboard" tabindex="0" '
+        f'data-lm-suppress-shortcuts="true" data-typists="{escape(json.dumps(data, ensure_ascii=False))}">'
+        '<p class="title">Type here (click on the keys, or here and then type)</p>'
+        '<p class="screen" data-part="screen" role="img" aria-label="the screen">▏</p>'
+        f'<p class="said" data-part="said" aria-live="polite">The keys need JavaScript: run this cell in Jupyter.</p>'
+        f'<div class="keys">{buttons}</div><div class="controls">'
+        '<button type="button" data-part="one">typist presses one key</button>'
+        '<button type="button" data-part="auto">▶ typist goes on</button>'
+        f'<label>typist <select data-part="who">{options}</select></label>'
+        f'<label>slips <input type="range" data-part="noise" min="0" max="50" value="{round(100 * noise)}"></label>'
+        f'<span data-part="shown">{round(100 * noise)} %</span></div>'
+        '<div class="next" data-part="next"></div><ol class="done" data-part="done"></ol></section>'
+    )
+    return in_notebook(body, "a noisy keyboard to type on", "keyboard.js")
+
+
+@dataclass(frozen=True)
+class Html:
+    """A part of a page that a notebook shows as such; `title` stands for it where HTML is not shown."""
+
+    body: str
+    title: str
+
+    def _repr_html_(self) -> str:
+        return self.body
+
+    def __repr__(self) -> str:
+        return self.title
+
+
+def in_notebook(body: str, title: str, *scripts: str) -> Html:
+    """Parts of a page as the output of a notebook's cell, with the styles and scripts that they need."""
+    loaded = "".join(f"<script>{_asset(script)}</script>" for script in scripts)
+    return Html(f'<style>{_asset("parts.css")}</style><div class="smatch">{body}</div>{loaded}', title)
+
+
+def typing(
+    traces: Sequence[Sequence[Keystroke]],
+    vocabulary: Vocabulary,
+    title: str,
+    real_words: Collection[str] | None = None,
+    autoplay: bool = False,
+) -> Html:
+    """`trace_html` as the output of a notebook's cell."""
+    real = None if real_words is None else frozenset(real_words)
+    return in_notebook(trace_html(traces, vocabulary, title, real, autoplay), title, "player.js")
+
+
+class Picture:
+    """A figure as the output of a notebook's cell: a PNG, and its alternative text folded below.
+
+    JupyterLab gives an image no alternative text, so the text stands in the page as well.
+    """
+
+    def __init__(self, figure: Figure, alt: str) -> None:
+        _check_accessible(figure, alt)
+        self.figure, self.alt = figure, alt
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        alt = {"image/png": {"alt": self.alt}}
+        image = base64.b64encode(png(self.figure)).decode()
+        display({"image/png": image, "text/plain": self.alt}, metadata=alt, raw=True)
+        words = f"<details><summary>This figure in words</summary>{escape(self.alt)}</details>"
+        display({"text/html": words, "text/plain": ""}, raw=True)
+
+
+def picture(figure: Figure, alt: str) -> Picture:
+    """Show a figure in a notebook, with a text that says what it shows.
+
+    Raises:
+        ValueError: no text; or colour alone tells two lines or bars apart; or a colour outside the palette.
+    """
+    return Picture(figure, alt)
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG."""
+    buffer = io.BytesIO()
+    with plots.style():
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _check_accessible(figure: Figure, alt: str) -> None:
+    if not alt.strip():
+        raise ValueError("alt is empty; every figure needs a text that says what it shows")
+    plots.check_not_by_colour_alone(figure)
+
+
+def _asset(name: str) -> str:
+    return (resources.files("smatch_edu") / "assets" / name).read_text("utf-8")
 
 
 def _trace_line(
@@ -148,8 +320,7 @@ def svg(figure: Figure) -> str:
 
 def figure_html(figure: Figure, alt: str, caption: str = "") -> str:
     """A figure as an inline SVG image with alternative text, and a caption if there is one. ValueError without text."""
-    if not alt.strip():
-        raise ValueError("alt is empty; every figure needs a text that says what it shows")
+    _check_accessible(figure, alt)
     encoded = base64.b64encode(svg(figure).encode()).decode()
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
     return f'<figure><img alt="{escape(alt)}" src="data:image/svg+xml;base64,{encoded}">{below}</figure>'
@@ -170,10 +341,10 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
 
 def page_html(title: str, body: str) -> str:
     """A whole page that needs nothing but itself."""
-    assets = resources.files("smatch_edu") / "assets"
-    css, script = (assets / "page.css").read_text("utf-8"), (assets / "typing.js").read_text("utf-8")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{css}</style></head>'
-        f"<body><main><h1>{escape(title)}</h1>{body}</main><script>{script}</script></body></html>\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_asset('parts.css')}{_asset('page.css')}</style></head>"
+        f'<body class="smatch"><main><h1>{escape(title)}</h1>{body}</main>'
+        f"<script>{_asset('player.js')}</script></body></html>\n"
     )

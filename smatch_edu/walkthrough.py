@@ -7,9 +7,7 @@ texts, optima with a certificate. `smatch walkthrough` runs it, prints one table
 from __future__ import annotations
 
 import math
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -231,25 +229,3 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
             lines.append(rule)
         lines.append(line(row))
     return "\n".join(lines)
-
-
-# -- files -------------------------------------------------------------------------------------------------------
-
-
-def check_writable(path: Path) -> None:
-    """Raise a ValueError unless a file can be made at `path`."""
-    folder = path.resolve().parent
-    if not folder.is_dir():
-        raise ValueError(f"report {path}: there is no folder {folder.name!r}; make it first")
-    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        raise ValueError(f"report {path}: cannot be written; choose another place with --out")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """The whole file or none of it: written beside its place, then moved there."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.resolve().parent, suffix=".tmp", delete=False
-    ) as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)

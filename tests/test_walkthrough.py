@@ -96,7 +96,7 @@ def test_infinite_and_undefined_values_are_shown_as_such(small):
 def test_the_report_is_one_page_with_its_figures_and_traces(small, words):
     results, config = small
     page = report.page(results, words, ABC, config)
-    assert page.count("<img") == 4 and page.count('class="typing"') == 2
+    assert page.count("<img") == 4 and page.count('class="player typing"') == 2
     assert all(len(alt) > 40 for alt in re.findall(r'<img alt="([^"]*)"', page))
     assert "<del" in page and "$" not in re.sub(r"(?s)<script>.*</script>", "", page)
     assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", page)

@@ -1,0 +1,21 @@
+"""One module for each notebook, named as it is without its number: what an exercise must satisfy, and its hints.
+
+    >>> from smatch_edu import checks
+    >>> checks.occupancy.visits_along_a_chain(visits)
+    2.1 ✓ visits along a chain (100 random chains, largest error 1.1e-16)
+
+`exercise` says what an exercise is.
+"""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+__all__ = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "exercise")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a notebook's checks when they are first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"no checks named {name!r}; there are {', '.join(__all__)}")
+    return importlib.import_module(f"{__name__}.{name}")
