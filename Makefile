@@ -24,7 +24,8 @@ run: .venv/.installed-run ## the walkthrough: SequenceMatch on one page, in a mi
 test: static unit notebooks ## lint, types, tests and notebooks
 
 test-all: SELECT = -m ''
-test-all: static unit notebooks ## the same with the slow tests
+test-all: static unit notebooks ## the same with the slow tests, and the notebooks again with another thread count
+	$(MAKE) notebooks THREADS=1
 
 static: .venv/.installed-test ## lint, formatting and types only
 	$(PY) -m ruff check

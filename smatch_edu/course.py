@@ -68,11 +68,11 @@ def generate(source: Path, target: Path) -> Iterator[str]:
         raise FileNotFoundError(f"{source} holds no notebook (*.ipynb)")
     target.mkdir(parents=True, exist_ok=True)
     record_file = target / RECORD
-    record: dict[str, str] = json.loads(record_file.read_text("utf-8")) if record_file.exists() else {}
+    record = _read_record(record_file)
     for path in notebooks:
         try:
             notebook = json.loads(path.read_text("utf-8"))
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise ValueError(f"{path} is not a notebook: {error}") from None
         text = json.dumps(student_version(notebook, path.name), indent=1, ensure_ascii=False) + "\n"
         yield f"{target / path.name}: {_write_unless_changed(target / path.name, text, record)}"
@@ -90,12 +90,20 @@ def _write_unless_changed(path: Path, text: str, record: dict[str, str]) -> str:
     elif found == record.get(path.name):
         done = "brought up to date (you had not changed it)"
     else:
-        newer = "" if record.get(path.name) == wanted else "; the course has a newer one: rename yours to get it"
+        newer = "" if record.get(path.name) == wanted else "; the course has a newer one, rename yours to get it"
         return f"yours, kept as it is{newer}"
     if found != wanted:
         write_atomically(path, text)
     record[path.name] = wanted
     return done
+
+
+def _read_record(path: Path) -> dict[str, str]:
+    """What was generated. Without a readable record every file counts as the student's."""
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _sha256(content: bytes) -> str:

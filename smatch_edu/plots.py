@@ -75,11 +75,11 @@ def style() -> Iterator[None]:
 
 
 def new_figure(columns: int = 1, width: float = 6.4, height: float = 3.8) -> Figure:
-    """A figure of `columns` axes in a row, outside of pyplot's state. Axes are in `figure.axes`. Call it within
-    `style()`."""
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    figure.subplots(1, columns)
+    """A figure of `columns` axes in a row, outside of pyplot's state. Axes are in `figure.axes`."""
+    with style():
+        figure = Figure(figsize=(width, height))
+        FigureCanvasAgg(figure)
+        figure.subplots(1, columns)
     return figure
 
 
@@ -181,7 +181,9 @@ def table_of_numbers(
         top = max(float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0)), 1e-12)
         axes.imshow(np.abs(numbers) / top, cmap="Greys", vmin=0, vmax=2.2, aspect="auto")
         for (row, column), number in np.ndenumerate(numbers):
-            axes.text(column, row, f"{number:.2f}", ha="center", va="center", color="black", fontsize=9)
+            axes.text(
+                column, row, f"{number:.2f}".replace("inf", "∞"), ha="center", va="center", color="black", fontsize=9
+            )
         axes.set(xticks=np.arange(len(columns)), yticks=np.arange(len(rows)), xlabel=xlabel, ylabel=ylabel, title=title)
         axes.set_xticklabels(columns)
         axes.set_yticklabels(rows)

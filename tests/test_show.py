@@ -1,5 +1,7 @@
 """Typing traces, figures and pages: what a reader, a screen reader and a browser without a network find in them."""
 
+import base64
+import json
 import re
 from html.parser import HTMLParser
 
@@ -128,3 +130,94 @@ def test_every_axis_is_labelled():
     ]
     for figure in figures:
         assert all(axes.get_xlabel() for axes in figure.axes) and figure.axes[0].get_ylabel()
+
+
+# In a notebook
+
+
+def chart(height=1.0):
+    return plots.curves([0.0, 1.0, 2.0], {"a": [0, height, 2], "b": [2, height, 0]}, xlabel="x", ylabel="y")
+
+
+def test_a_flipbook_shows_one_figure_at_a_time_each_with_its_text():
+    book = show.flipbook([chart(1), chart(2)], ["first <one>", "second"], "Two steps", unit="step", start=2)
+    outline = Outline(book._repr_html_())
+    assert [image["alt"] for image in outline.find("img")] == ["first <one>", "second"]
+    frames = [d for d in outline.find("div") if d.get("class") == "frame"]
+    assert [(d["data-born"], d["data-died"]) for d in frames] == [("1", "2"), ("2", "3")]
+    (slider,) = outline.find("input")
+    assert (slider["min"], slider["max"], outline.find("section")[0]["data-start"]) == ("1", "2", "2")
+    assert repr(book) == "Two steps"
+    for figures, alts in ([], []), ([chart()], ["a", "b"]):
+        with pytest.raises(ValueError, match="a text for each"):
+            show.flipbook(figures, alts, "none")
+    with pytest.raises(ValueError, match="alt is empty"):
+        show.flipbook([chart()], [" "], "none")
+
+
+def test_every_part_of_a_notebook_brings_its_style_and_script_and_nothing_from_outside():
+    for part in (
+        show.typing([press("ab<.")], ABC, "one", real_words=["a"]),
+        show.flipbook([chart()], ["text"], "one"),
+        show.keyboard_html(StringMDP(3, 2), {"Ann": StringMDP(3, 2).uniform()}, ABC, ["a"]),
+    ):
+        page = part._repr_html_()
+        Outline(page)
+        assert page.count("<script>") == page.count("<style>") == 1
+        assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", page) and "http" not in page
+        assert not re.search(r"<h\d", page), "a heading here would be out of the order of the page"
+        # Styles must not reach the notebook around them.
+        (style,) = re.findall(r"(?s)<style>(.*?)</style>", page)
+        selectors = re.findall(r"(?m)^\s*([^@{}\n][^{}\n]*)\{", style)
+        assert selectors and all(".smatch" in selector for selector in selectors)
+
+
+def test_the_keyboard_knows_what_every_typist_would_press(rng):
+    mdp = StringMDP(3, 2)
+    policy = mdp.legal * rng.random(mdp.legal.shape)
+    policy /= policy.sum(axis=1, keepdims=True)
+    page = show.keyboard_html(mdp, {"Ann": policy, "Bob": mdp.uniform()}, ABC, ["ab", "c"], noise=0.3)._repr_html_()
+    outline = Outline(page)
+    data = json.loads(outline.find("section")[0]["data-typists"])
+    assert data["letters"] == ["a", "b", "c"] and data["length"] == 2 and data["words"] == ["ab", "c"]
+    assert [typist["name"] for typist in data["typists"]] == ["Ann", "Bob"]
+    table = data["typists"][0]["policy"]
+    assert len(table) == mdp.num_states - 1
+    for text, row in zip(mdp.states, policy, strict=False):
+        for key, chance in table[ABC.decode(text)].items():
+            assert chance == pytest.approx(row["abc⏎⌫".index(key)], abs=5e-4)
+    assert {button.get("value") for button in outline.find("button")} >= set("abc⏎⌫")
+    assert all(button.get("aria-label") or button.get("data-part") for button in outline.find("button"))
+    with pytest.raises(ValueError, match="a page holds 5,000"):
+        show.keyboard_html(StringMDP(26, 3), {}, Vocabulary(), [])
+
+
+def test_without_backspace_the_keyboard_has_no_such_key():
+    mdp = StringMDP(3, 1, backspace=False)
+    page = show.keyboard_html(mdp, {"Ann": mdp.uniform()}, ABC, ["a"])._repr_html_()
+    assert "⌫" not in [button.get("value") for button in Outline(page).find("button")]
+
+
+def test_a_picture_is_shown_with_its_text_for_everybody(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append((data, options)))
+    show.picture(chart(), "Two lines that cross <here>.")._ipython_display_()
+    (image, options), (words, _) = shown
+    assert base64.b64decode(image["image/png"]).startswith(b"\x89PNG")
+    assert image["text/plain"] == options["metadata"]["image/png"]["alt"] == "Two lines that cross <here>."
+    assert "Two lines that cross &lt;here&gt;." in words["text/html"]
+    with pytest.raises(ValueError, match="alt is empty"):
+        show.picture(chart(), "")
+
+
+def test_a_tree_of_texts_has_a_mark_for_each_and_squares_off_the_data():
+    tree = plots.text_tree({"": 0.5, "a": 0.3, "b": 0.1, "ab": 0.1}, {"", "a", "ab"})
+    words = [text.get_text() for text in tree.axes[0].texts]
+    assert sorted(words) == ["(empty)\n0.500", "a\n0.300", "ab\n0.100", "b\n0.100"]
+    squares = [mark for mark in tree.axes[0].collections if mark.get_hatch()]
+    assert len(squares) == 1 and len(tree.axes[0].collections) == 4
+
+
+def test_a_table_of_numbers_says_every_number_in_words():
+    table = plots.table_of_numbers(np.array([[0.25, np.inf], [1.0, -2.5]]), ["r", "s"], ["x", "y"])
+    assert [text.get_text() for text in table.axes[0].texts] == ["0.25", "∞", "1.00", "-2.50"]

@@ -70,5 +70,6 @@ document.querySelectorAll(".keyboard:not([data-ready])").forEach((box) => {
     stop();
     press(key, "You");
   });
+  said.textContent = "Press a key, or let the typist press one.";
   draw();
 });

@@ -11,7 +11,7 @@ document.querySelectorAll(".player:not([data-ready])").forEach((group) => {
     slider.value = now;
     slider.setAttribute("aria-valuetext", `${unit} ${now} of ${end}`);
     for (const each of parts) {
-      const dead = each.dataset.died && Number(each.dataset.died) <= now;
+      const dead = Boolean(each.dataset.died) && Number(each.dataset.died) <= now;
       each.classList.toggle("unborn", Number(each.dataset.born) > now || (dead && each.classList.contains("frame")));
       if (each.dataset.died) each.classList.toggle("alive", !dead);
     }

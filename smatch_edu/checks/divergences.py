@@ -1,0 +1,444 @@
+"""The exercises of notebooks/03_divergences.ipynb."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from smatch_edu.checks.exercise import exercise
+
+
+def _two_typists(rng: np.random.Generator) -> dict[str, Any]:
+    """Shares of a learner and an expert, with and without pairs that one of them, or neither, ever visits."""
+    size = int(rng.integers(4, 8))
+    missed, invented, never = rng.permutation(size)[:3]
+    learner, expert = rng.dirichlet(np.ones(size), size=2) + 0.02
+    for zero, sides in (missed, [learner]), (invented, [expert]), (never, [learner, expert]):
+        if rng.random() < 0.4:
+            for shares in sides:
+                shares[zero] = 0
+    return {"learner": learner / learner.sum(), "expert": expert / expert.sum()}
+
+
+# -- 3.1 ---------------------------------------------------------------------------------------------------------
+
+
+def _kl(p, q):
+    """Σ p log(p/q), with its zeros."""
+    on = p > 0
+    return np.inf if (q[on] == 0).any() else np.sum(p[on] * np.log(p[on] / q[on]))
+
+
+def the_other_way_round(learner, expert):
+    """You watch the learner and use the expert's shares as the forecast. In the forward direction, whose keys do we
+    watch?"""
+    return _kl(learner, expert)
+
+
+def surprise_of_an_expert_not_taken_off(learner, expert):
+    """An expert is at distance 0 from herself, but not in your answer. How surprised are we by her keys even when the
+    forecast is perfect?"""
+    on = expert > 0
+    return np.inf if (learner[on] == 0).any() else -np.sum(expert[on] * np.log(learner[on]))
+
+
+def in_bits(learner, expert):
+    """Every value of yours is too large by one and the same factor, 1.44. To which base is your logarithm, and to which
+    is ours?"""
+    return _kl(expert, learner) / np.log(2)
+
+
+def negative(learner, expert):
+    """Your distances are all below zero, and a distance never is. What happens to a logarithm when its fraction is turned
+    over?"""
+    return -_kl(expert, learner)
+
+
+def averaged_over_the_pairs(learner, expert):
+    """You divide by the number of pairs. The shares are weights already: what do they sum to?"""
+    return _kl(expert, learner) / len(expert)
+
+
+def every_pair_weighs_the_same(learner, expert):
+    """In your sum a pair counts as much as any other, however rarely the expert is there. What is missing before the
+    logarithm?"""
+    on = expert > 0
+    return np.inf if (learner[on] == 0).any() else np.sum(np.log(expert[on] / learner[on]))
+
+
+def weighed_by_the_learner(learner, expert):
+    """Your logarithms are the right ones, but their weights are the wrong typist's. Who decides how often each surprise
+    happens?"""
+    on = expert > 0
+    inside = on & (learner > 0)
+    return np.sum(learner[inside] * np.log(expert[inside] / learner[inside]))
+
+
+def absolute_logarithms(learner, expert):
+    """All of your terms are positive. Where the learner is more often than the expert, her key comes as *less* of a
+    surprise: which sign does such a term have?"""
+    on = expert > 0
+    return np.inf if (learner[on] == 0).any() else np.sum(expert[on] * np.abs(np.log(expert[on] / learner[on])))
+
+
+def missed_pairs_left_out(learner, expert):
+    """You leave out every pair that the learner never visits. If the expert does go there, and the forecast said
+    "never", how great is the surprise?"""
+    on = (expert > 0) & (learner > 0)
+    return np.sum(expert[on] * np.log(expert[on] / learner[on]))
+
+
+def infinite_at_every_zero(learner, expert):
+    """You return ∞ as soon as either of the two has a zero. One of these zeros costs nothing at all: what never happens
+    surprises nobody. Which one is it?"""
+    return np.inf if (learner * expert == 0).any() else _kl(expert, learner)
+
+
+def infinity_clipped(returned, learner, expert):
+    """Where ∞ is right you return a finite number: a small ε, or a largest value, hides it. What the learner never does
+    and the expert does is what this divergence does not forgive. How can you say so?"""
+    right = _kl(expert, learner)
+    return bool(np.isfinite(returned) and (np.isinf(right) or abs(returned - right) < 0.02))
+
+
+@exercise(
+    "3.1",
+    draw=_two_typists,
+    inputs="random pairs of typists",
+    mistakes=[
+        the_other_way_round,
+        surprise_of_an_expert_not_taken_off,
+        in_bits,
+        negative,
+        averaged_over_the_pairs,
+        every_pair_weighs_the_same,
+        weighed_by_the_learner,
+        absolute_logarithms,
+        missed_pairs_left_out,
+        infinite_at_every_zero,
+    ],
+    signs=[infinity_clipped],
+)
+def forward_kl(learner, expert):
+    """D_KL(ρ_E ‖ ρ_π) = Σ ρ_E log(ρ_E/ρ_π); 0 where ρ_E is 0, and ∞ where only ρ_π is."""
+    return _kl(expert, learner)
+
+
+# -- 3.2 ---------------------------------------------------------------------------------------------------------
+
+
+def _over(top, bottom):
+    """Σ top/bottom, 0/0 being 0 and anything else over 0 infinite."""
+    if ((bottom == 0) & (top != 0)).any():
+        return np.inf
+    return np.sum(top / np.where(bottom == 0, 1, bottom))
+
+
+def only_the_expert_below(learner, expert):
+    """A single visit where the expert never goes costs ∞ in your answer. That is χ², whose f has no denominator: where
+    has the denominator of this f gone?"""
+    return _over((expert - learner) ** 2, expert)
+
+
+def only_the_learner_below(learner, expert):
+    """A pair that only the expert visits costs ∞ in your answer. What does the text say about f(0), the price of
+    missing one?"""
+    return _over((expert - learner) ** 2, learner)
+
+
+def too_much_pays_for_too_little(learner, expert):
+    """Some of your terms are negative, and cancel others. In f, what makes u = 0.9 and u = 1.1 both cost something?"""
+    return _over(expert - learner, expert + learner)
+
+
+def distances_not_squared(learner, expert):
+    """Your price has a sharp corner at u = 1. Draw this f near 1: is it a corner, or the round bottom of a bowl?"""
+    return _over(np.abs(expert - learner), expert + learner)
+
+
+def twice(learner, expert):
+    """Every value of yours is twice too large. Have you divided by the *average* of the two? Multiply f by the expert's
+    share and look where a half could come from."""
+    return 2 * _over((expert - learner) ** 2, expert + learner)
+
+
+def half(learner, expert):
+    """Every value of yours is half of what it should be. χ² to the average of two typists is nearly it: which factor
+    does this f have more?"""
+    return _over((expert - learner) ** 2, expert + learner) / 2
+
+
+def root_taken(learner, expert):
+    """You return the root of the sum. In the definition of a divergence, is there anything to be done after the sum?"""
+    return np.sqrt(_over((expert - learner) ** 2, expert + learner))
+
+
+def rare_pairs_weigh_as_much(learner, expert):
+    """You square a whole fraction, so that a pair where both are hardly ever weighs as much as one where both always
+    are. Is the denominator of f squared too?"""
+    return _over((expert - learner) ** 2, (expert + learner) ** 2)
+
+
+def price_not_weighed(learner, expert):
+    """You add up f(u) over the pairs. How often is the expert there to pay this price? Look at what stands before f in
+    the definition."""
+    return _over((expert - learner) ** 2, expert * (expert + learner))
+
+
+def averaged(learner, expert):
+    """You take the mean over the pairs. The definition has a sum: the weights are in it already."""
+    return _over((expert - learner) ** 2, expert + learner) / len(expert)
+
+
+def invented_pairs_left_out(learner, expert):
+    """You leave out the pairs where the expert never goes. Here their price is finite, but is it nothing? Simplify
+    first, and only then put in her zero."""
+    on = expert > 0
+    return _over((expert - learner)[on] ** 2, (expert + learner)[on])
+
+
+def missed_pairs_free(learner, expert):
+    """You leave out the pairs that the learner never visits. The expert does: what is f at u = 0?"""
+    on = learner > 0
+    return _over((expert - learner)[on] ** 2, (expert + learner)[on])
+
+
+def only_where_they_meet(learner, expert):
+    """You count only the pairs that both visit. Two typists who never meet would be at distance 0: is that what you
+    would call near?"""
+    on = (learner > 0) & (expert > 0)
+    return _over((expert - learner)[on] ** 2, (expert + learner)[on])
+
+
+@exercise(
+    "3.2",
+    draw=_two_typists,
+    inputs="random pairs of typists",
+    mistakes=[
+        only_the_expert_below,
+        only_the_learner_below,
+        too_much_pays_for_too_little,
+        distances_not_squared,
+        twice,
+        half,
+        root_taken,
+        rare_pairs_weigh_as_much,
+        price_not_weighed,
+        averaged,
+        invented_pairs_left_out,
+        missed_pairs_free,
+        only_where_they_meet,
+    ],
+)
+def chi2_mixture(learner, expert):
+    """Σ (ρ_E - ρ_π)²/(ρ_E + ρ_π), with 0 where both are 0."""
+    return _over((expert - learner) ** 2, expert + learner)
+
+
+# -- 3.3 ---------------------------------------------------------------------------------------------------------
+
+_PRICES = (
+    lambda u: -np.log(u),
+    lambda u: u * np.log(u),
+    lambda u: (u - 1) ** 2,
+    lambda u: (np.sqrt(u) - 1) ** 2,
+    lambda u: (u - 1) ** 2 / (u + 1),
+    lambda u: u * np.log(u) - (u + 1) * np.log((u + 1) / 2),
+)
+
+
+def _price_on_a_grid(rng: np.random.Generator) -> dict[str, Any]:
+    u = np.linspace(rng.uniform(0.01, 0.2), rng.uniform(4, 10), int(rng.integers(30, 60)))
+    price = _PRICES[rng.integers(len(_PRICES))](u)
+    return {"f_values": rng.uniform(0.5, 2) * price, "u": u, "x": rng.uniform(-3, 3, size=rng.integers(1, 7))}
+
+
+def _lifted(f_values, u, x):
+    """f(u) + u x, shape (x, u)."""
+    return f_values + np.multiply.outer(x, u)
+
+
+def the_conjugate_itself(f_values, u, x):
+    """You return f*(x). From there to φ the sign changes twice: which two places in the definition of φ carry a
+    minus?"""
+    return (np.multiply.outer(x, u) - f_values).max(axis=1)
+
+
+def slope_not_turned(f_values, u, x):
+    """Your line has slope +x, so your φ is the right one seen in a mirror. Which of the two minus signs is missing, the
+    inner or the outer one?"""
+    return (f_values - np.multiply.outer(x, u)).min(axis=1)
+
+
+def depth_instead_of_height(f_values, u, x):
+    """All the sizes are right, and all the signs are wrong: you measure how far *below* zero the line crosses u = 0.
+    Which minus is missing?"""
+    return -_lifted(f_values, u, x).min(axis=1)
+
+
+def pushed_too_far(f_values, u, x):
+    """You push the line up until all of f lies below it. It should stop at the first touch, with all of f still above.
+    Is that the largest or the smallest gap?"""
+    return _lifted(f_values, u, x).max(axis=1)
+
+
+def touching_point(f_values, u, x):
+    """You return the u at which the line touches f. Wanted is the height at which that line crosses u = 0."""
+    return u[_lifted(f_values, u, x).argmin(axis=1)]
+
+
+def number_of_the_touching_point(f_values, u, x):
+    """You return the number of a point of the grid. That tells where the line touches: how high is it, and then how
+    high at u = 0?"""
+    return _lifted(f_values, u, x).argmin(axis=1)
+
+
+def height_of_the_touching_point(f_values, u, x):
+    """You return the height of f where the line touches it. From there, follow the line back to u = 0: how far is it,
+    and how steep?"""
+    return f_values[_lifted(f_values, u, x).argmin(axis=1)]
+
+
+def line_left_lying(f_values, u, x):
+    """Your φ is the same for every x: the lowest point of f. Only a line of slope 0 touches there; what about the
+    others?"""
+    return np.full(len(x), f_values.min())
+
+
+def axes_swapped(f_values, u, x):
+    """f(u) and u have changed places. Which of them is a height, and which does the slope multiply?"""
+    return (u + np.multiply.outer(x, f_values)).min(axis=1)
+
+
+@exercise(
+    "3.3",
+    draw=_price_on_a_grid,
+    inputs="random divergences",
+    mistakes=[
+        the_conjugate_itself,
+        slope_not_turned,
+        depth_instead_of_height,
+        pushed_too_far,
+        touching_point,
+        number_of_the_touching_point,
+        height_of_the_touching_point,
+        line_left_lying,
+        axes_swapped,
+    ],
+)
+def phi_from_f(f_values, u, x):
+    """φ(x) = -f*(-x) = min_u f(u) + u x, shape of x."""
+    return _lifted(f_values, u, x).min(axis=1)
+
+
+# -- 3.4 ---------------------------------------------------------------------------------------------------------
+
+
+def _full_learner(rng: np.random.Generator) -> dict[str, Any]:
+    size = int(rng.integers(3, 7))
+    learner, expert = rng.dirichlet(np.ones(size), size=2) + 0.02
+    expert[rng.permutation(size)[: rng.integers(0, 3)]] = 0
+    return {"learner": learner / learner.sum(), "expert": expert / expert.sum()}
+
+
+def _log(x):
+    with np.errstate(divide="ignore"):
+        return np.log(x)
+
+
+def slope_instead_of_reward(learner, expert):
+    """Your rewards are highest where the learner already is too often. The line that touches f at u has slope -r: what
+    does that make of your sign?"""
+    return -_log((learner + expert) / (2 * learner))
+
+
+def ratio_upside_down(learner, expert):
+    """You took u for the expert's share over the learner's. Look at the definition of u again: who is on top?"""
+    with np.errstate(divide="ignore"):
+        return _log((learner + expert) / (2 * expert))
+
+
+def not_zero_where_they_agree(learner, expert):
+    """Where the two agree, u = 1, you pay log 2 = 0.69. f has its lowest point at u = 1: how steep is it there? Look
+    for a 2 that got lost."""
+    return _log((learner + expert) / learner)
+
+
+def first_product_half_done(learner, expert):
+    """Every reward of yours is too high by 1. u log u is a product: what are *both* parts of its derivative?"""
+    return _log((learner + expert) / (2 * learner)) + 1
+
+
+def second_product_half_done(learner, expert):
+    """Every reward of yours is too low by 1. The second term of f is a product as well: have you differentiated its
+    logarithm too?"""
+    return _log((learner + expert) / (2 * learner)) - 1
+
+
+def reward_of_reverse_kl(learner, expert):
+    """These rewards fall to -∞ where the expert never goes: that is reverse KL, whose f is u log u alone. Which term of
+    f did you leave out?"""
+    return _log(expert / learner) - 1
+
+
+def logarithm_of_the_ratio(learner, expert):
+    """You pay the logarithm of the ratio. That is unbounded, and the rewards of Jensen-Shannon are not: take f from the
+    table and differentiate it."""
+    return _log(expert / learner)
+
+
+def reward_of_forward_kl(learner, expert):
+    """You pay the ratio of the shares itself, and so never less than 0. Which divergence has a lower edge of 0, and
+    which have we here?"""
+    return expert / learner
+
+
+def score_of_the_critic(learner, expert):
+    """You return φ(r), what the critic scores where the expert goes. Wanted is r, what the learner is paid."""
+    return _log(2 * expert / (learner + expert))
+
+
+def probability_of_the_expert(learner, expert):
+    """You return a probability: that the pair is the expert's and not the learner's. A reward may be negative; take the
+    slope of f."""
+    return expert / (learner + expert)
+
+
+def price_instead_of_slope(learner, expert):
+    """You return -f(u), a price. The reward is told by how *steep* f is at u: have you differentiated?"""
+    ratio = np.where(expert > 0, learner / np.where(expert > 0, expert, 1), np.inf)
+    u = np.where(np.isinf(ratio), 1, ratio)
+    return np.where(np.isinf(ratio), -np.inf, (u + 1) * np.log((u + 1) / 2) - u * np.log(u))
+
+
+def wrong_off_the_data(returned, learner, expert):
+    """Where the expert goes all your rewards are right. Where she never goes, u is ∞: how steep does f become out
+    there, and how low may a reward be?"""
+    on = expert > 0
+    right = best_reward.oracle(learner, expert)
+    return np.allclose(returned[on], right[on], rtol=1e-4, atol=1e-4)
+
+
+@exercise(
+    "3.4",
+    draw=_full_learner,
+    inputs="random pairs of typists",
+    mistakes=[
+        slope_instead_of_reward,
+        ratio_upside_down,
+        not_zero_where_they_agree,
+        first_product_half_done,
+        second_product_half_done,
+        reward_of_reverse_kl,
+        logarithm_of_the_ratio,
+        reward_of_forward_kl,
+        score_of_the_critic,
+        probability_of_the_expert,
+        price_instead_of_slope,
+    ],
+    signs=[wrong_off_the_data],
+)
+def best_reward(learner, expert):
+    """-f'(u) of Jensen-Shannon, log((ρ_π + ρ_E)/(2 ρ_π)); off the data this is the edge, -log 2."""
+    return np.log((learner + expert) / (2 * learner))

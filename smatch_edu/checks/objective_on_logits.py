@@ -1,0 +1,471 @@
+"""The exercises of notebooks/05_objective_on_logits.ipynb."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import log_softmax
+
+from smatch_edu.checks.exercise import exercise
+
+
+def _discounted(summands, gamma, late=0):
+    """Σ γ^(i + late) summands[i]."""
+    return float(np.sum(gamma ** (np.arange(len(summands)) + late) * summands))
+
+
+# -- 5.1 ---------------------------------------------------------------------------------------------------------
+
+
+def _values(rng: np.random.Generator) -> dict[str, Any]:
+    return {"values": rng.normal(2.0, 3.0, size=rng.integers(1, 9)), "gamma": float(rng.uniform(0.5, 0.95))}
+
+
+def _steps(values, gamma):
+    return gamma ** np.arange(len(values) - 1) * (values[:-1] - gamma * values[1:])
+
+
+def _last(values, gamma):
+    return gamma ** (len(values) - 1) * values[-1]
+
+
+def against_the_arrow(values, gamma):
+    """Your steps have the opposite sign: what you add with one step you never take away with the next, and the sum does
+    not collapse. Which of the two values is given, and which is taken?"""
+    return np.append(-_steps(values, gamma), _last(values, gamma))
+
+
+def values_swapped(values, gamma):
+    """The factor γ belongs to the state that lies one step ahead. Which of your two values is that?"""
+    steps = gamma ** np.arange(len(values) - 1) * (values[1:] - gamma * values[:-1])
+    return np.append(steps, _last(values, gamma))
+
+
+def steps_add(values, gamma):
+    """Both values of a step come with a plus in your answer, so nothing can cancel. What has to be taken away?"""
+    steps = gamma ** np.arange(len(values) - 1) * (values[:-1] + gamma * values[1:])
+    return np.append(steps, _last(values, gamma))
+
+
+def no_discount_inside(values, gamma):
+    """Inside your brackets the next value weighs as much as this one. It comes one step later: what does a step
+    cost?"""
+    return np.append(gamma ** np.arange(len(values) - 1) * (values[:-1] - values[1:]), _last(values, gamma))
+
+
+def no_discount_outside(values, gamma):
+    """Inside the brackets you discount, but the brackets themselves weigh the same at every step. What does step i
+    weigh?"""
+    return np.append(values[:-1] - gamma * values[1:], _last(values, gamma))
+
+
+def clock_one_late(values, gamma):
+    """All your summands are too small by one and the same factor. At which time does she stand at the first state?"""
+    return gamma * telescope.oracle(values, gamma)
+
+
+def last_not_discounted(values, gamma):
+    """Your steps are right. The last state is reached late, and you count it as if she stood there at once."""
+    return np.append(_steps(values, gamma), values[-1])
+
+
+def last_one_late(values, gamma):
+    """Your steps are right, and the last summand is discounted once too often. How many keys were pressed before the
+    last state?"""
+    return np.append(_steps(values, gamma), gamma * _last(values, gamma))
+
+
+def last_is_zero(values, gamma):
+    """Your last summand is zero, as if nothing were left once the text is finished. What is the last state worth, and
+    when?"""
+    return np.append(_steps(values, gamma), 0.0)
+
+
+def last_subtracted(values, gamma):
+    """You take the last summand away. Try a text of no step at all: what must the sum be then?"""
+    return np.append(_steps(values, gamma), -_last(values, gamma))
+
+
+def running_sums(values, gamma):
+    """You return the running sums. The summands themselves are wanted; adding them up comes later."""
+    return np.cumsum(telescope.oracle(values, gamma))
+
+
+@exercise(
+    "5.1",
+    draw=_values,
+    inputs="random trajectories",
+    mistakes=[
+        against_the_arrow,
+        values_swapped,
+        steps_add,
+        no_discount_inside,
+        no_discount_outside,
+        clock_one_late,
+        last_not_discounted,
+        last_one_late,
+        last_is_zero,
+        last_subtracted,
+        running_sums,
+    ],
+)
+def telescope(values, gamma):
+    """γ^i (V_i - γ V_{i+1}) for i < N, and γ^N V_N."""
+    return np.append(_steps(values, gamma), _last(values, gamma))
+
+
+# -- 5.2 ---------------------------------------------------------------------------------------------------------
+
+
+def _finished_text(rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "rewards": rng.normal(0.5, 1.5, size=rng.integers(1, 8)),
+        "absorbing_value": float(rng.normal(0.0, 4.0)),
+        "gamma": float(rng.uniform(0.5, 0.95)),
+        "alpha": float(rng.uniform(0.1, 2.0)),
+    }
+
+
+def _chi2(rewards, alpha):
+    return rewards - alpha / 4 * rewards**2
+
+
+def _with_tail(rewards, absorbing_value, gamma, function):
+    """Σ_{i<N} γ^i f(r_i) + γ^N/(1-γ) f((1-γ) V_abs)."""
+    tail = gamma ** len(rewards) / (1 - gamma)
+    return _discounted(function(rewards), gamma) + tail * function((1 - gamma) * absorbing_value)
+
+
+def tail_left_out(rewards, absorbing_value, gamma, alpha):
+    """Your sum stops at ⏎ and never uses V of the absorbing state. The clock runs on: what does she earn from then
+    on?"""
+    return _discounted(_chi2(rewards, alpha), gamma)
+
+
+def tail_counted_once(rewards, absorbing_value, gamma, alpha):
+    """You count the absorbing state at one step only. She stays there for ever: what do all the weights from N on sum
+    to?"""
+    once = gamma ** len(rewards) * _chi2((1 - gamma) * absorbing_value, alpha)
+    return _discounted(_chi2(rewards, alpha), gamma) + once
+
+
+def value_taken_for_reward(rewards, absorbing_value, gamma, alpha):
+    """In your tail she earns the whole value at every step. A value is what all steps together are worth: what does one
+    step there earn?"""
+    tail = gamma ** len(rewards) / (1 - gamma) * _chi2(absorbing_value, alpha)
+    return _discounted(_chi2(rewards, alpha), gamma) + tail
+
+
+def tail_one_late(rewards, absorbing_value, gamma, alpha):
+    """Your tail begins one step too late. The keys are steps 0 to N-1: at which step does she first stand in the
+    absorbing state?"""
+    tail = gamma ** (len(rewards) + 1) / (1 - gamma) * _chi2((1 - gamma) * absorbing_value, alpha)
+    return _discounted(_chi2(rewards, alpha), gamma) + tail
+
+
+def tail_without_penalty(rewards, absorbing_value, gamma, alpha):
+    """The rewards before ⏎ go through φ in your answer, those after it do not. Is a reward in the tail any different
+    from the others?"""
+    return _discounted(_chi2(rewards, alpha), gamma) + gamma ** len(rewards) * absorbing_value
+
+
+def discount_forgotten(rewards, absorbing_value, gamma, alpha):
+    """Your tail is right, but before ⏎ every step weighs the same. What does the step at time i weigh?"""
+    tail = gamma ** len(rewards) / (1 - gamma) * _chi2((1 - gamma) * absorbing_value, alpha)
+    return float(np.sum(_chi2(rewards, alpha))) + tail
+
+
+def mean_for_sum(rewards, absorbing_value, gamma, alpha):
+    """You divide the steps by the length of the text, so that a step of a long text counts less than one of a short
+    text. A sum is wanted."""
+    tail = gamma ** len(rewards) / (1 - gamma) * _chi2((1 - gamma) * absorbing_value, alpha)
+    return _discounted(_chi2(rewards, alpha), gamma) / len(rewards) + tail
+
+
+def penalty_added(rewards, absorbing_value, gamma, alpha):
+    """Your squares are a prize: the larger the rewards, the better, without end. With which sign does φ bend?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: r + alpha / 4 * r**2)
+
+
+def coefficient_is_alpha(rewards, absorbing_value, gamma, alpha):
+    """Your penalty is too strong. Write (1/α) φ(α r) out: what stands before r²?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: r - alpha * r**2)
+
+
+def alpha_not_used(rewards, absorbing_value, gamma, alpha):
+    """Your answer does not depend on α at all. φ is taken of α r, and the result divided by α: what is left of α?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: r - r**2 / 4)
+
+
+def not_squared(rewards, absorbing_value, gamma, alpha):
+    """Your penalty is proportional to the reward, so it only makes φ less steep. What bends it?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: r - alpha / 4 * r)
+
+
+def normalised(rewards, absorbing_value, gamma, alpha):
+    """You multiplied by 1-γ: that is J. Along trajectories we use J/(1-γ), plain discounted sums."""
+    return (1 - gamma) * _with_tail(rewards, absorbing_value, gamma, lambda r: _chi2(r, alpha))
+
+
+@exercise(
+    "5.2",
+    draw=_finished_text,
+    inputs="random finished texts",
+    mistakes=[
+        tail_left_out,
+        tail_counted_once,
+        value_taken_for_reward,
+        tail_one_late,
+        tail_without_penalty,
+        discount_forgotten,
+        mean_for_sum,
+        penalty_added,
+        coefficient_is_alpha,
+        alpha_not_used,
+        not_squared,
+        normalised,
+    ],
+)
+def data_term_with_tail(rewards, absorbing_value, gamma, alpha):
+    """Σ_{i<N} γ^i (r_i - α/4 r_i²) + γ^N/(1-γ) of the same for r = (1-γ) V_abs."""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: _chi2(r, alpha))
+
+
+# -- 5.3 ---------------------------------------------------------------------------------------------------------
+
+
+def _logits_along_a_text(rng: np.random.Generator) -> dict[str, Any]:
+    steps, actions = rng.integers(1, 7), rng.integers(2, 6)
+    return {
+        "logits": rng.normal(1.0, 2.0, size=(steps, actions)),
+        "actions": rng.integers(0, actions, size=steps),
+        "gamma": float(rng.uniform(0.5, 0.95)),
+    }
+
+
+def _chosen(table, actions):
+    return table[np.arange(len(actions)), actions]
+
+
+def probabilities_not_logs(logits, actions, gamma):
+    """You add up probabilities. The chance of a whole text is their product: what turns a product into a sum?"""
+    return _discounted(_chosen(np.exp(log_softmax(logits, axis=1)), actions), gamma)
+
+
+def logits_not_normalised(logits, actions, gamma):
+    """You add up logits. Adding 5 to every logit of a state changes your number, but not what she types: what has to be
+    taken off?"""
+    return _discounted(_chosen(logits, actions), gamma)
+
+
+def softmax_over_time(logits, actions, gamma):
+    """Your probabilities sum to one over the steps of the text. Over what do they have to sum to one, at every single
+    step?"""
+    return _discounted(_chosen(log_softmax(logits, axis=0), actions), gamma)
+
+
+def softmax_over_everything(logits, actions, gamma):
+    """Your softmax runs over the whole table at once, over steps and keys. She chooses anew at every step, among the
+    keys of that step."""
+    return _discounted(_chosen(log_softmax(logits), actions), gamma)
+
+
+def mean_over_length(logits, actions, gamma):
+    """You divide by the length of the text. A mean forgives long texts their mistakes: the sum is wanted."""
+    return discounted_log_likelihood.oracle(logits, actions, gamma) / len(actions)
+
+
+def mean_over_weights(logits, actions, gamma):
+    """You divide by the sum of the weights γ^i, which makes a weighted mean. A plain discounted sum is wanted."""
+    return discounted_log_likelihood.oracle(logits, actions, gamma) / np.sum(gamma ** np.arange(len(actions)))
+
+
+def weights_of_an_occupancy(logits, actions, gamma):
+    """You have a factor 1-γ that makes shares of the time. This sum is in the unit of J/(1-γ): is the factor still
+    needed?"""
+    return (1 - gamma) * discounted_log_likelihood.oracle(logits, actions, gamma)
+
+
+def likelihood_not_discounted(logits, actions, gamma):
+    """This is the ordinary log-likelihood, with every key alike. The discounted one is wanted: what does key i
+    weigh?"""
+    return float(np.sum(_chosen(log_softmax(logits, axis=1), actions)))
+
+
+def first_key_discounted(logits, actions, gamma):
+    """Your first key already weighs γ. It is pressed at time 0."""
+    return gamma * discounted_log_likelihood.oracle(logits, actions, gamma)
+
+
+def a_loss(logits, actions, gamma):
+    """You return a loss, to be minimised. Here everything is maximised: which sign does the log of a probability
+    have?"""
+    return -discounted_log_likelihood.oracle(logits, actions, gamma)
+
+
+def all_keys(logits, actions, gamma):
+    """You add up the logs of all keys of a state. Which of them did she press?"""
+    return _discounted(log_softmax(logits, axis=1).sum(axis=1), gamma)
+
+
+@exercise(
+    "5.3",
+    draw=_logits_along_a_text,
+    inputs="random texts",
+    mistakes=[
+        probabilities_not_logs,
+        logits_not_normalised,
+        softmax_over_time,
+        softmax_over_everything,
+        mean_over_length,
+        mean_over_weights,
+        weights_of_an_occupancy,
+        likelihood_not_discounted,
+        first_key_discounted,
+        a_loss,
+        all_keys,
+    ],
+)
+def discounted_log_likelihood(logits, actions, gamma):
+    """Σ γ^i log softmax(logits_i)[a_i]."""
+    return _discounted(_chosen(log_softmax(logits, axis=1), actions), gamma)
+
+
+# -- 5.4 ---------------------------------------------------------------------------------------------------------
+
+
+def _data_and_model(rng: np.random.Generator) -> dict[str, Any]:
+    return {
+        "data_rewards": rng.normal(0.5, 1.5, size=rng.integers(1, 7)),
+        "model_rewards": rng.normal(-0.5, 1.5, size=rng.integers(1, 7)),
+        "absorbing_reward": float(rng.normal(0.0, 1.0)),
+        "start_value": float(rng.normal(1.0, 2.0)),
+        "gamma": float(rng.uniform(0.5, 0.95)),
+        "alpha": float(rng.uniform(0.1, 2.0)),
+    }
+
+
+def _for_ever(rewards, absorbing_reward, gamma, function):
+    """Σ_{i<N} γ^i f(r_i) + γ^N/(1-γ) f(r_abs)."""
+    tail = gamma ** len(rewards) / (1 - gamma) * function(absorbing_reward)
+    return _discounted(function(rewards), gamma) + tail
+
+
+def _parts(data_rewards, model_rewards, absorbing_reward, gamma):
+    """Σ γ^i r over the data, Σ γ^i r² over the data, and Σ γ^i r² over the model's text, all with their tails."""
+    return (
+        _for_ever(data_rewards, absorbing_reward, gamma, lambda r: r),
+        _for_ever(data_rewards, absorbing_reward, gamma, np.square),
+        _for_ever(model_rewards, absorbing_reward, gamma, np.square),
+    )
+
+
+def model_earns_too(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """The model's own text earns its rewards in your answer, as if it were a demonstration. What do the model's samples
+    contribute, and what not?"""
+    right = sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    return right + _for_ever(model_rewards, absorbing_reward, gamma, lambda r: r)
+
+
+def plain_chi2(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Your answer never looks at the model's text: it is plain χ². Which part of the mixture is missing?"""
+    gain, on_data, _ = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    return gain - alpha / 4 * on_data - start_value
+
+
+def penalty_on_the_model_alone(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You penalise large rewards on the model's text only. A mixture is made of two: who else pays?"""
+    gain, _, on_model = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    return gain - alpha / 4 * on_model - start_value
+
+
+def model_penalty_added(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Large rewards on the model's own text make your objective better. Should they? Look at a sign."""
+    gain, on_data, on_model = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    return gain - alpha / 4 * (on_data - on_model) - start_value
+
+
+def mixture_coefficient_is_alpha(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Both of your penalties are too strong. How does c come from α?"""
+    gain, on_data, on_model = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    return gain - alpha * (on_data + on_model) - start_value
+
+
+def penalty_averaged(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You take the mean of the two penalties. Both are paid in full."""
+    gain, on_data, on_model = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    return gain - alpha / 8 * (on_data + on_model) - start_value
+
+
+def start_left_out(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Without the value of the start, adding 5 to every logit would improve your objective for nothing. Where does
+    V(s_0) come in?"""
+    right = sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    return right + start_value
+
+
+def start_added(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """The value of the start is something she has to beat, not something she is given. Look at its sign."""
+    right = sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    return right + 2 * start_value
+
+
+def start_normalised(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Your sums are those of J/(1-γ), but your start belongs to J. Which factor must not stand there?"""
+    right = sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    return right + start_value - (1 - gamma) * start_value
+
+
+def steps_not_discounted(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Your tails are discounted, the steps before them are not: each of them weighs 1. What does step i weigh?"""
+    right = sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    data, model = _chi2(data_rewards, alpha), -alpha / 4 * model_rewards**2
+    return right + sum(float(np.sum(steps)) - _discounted(steps, gamma) for steps in (data, model))
+
+
+def model_without_tail(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """The model's text ends with ⏎ as well, and in your answer nothing comes after that. What did you do for the
+    data?"""
+    gain, on_data, _ = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    return gain - alpha / 4 * (on_data + _discounted(model_rewards**2, gamma)) - start_value
+
+
+def tails_left_out(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You never use the reward of the absorbing state. Both texts are followed by something that lasts for ever."""
+    data = _discounted(_chi2(data_rewards, alpha), gamma)
+    return data - alpha / 4 * _discounted(model_rewards**2, gamma) - start_value
+
+
+def one_length_for_both(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Both of your tails begin at the same step, that of the data. The two texts need not be equally long: when does
+    the model's end?"""
+    gain, on_data, _ = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    tail = gamma ** len(data_rewards) / (1 - gamma) * absorbing_reward**2
+    return gain - alpha / 4 * (on_data + _discounted(model_rewards**2, gamma) + tail) - start_value
+
+
+@exercise(
+    "5.4",
+    draw=_data_and_model,
+    inputs="random pairs of texts",
+    mistakes=[
+        model_earns_too,
+        plain_chi2,
+        penalty_on_the_model_alone,
+        model_penalty_added,
+        mixture_coefficient_is_alpha,
+        penalty_averaged,
+        start_left_out,
+        start_added,
+        start_normalised,
+        steps_not_discounted,
+        model_without_tail,
+        tails_left_out,
+        one_length_for_both,
+    ],
+)
+def sampled_mixture(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Σ γ^i (r - c r²) over the data, less V(s_0), less c Σ γ^i r² over the model's text; c = α/4, tails included."""
+    gain, on_data, on_model = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    return gain - alpha / 4 * (on_data + on_model) - start_value

@@ -1,0 +1,491 @@
+"""The exercises of notebooks/A1_reading_the_summary.ipynb."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from smatch_edu.checks.exercise import exercise
+
+
+def _weighted_logs(weight, above, below):
+    """weight · log(above/below) entry by entry: 0 where there is no weight, ∞ where there is and below is 0, -∞ where
+    above is."""
+    weight, above, below = np.broadcast_arrays(weight, above, below)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(weight > 0, weight * (np.log(above) - np.log(below)), 0.0)
+
+
+def _expected_log_ratio(weight, above, below):
+    return float(_weighted_logs(weight, above, below).sum())
+
+
+# -- A1.1 --------------------------------------------------------------------------------------------------------
+
+
+def _two_positive(rng: np.random.Generator) -> dict[str, Any]:
+    size = int(rng.integers(2, 7))
+    draw = 0.9 * rng.dirichlet(np.ones(size), size=2) + 0.1 / size
+    return {"p": draw[0], "q": draw[1]}
+
+
+def forward_only(p, q):
+    """That is one of the two expectations, the one under p. What would the formula say if p and q changed names?"""
+    return _expected_log_ratio(p, p, q)
+
+
+def reverse_only(p, q):
+    """That is one of the two expectations, the one under q. Where is the one under the data?"""
+    return _expected_log_ratio(q, q, p)
+
+
+def forward_twice(p, q):
+    """You have the same direction twice. Under which distribution is the second expectation taken?"""
+    return 2 * _expected_log_ratio(p, p, q)
+
+
+def both_under_p(p, q):
+    """Your two terms cancel, whatever p and q are. Both are weighted with p: what does the index of the second E
+    say?"""
+    return _expected_log_ratio(p, p, q) + _expected_log_ratio(p, q, p)
+
+
+def same_ratio_in_both(p, q):
+    """Your second term takes the log of the same ratio as the first, or is subtracted. Which of the two stands on top
+    in the second one?"""
+    return _expected_log_ratio(p, p, q) + _expected_log_ratio(q, p, q)
+
+
+def weights_exchanged(p, q):
+    """Your answer is negative. Each log ratio has its own weights, and yours have changed places: who is on top when
+    the expectation is under p?"""
+    return _expected_log_ratio(q, p, q) + _expected_log_ratio(p, q, p)
+
+
+def half_of_it(p, q):
+    """You take the average of the two directions. What stands between them in the formula?"""
+    return jeffreys.oracle(p, q) / 2
+
+
+def to_the_mixture(p, q):
+    """You compare p and q with what lies halfway between them; that is (twice) the Jensen-Shannon divergence. Here they
+    are compared with each other, directly."""
+    half = (p + q) / 2
+    return _expected_log_ratio(p, p, half) + _expected_log_ratio(q, q, half)
+
+
+def half_to_the_mixture(p, q):
+    """That is the Jensen-Shannon divergence, which never exceeds log 2. The summary's two terms have no halfway point:
+    what stands under each fraction bar?"""
+    return to_the_mixture(p, q) / 2
+
+
+def in_bits(p, q):
+    """Your number is too large by one constant factor, as if counted in bits. Which logarithm is meant by `log` in this
+    course?"""
+    return jeffreys.oracle(p, q) / np.log(2)
+
+
+def own_entropy_left_out(p, q):
+    """Your answer is not zero when p equals q. In a log ratio there are two logs; where is the other one?"""
+    return -float((p * np.log(q) + q * np.log(p)).sum())
+
+
+def every_summand_positive(p, q):
+    """You drop the sign of each summand. Single summands may well be negative; which quantity is it that cannot be?"""
+    return float((np.abs(p * np.log(p / q)) + np.abs(q * np.log(q / p))).sum())
+
+
+def mean_over_outcomes(p, q):
+    """You divide by the number of outcomes. In an expectation, what do the probabilities already do?"""
+    return jeffreys.oracle(p, q) / len(p)
+
+
+@exercise(
+    "A1.1",
+    draw=_two_positive,
+    inputs="random pairs of distributions",
+    mistakes=[
+        forward_only,
+        reverse_only,
+        forward_twice,
+        both_under_p,
+        same_ratio_in_both,
+        weights_exchanged,
+        half_of_it,
+        to_the_mixture,
+        half_to_the_mixture,
+        in_bits,
+        own_entropy_left_out,
+        every_summand_positive,
+        mean_over_outcomes,
+    ],
+)
+def jeffreys(p, q):
+    """E_p[log p/q] + E_q[log q/p]."""
+    return _expected_log_ratio(p, p, q) + _expected_log_ratio(q, q, p)
+
+
+# -- A1.2 --------------------------------------------------------------------------------------------------------
+
+
+def _joint_table(rng: np.random.Generator) -> dict[str, Any]:
+    size = int(rng.integers(2, 6))
+    table = rng.dirichlet(np.ones(size * size)).reshape(size, size)
+    table = np.where(rng.random((size, size)) < rng.choice([0.0, 0.3]), 0.0, table)
+    if rng.random() < 0.2:
+        table[rng.integers(size)] = 0.0  # an outcome that never happens
+    table[0, 0] += 0.1
+    return {"joint": table / table.sum()}
+
+
+def _margins(joint):
+    return joint.sum(axis=1, keepdims=True), joint.sum(axis=0, keepdims=True)
+
+
+def margins_exchanged(joint):
+    """Your two margins have changed places. p belongs to the rows: over what must you sum to get the chance of one
+    row?"""
+    p, q = _margins(joint)
+    return _expected_log_ratio(joint, joint, p.T * q.T)
+
+
+def joint_replaced_by_product(joint):
+    """You return 0 for every table. You compare the product of the margins with itself: where did the table go? (Keep
+    this 0 in mind all the same.)"""
+    return 0.0
+
+
+def weights_of_the_product(joint):
+    """You weight the logs with the product of the margins. Under which distribution is this expectation taken?"""
+    p, q = _margins(joint)
+    return _expected_log_ratio(p * q * (joint > 0), joint, p * q)
+
+
+def product_under_itself(joint):
+    """You have the margins' product as weights and on top of the ratio. Which of the two sides is the expectation
+    under, and which stands below the bar?"""
+    p, q = _margins(joint)
+    return _expected_log_ratio(p * q * (joint > 0), p * q, joint)
+
+
+def ratio_upside_down(joint):
+    """Right but for its sign. In your log ratio, what stands on top?"""
+    return -product_term.oracle(joint)
+
+
+def entropy_of_the_joint(joint):
+    """That is the entropy of the table: how uncertain it is. How far it is from *independent* is another question; what
+    is it compared with?"""
+    return -_expected_log_ratio(joint, joint, np.ones_like(joint))
+
+
+def nothing_below_the_bar(joint):
+    """Your log is that of the table alone, so nothing is compared. What would the table be if its two sides had nothing
+    to do with each other?"""
+    return _expected_log_ratio(joint, joint, np.ones_like(joint))
+
+
+def in_bits_too(joint):
+    """Too large by one constant factor: you count in bits. The log of this course is another one; which?"""
+    return product_term.oracle(joint) / np.log(2)
+
+
+def logs_without_weights(joint):
+    """You add up the logs as if all pairs happened equally often. What turns a sum into an expectation?"""
+    p, q = _margins(joint)
+    return _expected_log_ratio((joint > 0) * 1.0, joint, p * q)
+
+
+def divided_by_the_rows_alone(joint):
+    """You divide by the chance of the row only. A pair has a column as well: what becomes of q?"""
+    return _expected_log_ratio(joint, joint, _margins(joint)[0])
+
+
+def divided_by_the_columns_alone(joint):
+    """You divide by the chance of the column only. A pair has a row as well: what becomes of p?"""
+    return _expected_log_ratio(joint, joint, _margins(joint)[1])
+
+
+def margins_are_means(joint):
+    """Your margins do not sum to 1: they are averages along a row or a column. What is the chance of a whole row?"""
+    p, q = (margin / len(joint) for margin in _margins(joint))
+    return _expected_log_ratio(joint, joint, p * q)
+
+
+def mean_over_cells(joint):
+    """You divide by the number of cells. The table's entries are weights already: what do they sum to?"""
+    return product_term.oracle(joint) / joint.size
+
+
+def is_negative(returned, joint):
+    """Your answer is negative, and no comparison of one distribution with another can be. Look at the weights and at
+    what is on top of the ratio: are they the same?"""
+    return bool(returned < -1e-6)
+
+
+@exercise(
+    "A1.2",
+    draw=_joint_table,
+    inputs="random joint tables",
+    mistakes=[
+        margins_exchanged,
+        joint_replaced_by_product,
+        weights_of_the_product,
+        product_under_itself,
+        ratio_upside_down,
+        entropy_of_the_joint,
+        nothing_below_the_bar,
+        in_bits_too,
+        logs_without_weights,
+        divided_by_the_rows_alone,
+        divided_by_the_columns_alone,
+        margins_are_means,
+        mean_over_cells,
+    ],
+    signs=[is_negative],
+)
+def product_term(joint):
+    """E_joint[log joint/(p·q)], p and q the margins of the joint."""
+    p, q = _margins(joint)
+    return _expected_log_ratio(joint, joint, p * q)
+
+
+# -- A1.3 --------------------------------------------------------------------------------------------------------
+
+
+def _two_with_zeros(rng: np.random.Generator) -> dict[str, Any]:
+    size = int(rng.integers(3, 8))
+    draw = rng.dirichlet(np.ones(size), size=2)
+    if rng.random() < 0.6:
+        draw = np.where(rng.random((2, size)) < 0.3, 0.0, draw)
+    draw[:, int(rng.integers(size))] += 0.05  # something that both can do
+    draw /= draw.sum(axis=1, keepdims=True)
+    return {"p": draw[0], "q": draw[1]}
+
+
+def _squares(p, q, above, below):
+    """Σ above·(p-q)²/below where below > 0."""
+    present = below > 0
+    return float((above * (p - q) ** 2 * present / np.where(present, below, 1.0)).sum())
+
+
+def never_weighted(p, q):
+    """You divide by p·q and never multiply by the weights of the expectation. What does E with the index pq do to each
+    summand?"""
+    return _squares(p, q, 1.0, p * q)
+
+
+def divided_by_the_sum(p, q):
+    """That is the χ²-mixture divergence of notebook 03, the one that the paper uses. The summary has something else
+    below the fraction bar, and weights before it."""
+    return _squares(p, q, 1.0, p + q)
+
+
+def weighted_and_never_divided(p, q):
+    """You multiply by p·q and never divide. Which part of each summand undoes the weights?"""
+    return _squares(p, q, p * q, np.ones_like(p))
+
+
+def weighted_with_p_alone(p, q):
+    """You take the expectation under p. The index of this one is pq: which weight is that for one outcome?"""
+    return _squares(p, q, p, p * q)
+
+
+def weighted_with_q_alone(p, q):
+    """You take the expectation under q, the learner's. The index has two letters: which weight has an outcome then?"""
+    return _squares(p, q, q, p * q)
+
+
+def weights_normalised_once(p, q):
+    """You scale the weights so that they sum to 1, and divide by others that do not. It is the same pq in both places:
+    what becomes of the scale?"""
+    return _squares(p, q, p * q / (p * q).sum(), p * q)
+
+
+def zeros_left_out(p, q):
+    """You leave out what only one of the two does. Replace its 0 by a tiny number: what is the summand, and does it
+    depend on how tiny that number is?"""
+    return _squares(p, q, p * q, p * q)
+
+
+def root_taken(p, q):
+    """You return a distance, as by Pythagoras. Which last step is not in the formula?"""
+    return float(np.sqrt(((p - q) ** 2).sum()))
+
+
+def mean_of_summands(p, q):
+    """You average over the outcomes. The formula's expectation has weights, and they are used up: what is left in front
+    of each summand?"""
+    return float(((p - q) ** 2).mean())
+
+
+def not_squared(p, q):
+    """You add up absolute differences. Look at the power in the formula: how does a small difference count then?"""
+    return float(np.abs(p - q).sum())
+
+
+def square_of_the_sum(p, q):
+    """You square after adding up, and get zero: the differences of two distributions cancel. In which order does the
+    formula do it?"""
+    return float((p - q).sum() ** 2)
+
+
+def is_infinite(returned, p, q):
+    """Your answer is infinite for some pair: you divide by a zero there, with nothing to make up for it. What
+    multiplies that summand?"""
+    return bool(np.isinf(returned))
+
+
+@exercise(
+    "A1.3",
+    draw=_two_with_zeros,
+    inputs="random pairs of distributions",
+    mistakes=[
+        never_weighted,
+        divided_by_the_sum,
+        weighted_and_never_divided,
+        weighted_with_p_alone,
+        weighted_with_q_alone,
+        weights_normalised_once,
+        zeros_left_out,
+        root_taken,
+        mean_of_summands,
+        not_squared,
+        square_of_the_sum,
+    ],
+    signs=[is_infinite],
+)
+def squared_term(p, q):
+    """Σ (p-q)² over what either can do."""
+    return float(((p - q) ** 2).sum())
+
+
+# -- A1.4 --------------------------------------------------------------------------------------------------------
+
+
+def _two_who_delete(rng: np.random.Generator) -> dict[str, Any]:
+    size = int(rng.integers(3, 7))
+    visits = rng.dirichlet(np.ones(size + 1))[:-1]  # the rest of the time she has finished
+    learner, expert = rng.uniform(0.05, 0.9, size=(2, size))
+    visits[rng.random(size) < 0.25] = 0.0
+    learner[rng.random(size) < 0.25] = 0.0
+    some = int(rng.integers(size))
+    visits[some], learner[some] = max(visits[some], 0.05), max(learner[some], 0.1)
+    never = rng.random(size) < 0.3
+    if rng.random() < 0.6:  # only where it does not matter
+        never &= (visits == 0) | (learner == 0)
+    expert[never] = 0.0
+    return {"learner_visits": visits, "learner_backspace": learner, "expert_backspace": expert}
+
+
+def visits_left_out(learner_visits, learner_backspace, expert_backspace):
+    """Every text counts alike in your sum, also one at which the learner never stands. Which of the three inputs do you
+    not use?"""
+    return _expected_log_ratio(learner_backspace, learner_backspace, expert_backspace)
+
+
+def key_weight_left_out(learner_visits, learner_backspace, expert_backspace):
+    """You weight the log ratio with the visits of the text alone. The expectation is over texts *and* keys: how often
+    is the key in question ⌫?"""
+    weight = learner_visits * (learner_backspace > 0)
+    return _expected_log_ratio(weight, learner_backspace, expert_backspace)
+
+
+def expectation_under_the_expert(learner_visits, learner_backspace, expert_backspace):
+    """Your log ratio is upside down, and weighted with the demonstrator's ⌫. Whose expectation is E_q?"""
+    return _expected_log_ratio(learner_visits * expert_backspace, expert_backspace, learner_backspace)
+
+
+def upside_down(learner_visits, learner_backspace, expert_backspace):
+    """Your weights are right and your sign is not. Who is on top of the ratio?"""
+    return -backspace_term.oracle(learner_visits, learner_backspace, expert_backspace)
+
+
+def weighted_with_the_expert(learner_visits, learner_backspace, expert_backspace):
+    """The ratio is right; its weight is how often the *demonstrator* presses ⌫. Who is it that types under E_q?"""
+    return _expected_log_ratio(learner_visits * expert_backspace, learner_backspace, expert_backspace)
+
+
+def shared_among_visits(learner_visits, learner_backspace, expert_backspace):
+    """You divide by the sum of the visits. They are shares of the time already; where is she for the rest of it, and
+    does she delete there?"""
+    return backspace_term.oracle(learner_visits, learner_backspace, expert_backspace) / learner_visits.sum()
+
+
+def shared_among_deletions(learner_visits, learner_backspace, expert_backspace):
+    """You average over her deletions, so it does not matter how many they are. Does the formula divide by
+    anything?"""
+    deletions = (learner_visits * learner_backspace).sum()
+    return backspace_term.oracle(learner_visits, learner_backspace, expert_backspace) / deletions
+
+
+def mean_over_texts(learner_visits, learner_backspace, expert_backspace):
+    """You take the mean over the texts, as if she stood at all of them equally often *after* the weights have been
+    applied. What do the weights do already?"""
+    return backspace_term.oracle(learner_visits, learner_backspace, expert_backspace) / len(learner_visits)
+
+
+def other_keys_as_well(learner_visits, learner_backspace, expert_backspace):
+    """You also compare how often the two press any *other* key. That would be a sound divergence; does the summary's
+    term have it?"""
+    others = _expected_log_ratio(learner_visits * (1 - learner_backspace), 1 - learner_backspace, 1 - expert_backspace)
+    return backspace_term.oracle(learner_visits, learner_backspace, expert_backspace) + others
+
+
+def own_log_left_out(learner_visits, learner_backspace, expert_backspace):
+    """There is only one log in your sum, the demonstrator's. What happens when the two press ⌫ equally often?"""
+    weight = learner_visits * learner_backspace
+    return _expected_log_ratio(weight, np.ones_like(weight), expert_backspace)
+
+
+def no_summand_negative(learner_visits, learner_backspace, expert_backspace):
+    """You make every summand positive. Where she deletes less often than the demonstrator, what is the sign of the
+    log?"""
+    logs = _weighted_logs(learner_visits * learner_backspace, learner_backspace, expert_backspace)
+    return float(np.abs(logs).sum())
+
+
+def counted_in_bits(learner_visits, learner_backspace, expert_backspace):
+    """All your finite answers are off by the same factor. Which base has the log of this course?"""
+    return backspace_term.oracle(learner_visits, learner_backspace, expert_backspace) / np.log(2)
+
+
+def finite_where_infinite(returned, learner_visits, learner_backspace, expert_backspace):
+    """You return a finite number although the learner deletes at a text where the demonstrator never does. A zero that
+    is clipped, or left out, hides the very thing that we want to see: what is log(x/0)?"""
+    right = backspace_term.oracle(learner_visits, learner_backspace, expert_backspace)
+    return bool(np.isinf(right) and np.isfinite(returned))
+
+
+def infinite_where_finite(returned, learner_visits, learner_backspace, expert_backspace):
+    """You return an infinity because of a text at which the learner never stands, or never deletes. How much does
+    something weigh that never happens?"""
+    right = backspace_term.oracle(learner_visits, learner_backspace, expert_backspace)
+    return bool(np.isfinite(right) and np.isinf(returned))
+
+
+@exercise(
+    "A1.4",
+    draw=_two_who_delete,
+    inputs="random pairs of typists",
+    mistakes=[
+        visits_left_out,
+        key_weight_left_out,
+        expectation_under_the_expert,
+        upside_down,
+        weighted_with_the_expert,
+        shared_among_visits,
+        shared_among_deletions,
+        mean_over_texts,
+        other_keys_as_well,
+        own_log_left_out,
+        no_summand_negative,
+        counted_in_bits,
+    ],
+    signs=[finite_where_infinite, infinite_where_finite],
+)
+def backspace_term(learner_visits, learner_backspace, expert_backspace):
+    """Σ_s v(s) π(b|s) log(π(b|s)/π_E(b|s)): 0 where nothing happens, ∞ where only the learner deletes."""
+    return _expected_log_ratio(learner_visits * learner_backspace, learner_backspace, expert_backspace)

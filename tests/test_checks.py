@@ -1,0 +1,256 @@
+"""The checks of all exercises: the oracle passes in any form, every mistake gets its own hint, and no way of failing is
+unfriendly."""
+
+import copy
+import importlib
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from smatch_edu import checks
+from smatch_edu.checks.exercise import Exercise, NotYet, exercise
+
+MODULES = {name: importlib.import_module(f"smatch_edu.checks.{name}") for name in checks.__all__}
+EXERCISES = {
+    f"{module}.{name}": found
+    for module, contents in MODULES.items()
+    for name, found in vars(contents).items()
+    if isinstance(found, Exercise)
+}
+MISTAKES = [(name, mistake) for name, found in EXERCISES.items() for mistake in found.mistakes]
+every_exercise = pytest.mark.parametrize("name", EXERCISES)
+
+
+def positional(function, case):
+    """A function of keywords as a function of positions, as students write them."""
+    names = list(case)
+    wrapped = eval(
+        f"lambda {', '.join(names)}: function({', '.join(f'{n}={n}' for n in names)})", {"function": function}
+    )
+    return wrapped
+
+
+def answer_of(found, function):
+    """`function` with the inputs of this exercise as positional arguments."""
+    return positional(function, found.draw(np.random.default_rng(0)))
+
+
+def refusal(found, answer, seed=None):
+    """What a student who gives this answer is told."""
+    with pytest.raises(NotYet) as refused:
+        found(answer, seed=seed)
+    return str(refused.value)
+
+
+def in_kind(value, kind):
+    """Arrays and numbers in a value as another kind of array."""
+    if isinstance(value, dict):
+        return {key: in_kind(entry, kind) for key, entry in value.items()}
+    if isinstance(value, str | bool):
+        return value
+    return kind(value)
+
+
+@every_exercise
+@pytest.mark.parametrize(
+    "kind",
+    [
+        np.asarray,
+        torch.as_tensor,
+        lambda value: torch.as_tensor(value, dtype=torch.float32),
+        lambda value: np.asarray(value).tolist(),
+    ],
+    ids=["numpy", "torch", "float32", "list"],
+)
+def test_a_right_answer_passes_in_any_kind(name, kind, capsys):
+    found = EXERCISES[name]
+    found(answer_of(found, lambda **inputs: in_kind(found.oracle(**inputs), kind)))
+    assert re.fullmatch(
+        rf"{re.escape(found.number)} ✓ .+ \(\d+ .+, largest error \d\.\de[+-]\d\d\)\n", capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(("name", "mistake"), MISTAKES, ids=[f"{n}-{m.__name__}" for n, m in MISTAKES])
+def test_every_known_mistake_is_told_its_own_hint(name, mistake, rng):
+    found = EXERCISES[name]
+    said = refusal(found, answer_of(found, mistake), seed=int(rng.integers(2**32)))
+    assert " ".join(mistake.__doc__.split()) in said
+
+
+@every_exercise
+def test_hints_are_many_and_different_and_words(name):
+    found = EXERCISES[name]
+    hints = [" ".join((mistake.__doc__ or "").split()) for mistake in (*found.mistakes, *found.signs)]
+    assert len(hints) >= 5 and len(set(hints)) == len(hints)
+    assert all(len(hint) > 40 for hint in hints)
+
+
+@every_exercise
+def test_inputs_are_drawn_afresh(name):
+    found = EXERCISES[name]
+    first, second = (found.draw(np.random.default_rng(seed)) for seed in (1, 2))
+    assert list(first) == list(second)
+    assert repr(first) != repr(second)
+
+
+@every_exercise
+@pytest.mark.parametrize(
+    ("broken", "wanted"),
+    [
+        (lambda **inputs: None, "returns nothing"),
+        (lambda **inputs: object(), "was wanted"),
+        (lambda **inputs: {"wrong": 1}, "wanted"),
+        (lambda **inputs: np.zeros((2, 3, 5, 7)), "wanted"),
+        (lambda **inputs: 1 / 0, "stopped with ZeroDivisionError"),
+    ],
+    ids=["nothing", "object", "dictionary", "shape", "error"],
+)
+def test_what_is_no_answer_is_refused_in_words(name, broken, wanted):
+    found = EXERCISES[name]
+    said = refusal(found, answer_of(found, broken))
+    assert said.startswith(f"{found.number} ✗ ") and wanted in said
+
+
+@every_exercise
+def test_a_stub_is_told_that_it_is_still_to_do(name):
+    def stub(**inputs):
+        raise NotImplementedError()
+
+    found = EXERCISES[name]
+    assert "Still to do" in refusal(found, answer_of(found, stub))
+
+
+@every_exercise
+def test_a_changed_input_is_noticed(name):
+    found = EXERCISES[name]
+    arrays = [
+        k for k, v in found.draw(np.random.default_rng(0)).items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"
+    ]
+    if not arrays:
+        assert not any(isinstance(v, list | dict) for v in found.draw(np.random.default_rng(0)).values())
+        return
+
+    def meddling(**inputs):
+        right = found.oracle(**copy.deepcopy(inputs))
+        inputs[arrays[0]] += 1
+        return right
+
+    assert f"changes its input `{arrays[0]}`" in refusal(found, answer_of(found, meddling))
+
+
+@every_exercise
+def test_nearly_right_is_not_right(name):
+    """An answer that is right but for its last entry in one case of all."""
+    found = EXERCISES[name]
+    calls = []
+
+    def nearly(**inputs):
+        right = found.oracle(**inputs)
+        calls.append(1)
+        if len(calls) < found.num_cases:
+            return right
+        if isinstance(right, dict):
+            key = list(right)[-1]
+            return right | {key: spoiled(right[key])}
+        return spoiled(right)
+
+    def spoiled(right):
+        if isinstance(right, bool | np.bool_):
+            return not right
+        if isinstance(right, str):
+            return right + "?"
+        array = np.array(right, dtype=np.float64)
+        array.flat[-1] = 7.125 if not np.isfinite(array.flat[-1]) else array.flat[-1] * (1 + 1e-3) + 1e-3
+        return array
+
+    assert "✗" in refusal(found, answer_of(found, nearly))
+
+
+# The framework itself, on one small exercise
+
+
+def _pair(rng):
+    return {"a": rng.random(3), "b": float(rng.random())}
+
+
+def product_forgotten(a, b):
+    """You return a as it came. What should b do to it, do you think?"""
+    return a
+
+
+def negative(returned, a, b):
+    """Something here is negative, and the inputs are not. Where does the minus come from?"""
+    return bool((returned < 0).any())
+
+
+@exercise("9.1", draw=_pair, mistakes=[product_forgotten], signs=[negative], inputs="random pairs")
+def a_times_b(a, b):
+    """a b."""
+    return a * b
+
+
+def test_a_failure_shows_the_inputs_and_what_was_returned_but_not_the_answer():
+    said = refusal(a_times_b, lambda a, b: a * b + 7, seed=3)
+    case = _pair(np.random.default_rng(3))
+    assert f"b = {case['b']:.4g}" in said
+    right = case["a"] * case["b"]
+    assert all(f"{entry:.3f}"[:4] in said for entry in right + 7)
+    assert not any(f"{entry:.3f}" in said for entry in right)
+
+
+def test_a_sign_gives_a_mistake_away_that_can_be_made_in_many_ways():
+    assert "Where does the minus come from?" in refusal(a_times_b, lambda a, b: -a * b)
+    assert "Where does the minus come from?" in refusal(a_times_b, lambda a, b: -a - b)
+
+
+def test_an_unknown_mistake_is_counted_and_placed():
+    said = refusal(a_times_b, lambda a, b: a * b + np.array([0, 1, 0]))
+    assert "for every one of 100 random pairs, first at index 1" in said
+
+
+def test_the_line_that_failed_is_shown():
+    def answer(a, b):
+        doubled = 2 * a
+        return doubled[7]
+
+    assert "IndexError" in refusal(a_times_b, answer) and "`return doubled[7]`" in refusal(a_times_b, answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        (3, "A function was wanted, and this is an int"),
+        (lambda a: a, r"takes \(a\); it is called with \(a, b\)"),
+        (lambda a, b: np.full(3, np.nan), "NaN"),
+        (lambda a, b: a * b * 1j, "was wanted"),
+        (lambda a, b: 1.0, r"is a single number; shape \(3,\) was wanted"),
+        (lambda a, b: (a * b)[None], r"shape \(1, 3\); shape \(3,\) was wanted"),
+    ],
+)
+def test_each_way_of_being_no_answer_is_named(answer, wanted):
+    assert re.search(wanted, refusal(a_times_b, answer))
+
+
+def test_in_a_notebook_only_the_message_is_shown():
+    with pytest.raises(NotYet) as refused:
+        a_times_b(lambda a, b: a)
+    shown = refused.value._render_traceback_()
+    assert shown[0].startswith("9.1 ✗ You return a as it came")
+    assert not any("Traceback" in line for line in shown)
+
+
+def test_infinity_is_matched_only_by_itself():
+    @exercise("9.2", draw=lambda rng: {"x": float(rng.random())}, mistakes=[], num_cases=3)
+    def limit(x):
+        return np.array([np.inf, -np.inf, x])
+
+    limit(lambda x: torch.tensor([np.inf, -np.inf, x]))
+    for wrong in ([np.inf, np.inf], [1e300, -np.inf], [np.inf, -1e300]):
+        assert "✗" in refusal(limit, lambda x, wrong=wrong: [*wrong, x])
+
+
+def test_unknown_checks_are_named():
+    with pytest.raises(AttributeError, match="occupancy"):
+        _ = checks.occupance
