@@ -54,7 +54,8 @@ def without_solution(source: str, where: str) -> str:
 
 
 def generate(source: Path, target: Path) -> Iterator[str]:
-    """Write the student version of every notebook in `source` into `target`; yields what was done, a line each.
+    """Write the student version of every notebook in `source` into `target`, and its pages (*.md) as they are; yields
+    what was done, a line each.
 
     A file that is still as it was generated is brought up to date. One that was changed, or was not made here, is
     never overwritten.
@@ -69,12 +70,14 @@ def generate(source: Path, target: Path) -> Iterator[str]:
     target.mkdir(parents=True, exist_ok=True)
     record_file = target / RECORD
     record = _read_record(record_file)
-    for path in notebooks:
-        try:
-            notebook = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{path} is not a notebook: {error}") from None
-        text = json.dumps(student_version(notebook, path.name), indent=1, ensure_ascii=False) + "\n"
+    for path in [*notebooks, *sorted(source.glob("*.md"))]:
+        text = path.read_text("utf-8")
+        if path.suffix == ".ipynb":
+            try:
+                notebook = json.loads(text)
+            except ValueError as error:
+                raise ValueError(f"{path} is not a notebook: {error}") from None
+            text = json.dumps(student_version(notebook, path.name), indent=1, ensure_ascii=False) + "\n"
         yield f"{target / path.name}: {_write_unless_changed(target / path.name, text, record)}"
         write_atomically(record_file, json.dumps(record, indent=1) + "\n")
 

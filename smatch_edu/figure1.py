@@ -11,7 +11,7 @@ how many tokens must be deleted before it is on the data again, so the tree of t
 
 Without backspace errors compound, 1-(1-ε)^t; with r > 1/2 they level off at ε/(ε+2r-1), however long the text.
 
-Built by hand in notebooks/01_figure_1.ipynb. Source: Cundy & Ermon 2023, Figure 1 and section 1; the lumped chain and
+Built by hand in notebooks/01_figure_1.ipynb. Source: Cundy & Ermon 2023, Figure 1; the lumped chain and
 its closed form are this project's.
 """
 

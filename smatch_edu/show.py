@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 from matplotlib.figure import Figure
+from PIL import Image
 
 from smatch_edu import plots
 from smatch_edu.mdp import StringMDP
@@ -246,11 +247,13 @@ def picture(figure: Figure, alt: str) -> Picture:
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as PNG."""
-    buffer = io.BytesIO()
+    """A figure as PNG, in 64 colours: our figures have few, and the file is a quarter of the size."""
+    drawn, small = io.BytesIO(), io.BytesIO()
     with plots.style():
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+        figure.savefig(drawn, format="png")
+    image = Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    image.save(small, format="PNG", optimize=True)
+    return small.getvalue()
 
 
 def _check_accessible(figure: Figure, alt: str) -> None:

@@ -78,6 +78,13 @@ def test_new_files_are_made_and_made_again_only_when_the_lesson_changed(folders)
     assert "two = 3" in (learn / "02_two.ipynb").read_text()
 
 
+def test_pages_come_along_as_they_are(folders):
+    source, learn = folders
+    (source / "equations.md").write_text("# Équations\n", encoding="utf-8")
+    assert said(source, learn)[str(learn / "equations.md")] == "new"
+    assert (learn / "equations.md").read_text(encoding="utf-8") == "# Équations\n"
+
+
 def test_what_a_student_changed_is_never_overwritten_and_that_is_said(folders):
     source, learn = folders
     said(source, learn)

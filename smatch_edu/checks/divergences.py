@@ -50,8 +50,8 @@ def in_bits(learner, expert):
 
 
 def negative(learner, expert):
-    """Your distances are all below zero, and a distance never is. What happens to a logarithm when its fraction is turned
-    over?"""
+    """Your distances are all below zero, and a distance never is. What happens to a logarithm when its fraction is
+    turned over?"""
     return -_kl(expert, learner)
 
 

@@ -56,6 +56,57 @@ def only_counted(keys):
     return letters[: max(0, len(letters) - keys.count("⌫"))]
 
 
+def pairs_found_once_and_signs_left(keys):
+    """You take away each letter together with the ⌫ directly after it, and the other ⌫ stay on the screen. Which letter
+    does the second of two ⌫ reach, and what if there is none?"""
+    return re.sub("[^⌫]⌫", "", keys)
+
+
+def sign_deleted_as_a_letter(keys):
+    """Your ⌫ takes away whatever key was pressed just before it, be it another ⌫. What is there on the *screen* for it
+    to take?"""
+    return re.sub(".⌫", "", keys)
+
+
+def deleted_and_sign_stays(keys):
+    """Your ⌫ takes a letter away, and then puts its own sign there. Which keys add something to the screen?"""
+    text = ""
+    for key in keys:
+        text = (text[:-1] if key == "⌫" else text) + key
+    return text
+
+
+def deletion_owed(keys):
+    """When the screen is empty your ⌫ waits, and swallows a letter that is typed later. What does ⌫ do on an empty
+    screen?"""
+    text, owed = "", 0
+    for key in keys:
+        if key != "⌫":
+            text, owed = (text, owed - 1) if owed else (text + key, 0)
+        else:
+            text, owed = (text[:-1], owed) if text else (text, owed + 1)
+    return text
+
+
+def every_such_letter_deleted(keys):
+    """Your ⌫ takes away every letter that looks like the last one. What if the same letter stands there twice?"""
+    text = ""
+    for key in keys:
+        text = text.replace(text[-1:], "") if key == "⌫" and text else text + key.replace("⌫", "")
+    return text
+
+
+def last_letter_first(keys):
+    """The right letters stand on your screen, in the wrong order. At which end does she type?"""
+    return what_stands_on_the_screen.oracle(keys)[::-1]
+
+
+def stopped_at_the_first_deletion(keys):
+    """You stop reading at the first ⌫. What becomes of the keys after it?"""
+    before, deleted, _ = keys.partition("⌫")
+    return before[:-1] if deleted else before
+
+
 @exercise(
     "0.1",
     draw=_keys,
@@ -68,6 +119,13 @@ def only_counted(keys):
         pairs_found_once,
         clears_the_screen,
         only_counted,
+        pairs_found_once_and_signs_left,
+        sign_deleted_as_a_letter,
+        deleted_and_sign_stays,
+        deletion_owed,
+        every_such_letter_deleted,
+        last_letter_first,
+        stopped_at_the_first_deletion,
     ],
 )
 def what_stands_on_the_screen(keys):
@@ -142,6 +200,46 @@ def counted_from_one(pressed, num_keys, noise):
     return np.roll(_spread(pressed, num_keys, 1 - noise, noise / (num_keys - 1)), -1)
 
 
+def every_key_alike(pressed, num_keys, noise):
+    """Every letter is equally likely in your answer, whatever she presses. What difference should her key make?"""
+    return np.full(num_keys, 1 / num_keys)
+
+
+def both_neighbours_hit(pressed, num_keys, noise):
+    """Your slips go to the two keys next to hers, as fingers do. Which keys can *this* keyboard slip to?"""
+    chances = _spread(pressed, num_keys, 1 - noise, 0.0)
+    chances[[pressed - 1, (pressed + 1) % num_keys]] = noise / 2
+    return chances
+
+
+def slips_on_top(pressed, num_keys, noise):
+    """Your chances sum to more than 1: the slips come on top of a certain hit. Which key do they take their chance
+    from?"""
+    return _spread(pressed, num_keys, 1.0, noise / (num_keys - 1))
+
+
+def hit_left_out(pressed, num_keys, noise):
+    """Your slips are right, and the key that she presses never works. How often does it?"""
+    return _spread(pressed, num_keys, 0.0, noise / (num_keys - 1))
+
+
+def slip_for_certain(pressed, num_keys, noise):
+    """This is what appears *when* the keyboard slips. How often does it slip, and what happens otherwise?"""
+    return _spread(pressed, num_keys, 0.0, 1 / (num_keys - 1))
+
+
+def pressed_key_put_first(pressed, num_keys, noise):
+    """The chances are the right ones, but the first is always that of a hit. At which place does the key `pressed`
+    stand?"""
+    return _spread(0, num_keys, 1 - noise, noise / (num_keys - 1))
+
+
+def one_letter_drawn(returned, pressed, num_keys, noise):
+    """You return one letter that may appear, drawn by chance. If she pressed this key a million times, how would the
+    letters be shared out?"""
+    return bool(np.array_equal(np.sort(returned), np.eye(num_keys)[-1]))
+
+
 @exercise(
     "0.2",
     draw=_keyboard,
@@ -155,7 +253,14 @@ def counted_from_one(pressed, num_keys, noise):
         noise_without_effect,
         next_key_hit,
         counted_from_one,
+        every_key_alike,
+        both_neighbours_hit,
+        slips_on_top,
+        hit_left_out,
+        slip_for_certain,
+        pressed_key_put_first,
     ],
+    signs=[one_letter_drawn],
 )
 def what_the_keyboard_types(pressed, num_keys, noise):
     """1-η for the key pressed, η/(K-1) for each other one."""
