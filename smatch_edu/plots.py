@@ -179,7 +179,8 @@ def table_of_numbers(
     with style():
         axes = _axes(axes, width, height)
         top = max(float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0)), 1e-12)
-        axes.imshow(np.abs(numbers) / top, cmap="Greys", vmin=0, vmax=2.2, aspect="auto")
+        shades = np.where(np.isfinite(numbers), np.abs(numbers) / top, 1.5)  # ∞ is darker than anything else
+        axes.imshow(shades, cmap="Greys", vmin=0, vmax=2.2, aspect="auto")
         for (row, column), number in np.ndenumerate(numbers):
             axes.text(
                 column, row, f"{number:.2f}".replace("inf", "∞"), ha="center", va="center", color="black", fontsize=9

@@ -33,12 +33,12 @@ def test_every_exercise_has_answers():
             assert len(set(module.WRONG[exercise].values())) >= 5, f"{name}.{exercise}: five different mistakes"
 
 
-@pytest.mark.parametrize(("module", "exercise", "answer", "mistake"), given("RIGHT"))
+@pytest.mark.parametrize(("module", "exercise", "answer", "mistake"), list(given("RIGHT")))
 def test_a_right_answer_passes_however_it_is_written(module, exercise, answer, mistake):
     getattr(getattr(checks, module), exercise)(answer)
 
 
-@pytest.mark.parametrize(("module", "exercise", "answer", "mistake"), given("WRONG"))
+@pytest.mark.parametrize(("module", "exercise", "answer", "mistake"), list(given("WRONG")))
 def test_a_wrong_answer_is_told_what_is_wrong_with_it(module, exercise, answer, mistake):
     contents = getattr(checks, module)
     with pytest.raises(NotYet) as refused:

@@ -251,6 +251,10 @@ def test_infinity_is_matched_only_by_itself():
         assert "✗" in refusal(limit, lambda x, wrong=wrong: [*wrong, x])
 
 
+def test_an_answer_as_large_as_a_float_can_be_is_only_wrong():
+    assert "Not right yet" in refusal(a_times_b, lambda a, b: np.full(3, np.finfo(np.float64).max))
+
+
 def test_unknown_checks_are_named():
     with pytest.raises(AttributeError, match="occupancy"):
         _ = checks.occupance

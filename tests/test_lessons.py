@@ -136,8 +136,8 @@ def complaints(notebook):
             found += Accessibility("".join(data.get("text/html", ""))).complaints
         colors = set(re.findall(r"#[0-9a-fA-F]{6}\b", source(cell)))
         named = re.findall(r"""colou?r\s*=\s*["']([^"']+)["']""", source(cell))
-        if colors or any(name.lower() not in plots.OKABE_ITO for name in named):
-            found.append(f"colours {sorted(colors) + named} that are not taken from plots")
+        if colors or not all(re.fullmatch(r"0\.\d+", name) for name in named):
+            found.append(f"colours {sorted(colors) + named} that are neither greys nor taken from plots")
     return found
 
 

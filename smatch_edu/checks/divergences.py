@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -82,6 +84,18 @@ def absolute_logarithms(learner, expert):
     return np.inf if (learner[on] == 0).any() else np.sum(expert[on] * np.abs(np.log(expert[on] / learner[on])))
 
 
+def the_other_way_round_and_negative(learner, expert):
+    """Your values are never above zero, and -∞ where the learner does what the expert never does. Two things at once:
+    whose shares are the weights, and does the fraction under the logarithm fit them?"""
+    return -_kl(learner, expert)
+
+
+def both_ways(learner, expert):
+    """You add up the two directions, so that learner and expert could change places. We watch one of them only: which
+    of the two sums stands in the definition?"""
+    return _kl(expert, learner) + _kl(learner, expert)
+
+
 def missed_pairs_left_out(learner, expert):
     """You leave out every pair that the learner never visits. If the expert does go there, and the forecast said
     "never", how great is the surprise?"""
@@ -93,6 +107,19 @@ def infinite_at_every_zero(learner, expert):
     """You return ∞ as soon as either of the two has a zero. One of these zeros costs nothing at all: what never happens
     surprises nobody. Which one is it?"""
     return np.inf if (learner * expert == 0).any() else _kl(expert, learner)
+
+
+def infinite_where_the_learner_has_a_zero(learner, expert):
+    """You return ∞ as soon as the learner has a zero. Nobody is surprised if the expert never goes there either: what
+    is to be asked before you say ∞?"""
+    return np.inf if (learner == 0).any() else _kl(expert, learner)
+
+
+def infinite_where_the_learner_invents(learner, expert):
+    """You return ∞ where the learner goes and the expert never does. We watch the expert: where could *she* do
+    something that the forecast holds to be impossible?"""
+    on = (expert > 0) & (learner > 0)
+    return np.inf if (learner[expert == 0] > 0).any() else np.sum(expert[on] * np.log(expert[on] / learner[on]))
 
 
 def infinity_clipped(returned, learner, expert):
@@ -115,8 +142,12 @@ def infinity_clipped(returned, learner, expert):
         every_pair_weighs_the_same,
         weighed_by_the_learner,
         absolute_logarithms,
+        the_other_way_round_and_negative,
+        both_ways,
         missed_pairs_left_out,
         infinite_at_every_zero,
+        infinite_where_the_learner_has_a_zero,
+        infinite_where_the_learner_invents,
     ],
     signs=[infinity_clipped],
 )
@@ -186,9 +217,57 @@ def price_not_weighed(learner, expert):
     return _over((expert - learner) ** 2, expert * (expert + learner))
 
 
+def price_not_weighed_where_she_goes(learner, expert):
+    """You add up f(u) over the pairs that the expert visits, and each counts as much as any other. In the definition,
+    what does f(u) have to be multiplied by, and what then is left of a pair that only the learner visits?"""
+    on = expert > 0
+    return price_not_weighed(learner[on], expert[on])
+
+
+def weighed_twice(learner, expert):
+    """Every term of yours holds the expert's share once too often. You weighed by it already when you multiplied out:
+    which denominator did it cancel?"""
+    return _over(expert * (expert - learner) ** 2, expert + learner)
+
+
+def denominator_lost(learner, expert):
+    """You add up the squared differences alone. What has become of the denominator of f, when you multiplied it out?"""
+    return np.sum((expert - learner) ** 2)
+
+
+def one_not_multiplied(learner, expert):
+    """There is still a bare 1 in your denominator. When the fraction in u + 1 is multiplied out, what happens to the
+    1?"""
+    return _over((expert - learner) ** 2, learner + 1)
+
+
+def differences_that_cancel(learner, expert):
+    """You return 0 for any two typists. The square of a difference and a difference of squares are not the same: which
+    of them is in f?"""
+    return 0.0
+
+
+def fraction_of_sums(learner, expert):
+    """You sum above and below the line, and divide in the end. The definition divides at each pair, and then sums: can
+    the two be exchanged?"""
+    return np.sum((expert - learner) ** 2) / np.sum(expert + learner)
+
+
 def averaged(learner, expert):
     """You take the mean over the pairs. The definition has a sum: the weights are in it already."""
     return _over((expert - learner) ** 2, expert + learner) / len(expert)
+
+
+def averaged_over_the_visited(learner, expert):
+    """You take the mean over the pairs that somebody visits. The shares say already how much each of them counts: is
+    there anything left to divide by?"""
+    return _over((expert - learner) ** 2, expert + learner) / np.sum(expert + learner > 0)
+
+
+def infinite_where_the_learner_invents_something(learner, expert):
+    """You return ∞ where the learner goes and the expert never does. Look at the table of prices: is inventing
+    something infinitely dear here?"""
+    return np.inf if (learner[expert == 0] > 0).any() else _over((expert - learner) ** 2, expert + learner)
 
 
 def invented_pairs_left_out(learner, expert):
@@ -211,6 +290,12 @@ def only_where_they_meet(learner, expert):
     return _over((expert - learner)[on] ** 2, (expert + learner)[on])
 
 
+def wrong_where_the_expert_never_goes(returned, learner, expert):
+    """As long as the expert visits every pair your answer is right. When she has a zero, what do you put in its place?
+    If the formula is multiplied out first, the zero can stay what it is."""
+    return bool((expert == 0).any())
+
+
 @exercise(
     "3.2",
     draw=_two_typists,
@@ -225,11 +310,20 @@ def only_where_they_meet(learner, expert):
         root_taken,
         rare_pairs_weigh_as_much,
         price_not_weighed,
+        price_not_weighed_where_she_goes,
+        weighed_twice,
+        denominator_lost,
+        one_not_multiplied,
+        differences_that_cancel,
+        fraction_of_sums,
         averaged,
+        averaged_over_the_visited,
+        infinite_where_the_learner_invents_something,
         invented_pairs_left_out,
         missed_pairs_free,
         only_where_they_meet,
     ],
+    signs=[wrong_where_the_expert_never_goes],
 )
 def chi2_mixture(learner, expert):
     """Σ (ρ_E - ρ_π)²/(ρ_E + ρ_π), with 0 where both are 0."""
@@ -245,6 +339,7 @@ _PRICES = (
     lambda u: (np.sqrt(u) - 1) ** 2,
     lambda u: (u - 1) ** 2 / (u + 1),
     lambda u: u * np.log(u) - (u + 1) * np.log((u + 1) / 2),
+    lambda u: np.abs(u - 1) / 2,
 )
 
 
@@ -306,6 +401,55 @@ def line_left_lying(f_values, u, x):
     return np.full(len(x), f_values.min())
 
 
+def touching_at_the_bottom(f_values, u, x):
+    """All of your lines go through the lowest point of f. A slanted line through it cuts f: where does a line touch
+    that goes downhill?"""
+    bottom = f_values.argmin()
+    return f_values[bottom] + u[bottom] * x
+
+
+def last_ratio_only(f_values, u, x):
+    """Only the last u of the grid counts in your answer. If you have a loop: what is remembered from one turn to the
+    next?"""
+    return f_values[-1] + u[-1] * x
+
+
+def price_with_the_wrong_sign(f_values, u, x):
+    """Your slope is right, but f has the wrong sign. A minus in front of the bracket concerns every term in it: which
+    one has it not reached?"""
+    return (np.multiply.outer(x, u) - f_values).min(axis=1)
+
+
+def price_left_out(f_values, u, x):
+    """Your answer does not depend on f. Pushing up the line would never stop: what should it touch?"""
+    return np.multiply.outer(x, u).min(axis=1)
+
+
+def search_begun_at_zero(f_values, u, x):
+    """φ is never above zero in your answer. With which number does your search begin, and who says that there is
+    nothing beyond it?"""
+    return np.minimum(_lifted(f_values, u, x).min(axis=1), 0)
+
+
+def slope_fitted(f_values, u, x):
+    """This is nearly right. You look for the point where f is as steep as the line, but on a grid, at its ends and in a
+    corner f has no such slope. What does (3.5) ask for, which needs no derivative?"""
+    closest = np.abs(np.gradient(f_values, u) + x[:, None]).argmin(axis=1)
+    return f_values[closest] + u[closest] * x
+
+
+def infinite_at_the_end_of_the_grid(f_values, u, x):
+    """You return -∞ when the line touches at the last u. With all u ≥ 0 that might be so, but for us the grid takes
+    their place: is the height there not a number like any other?"""
+    lifted = _lifted(f_values, u, x)
+    return np.where(lifted.argmin(axis=1) == len(u) - 1, -np.inf, lifted.min(axis=1))
+
+
+def star_forgotten(f_values, u, x):
+    """You return -f(-x): the star is lost. f* is another function than f; what does (3.5) have you do to find it?"""
+    return -np.interp(-x, u, f_values)
+
+
 def axes_swapped(f_values, u, x):
     """f(u) and u have changed places. Which of them is a height, and which does the slope multiply?"""
     return (u + np.multiply.outer(x, f_values)).min(axis=1)
@@ -324,6 +468,14 @@ def axes_swapped(f_values, u, x):
         number_of_the_touching_point,
         height_of_the_touching_point,
         line_left_lying,
+        touching_at_the_bottom,
+        last_ratio_only,
+        price_with_the_wrong_sign,
+        price_left_out,
+        search_begun_at_zero,
+        slope_fitted,
+        infinite_at_the_end_of_the_grid,
+        star_forgotten,
         axes_swapped,
     ],
 )
@@ -342,74 +494,145 @@ def _full_learner(rng: np.random.Generator) -> dict[str, Any]:
     return {"learner": learner / learner.sum(), "expert": expert / expert.sum()}
 
 
-def _log(x):
-    with np.errstate(divide="ignore"):
-        return np.log(x)
+def _on_the_data(rewards: Callable[..., Any]) -> Callable[..., bool]:
+    """The sign of an answer with these rewards where the expert goes, whatever it says where she never does."""
+
+    @functools.wraps(rewards)
+    def sign(returned, learner, expert):
+        on = expert > 0
+        return np.allclose(returned[on], rewards(learner[on], expert[on]), rtol=1e-4, atol=1e-4)
+
+    return sign
 
 
+@_on_the_data
 def slope_instead_of_reward(learner, expert):
     """Your rewards are highest where the learner already is too often. The line that touches f at u has slope -r: what
     does that make of your sign?"""
-    return -_log((learner + expert) / (2 * learner))
+    return -np.log((learner + expert) / (2 * learner))
 
 
+@_on_the_data
 def ratio_upside_down(learner, expert):
     """You took u for the expert's share over the learner's. Look at the definition of u again: who is on top?"""
-    with np.errstate(divide="ignore"):
-        return _log((learner + expert) / (2 * expert))
+    return np.log((learner + expert) / (2 * expert))
 
 
+@_on_the_data
 def not_zero_where_they_agree(learner, expert):
     """Where the two agree, u = 1, you pay log 2 = 0.69. f has its lowest point at u = 1: how steep is it there? Look
     for a 2 that got lost."""
-    return _log((learner + expert) / learner)
+    return np.log((learner + expert) / learner)
 
 
+@_on_the_data
 def first_product_half_done(learner, expert):
-    """Every reward of yours is too high by 1. u log u is a product: what are *both* parts of its derivative?"""
-    return _log((learner + expert) / (2 * learner)) + 1
+    """Every reward of yours is too high by 1. u log u is a product: what are *both* parts of its derivative? And the
+    half inside the second logarithm: what does the chain rule make of it?"""
+    return np.log((learner + expert) / (2 * learner)) + 1
 
 
+@_on_the_data
 def second_product_half_done(learner, expert):
     """Every reward of yours is too low by 1. The second term of f is a product as well: have you differentiated its
     logarithm too?"""
-    return _log((learner + expert) / (2 * learner)) - 1
+    return np.log((learner + expert) / (2 * learner)) - 1
 
 
+@_on_the_data
 def reward_of_reverse_kl(learner, expert):
-    """These rewards fall to -∞ where the expert never goes: that is reverse KL, whose f is u log u alone. Which term of
-    f did you leave out?"""
-    return _log(expert / learner) - 1
+    """These are the rewards of reverse KL, whose f is u log u alone. Which term of this f did you leave out?"""
+    return np.log(expert / learner) - 1
 
 
+@_on_the_data
 def logarithm_of_the_ratio(learner, expert):
     """You pay the logarithm of the ratio. That is unbounded, and the rewards of Jensen-Shannon are not: take f from the
     table and differentiate it."""
-    return _log(expert / learner)
+    return np.log(expert / learner)
 
 
+@_on_the_data
 def reward_of_forward_kl(learner, expert):
     """You pay the ratio of the shares itself, and so never less than 0. Which divergence has a lower edge of 0, and
     which have we here?"""
     return expert / learner
 
 
+@_on_the_data
 def score_of_the_critic(learner, expert):
     """You return φ(r), what the critic scores where the expert goes. Wanted is r, what the learner is paid."""
-    return _log(2 * expert / (learner + expert))
+    return np.log(2 * expert / (learner + expert))
 
 
+@_on_the_data
 def probability_of_the_expert(learner, expert):
     """You return a probability: that the pair is the expert's and not the learner's. A reward may be negative; take the
     slope of f."""
     return expert / (learner + expert)
 
 
+@_on_the_data
 def price_instead_of_slope(learner, expert):
     """You return -f(u), a price. The reward is told by how *steep* f is at u: have you differentiated?"""
-    ratio = np.where(expert > 0, learner / np.where(expert > 0, expert, 1), np.inf)
-    u = np.where(np.isinf(ratio), 1, ratio)
-    return np.where(np.isinf(ratio), -np.inf, (u + 1) * np.log((u + 1) / 2) - u * np.log(u))
+    u = learner / expert
+    return (u + 1) * np.log((u + 1) / 2) - u * np.log(u)
+
+
+@_on_the_data
+def price_itself(learner, expert):
+    """You return f(u), a price that grows with every difference. The reward tells in which *direction* the learner
+    errs: which property of f at u does (3.6) speak of?"""
+    u = learner / expert
+    return u * np.log(u) - (u + 1) * np.log((u + 1) / 2)
+
+
+@_on_the_data
+def half_as_large(learner, expert):
+    """Every reward of yours is half of what it should be. Have you started from the usual Jensen-Shannon? Compare your
+    f with the one in the table."""
+    return np.log((learner + expert) / (2 * learner)) / 2
+
+
+@_on_the_data
+def log_to_base_two(learner, expert):
+    """Every reward of yours is too large by one and the same factor, 1.44. In which unit are this course's
+    logarithms?"""
+    return np.log2((learner + expert) / (2 * learner))
+
+
+@_on_the_data
+def weighed_by_the_expert(learner, expert):
+    """You multiply by the expert's share, as if you summed. When does a reward get its weight: when it is fixed, or
+    when it is paid out?"""
+    return expert * np.log((learner + expert) / (2 * learner))
+
+
+@_on_the_data
+def never_below_zero(learner, expert):
+    """Your rewards are never below zero. A critic may also punish: which sign does -f' have, where the learner is too
+    often?"""
+    return np.maximum(np.log((learner + expert) / (2 * learner)), 0)
+
+
+@_on_the_data
+def logarithm_of_a_probability(learner, expert):
+    """You pay the logarithm of the chance that the pair is the expert's, as some GANs do. That falls without bound:
+    does it follow from the f of the table?"""
+    return np.log(expert / (learner + expert))
+
+
+@_on_the_data
+def difference_of_the_shares(learner, expert):
+    """You subtract the shares. The right direction, but how much is paid depends on their *ratio* u: what does (3.6) do
+    with it?"""
+    return expert - learner
+
+
+@_on_the_data
+def reward_of_the_mixture(learner, expert):
+    """These are the best rewards for the χ²-mixture. Which row of the table is wanted here?"""
+    return 4 / (learner / expert + 1) ** 2 - 1
 
 
 def wrong_off_the_data(returned, learner, expert):
@@ -424,7 +647,9 @@ def wrong_off_the_data(returned, learner, expert):
     "3.4",
     draw=_full_learner,
     inputs="random pairs of typists",
-    mistakes=[
+    mistakes=[],
+    signs=[
+        wrong_off_the_data,
         slope_instead_of_reward,
         ratio_upside_down,
         not_zero_where_they_agree,
@@ -436,8 +661,15 @@ def wrong_off_the_data(returned, learner, expert):
         score_of_the_critic,
         probability_of_the_expert,
         price_instead_of_slope,
+        price_itself,
+        half_as_large,
+        log_to_base_two,
+        weighed_by_the_expert,
+        never_below_zero,
+        logarithm_of_a_probability,
+        difference_of_the_shares,
+        reward_of_the_mixture,
     ],
-    signs=[wrong_off_the_data],
 )
 def best_reward(learner, expert):
     """-f'(u) of Jensen-Shannon, log((ρ_π + ρ_E)/(2 ρ_π)); off the data this is the edge, -log 2."""

@@ -12,8 +12,8 @@ from smatch_edu.checks.exercise import exercise
 
 
 def _model(rng: np.random.Generator) -> dict[str, Any]:
-    error = float(rng.choice([0.0, 1.0])) if rng.random() < 0.1 else float(rng.uniform(0.02, 0.5))
-    return {"error": error, "horizon": int(rng.integers(1, 40))}
+    error = float(rng.choice([0.0, 1.0])) if rng.random() < 0.2 else float(rng.uniform(0.02, 0.5))
+    return {"error": error, "horizon": 1 if rng.random() < 0.1 else int(rng.integers(2, 40))}
 
 
 def chances_added(error, horizon):
@@ -86,6 +86,24 @@ def exponential(error, horizon):
     return 1 - np.exp(-error * np.arange(horizon + 1))
 
 
+def lost_texts_err_again(error, horizon):
+    """Your curve bends upwards: at each token you also add ε for the texts that are lost already. Which texts can leave
+    the data at the next token?"""
+    return (1 + error) ** np.arange(horizon + 1) - 1
+
+
+def errors_undo_errors(error, horizon):
+    """In your chain a second wrong token leads back to the data. We assumed the worst about the texts that are off:
+    where are they a token later?"""
+    return (1 - (1 - 2 * error) ** np.arange(horizon + 1)) / 2
+
+
+def close_as_a_simulation(returned, error, horizon):
+    """You are close everywhere, as the shares of many simulated texts would be. No random number is needed here: what
+    must be true of all t tokens of a text that is on the data?"""
+    return bool((np.abs(returned - compounding_error.oracle(error, horizon)) < 0.06).all())
+
+
 def starts_off_the_data(returned, error, horizon):
     """At t = 0 the screen is empty, and nothing is wrong with that. Which number should your array start with?"""
     return bool(abs(returned[0]) > 1e-6)
@@ -119,8 +137,10 @@ def more_than_certain(returned, error, horizon):
         leaves_just_now,
         exactly_one_wrong,
         exponential,
+        lost_texts_err_again,
+        errors_undo_errors,
     ],
-    signs=[more_than_certain, starts_off_the_data, comes_back],
+    signs=[close_as_a_simulation, more_than_certain, starts_off_the_data, comes_back],
 )
 def compounding_error(error, horizon):
     """1 - (1-ε)^t for t = 0..horizon."""
@@ -266,6 +286,43 @@ def moved_twice(distribution, error, recovery):
     return after
 
 
+def reads_what_it_wrote(distribution, error, recovery):
+    """You go through the depths one by one, and what you read at n-1 is new already, not old. In which array must the
+    old shares wait until all the new ones are known?"""
+    after = np.append(distribution, 0.0)
+    after[0] = (1 - error) * after[0] + recovery * after[1]
+    for n in range(1, len(distribution)):
+        after[n] = (error if n == 1 else 1 - recovery) * after[n - 1] + recovery * after[n + 1]
+    return after[:-1]
+
+
+def all_go_further(distribution, error, recovery):
+    """All your texts that are off the data go one further. Some of them press backspace instead: how many, and where
+    does it lead?"""
+    return _stepped(distribution, 1 - error, error, 0, 1)
+
+
+def backspace_may_fail(distribution, error, recovery):
+    """You let backspace fail now and then, with probability ε. Off the data r is the whole chance of going back: does ε
+    play any part there?"""
+    return _stepped(distribution, 1 - error, error, recovery * (1 - error), 1 - recovery * (1 - error))
+
+
+def two_keys(distribution, error, recovery):
+    """Your texts are two keys further on. How many keys were pressed between the given distribution and the wanted
+    one?"""
+    return one_step.oracle(one_step.oracle(distribution, error, recovery), error, recovery)
+
+
+def divided_by_its_sum(returned, distribution, error, recovery):
+    """Your probabilities sum to 1, yet only because you divide by their sum. If every text is led somewhere there is
+    nothing left to divide by: which texts were missing before?"""
+    nobody_home = one_step.oracle(distribution, error, recovery)
+    nobody_home[0] -= recovery * distribution[1]
+    lost = [nobody_home, *(lose(distribution, error, recovery) for lose in (nothing_back, nothing_further))]
+    return any(np.allclose(returned, left / left.sum(), atol=1e-5) for left in lost)
+
+
 def mass_lost_or_made(returned, distribution, error, recovery):
     """Your probabilities do not sum to 1 any more. Every text is somewhere a key later: from which n do your arrows not
     add up?"""
@@ -300,8 +357,12 @@ def negative_mass(returned, distribution, error, recovery):
         error_swapped,
         arrows_reversed,
         moved_twice,
+        reads_what_it_wrote,
+        all_go_further,
+        backspace_may_fail,
+        two_keys,
     ],
-    signs=[mass_lost_or_made, negative_mass],
+    signs=[divided_by_its_sum, mass_lost_or_made, negative_mass],
 )
 def one_step(distribution, error, recovery):
     """0 keeps 1-ε and sends ε to 1; every n ≥ 1 sends r to n-1 and 1-r to n+1."""
@@ -312,7 +373,8 @@ def one_step(distribution, error, recovery):
 
 
 def _endless(rng: np.random.Generator) -> dict[str, Any]:
-    recovery = [0.0, 0.5, 1.0, *rng.uniform(0, 0.48, size=4), *rng.uniform(0.52, 1, size=6)][rng.integers(13)]
+    borders = [0.0, 0.5, 1.0] * 2  # often enough to be among a hundred
+    recovery = [*borders, *rng.uniform(0, 0.48, size=4), *rng.uniform(0.52, 1, size=6)][rng.integers(16)]
     return {"error": float(rng.uniform(0.01, 0.4)), "recovery": float(recovery)}
 
 
@@ -381,10 +443,37 @@ def speed_home_forgets_new_tokens(error, recovery):
     return error / (error + recovery) if recovery > 0.5 else 1.0
 
 
+def mistake_and_no_repair(error, recovery):
+    """You multiply the chance of a mistake by that of not repairing it. One mistake may cost many keys, though, and one
+    at least: how long is a text off before backspace has brought it home?"""
+    return error * (1 - recovery)
+
+
+def repaired_at_once(error, recovery):
+    """You are right but for r = 1. Think of a single wrong token then: what does the screen show before backspace is
+    pressed?"""
+    return level.oracle(error, recovery) if recovery < 1 else 0.0
+
+
+def mean_depth(error, recovery):
+    """For r > 1/2 you return how far off a text is on average: your depths are counted n times each. Wanted is only how
+    often it is off at all: what should the weight of each depth be?"""
+    return level.oracle(error, recovery) * recovery / (2 * recovery - 1) if recovery > 0.5 else 1.0
+
+
 def nearly_there(returned, error, recovery):
     """You are close everywhere, as a long simulation or many steps of the chain would be. The level is where they are
     heading: can you say it without taking a single step?"""
     return bool(abs(returned - level.oracle(error, recovery)) < 0.02)
+
+
+def not_for_ever(returned, error, recovery):
+    """Your number stays below the level wherever it is wrong, as after so many keys, or if only so many depths are
+    added. In the long run neither of them ends: which series has infinitely many terms here?"""
+    early = np.eye(7)[0]
+    for _ in range(5):
+        early = one_step.oracle(early, error, recovery)
+    return bool(early[1:].sum() - 0.02 < returned < level.oracle(error, recovery) + 0.02)
 
 
 def wrong_only_below_one_half(returned, error, recovery):
@@ -419,8 +508,11 @@ def no_share(returned, error, recovery):
         first_border_like_the_others,
         first_border_one_way,
         speed_home_forgets_new_tokens,
+        mistake_and_no_repair,
+        repaired_at_once,
+        mean_depth,
     ],
-    signs=[nearly_there, wrong_only_below_one_half, wrong_only_above_one_half, no_share],
+    signs=[nearly_there, not_for_ever, wrong_only_below_one_half, wrong_only_above_one_half, no_share],
 )
 def level(error, recovery):
     """ε/(ε+2r-1) for r > 1/2; 1 for r ≤ 1/2 and ε > 0."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from smatch_edu.checks.exercise import exercise
 
@@ -95,6 +95,53 @@ def running_sums(values, gamma):
     return np.cumsum(telescope.oracle(values, gamma))
 
 
+def values_not_subtracted(values, gamma):
+    """Your summands are the discounted values, and nothing is taken away from any of them. What lets such a sum
+    collapse?"""
+    return gamma ** np.arange(len(values)) * values
+
+
+def gamma_on_the_value_here(values, gamma):
+    """You shrink the value that she has already. Which of the two does she still have to wait for?"""
+    steps = gamma ** np.arange(len(values) - 1) * (gamma * values[:-1] - values[1:])
+    return np.append(steps, _last(values, gamma))
+
+
+def value_behind(values, gamma):
+    """Your steps take away the value of the state that she comes from. A step from s_i leads the other way: to
+    where?"""
+    return gamma ** np.arange(len(values)) * (values - gamma * np.append(0, values[:-1]))
+
+
+def weights_left_out(values, gamma):
+    """Not one of your summands is weighed by its time, the last one neither. How late does each of them come?"""
+    return np.append(values[:-1] - gamma * values[1:], values[-1])
+
+
+def product_for_power(values, gamma):
+    """Your first weight is 0, and then they grow: γ, 2γ, 3γ. Every key costs one more factor γ: what is that called in
+    numpy?"""
+    return gamma * np.arange(len(values)) * (values - gamma * np.append(values[1:], 0))
+
+
+def first_value_ahead_of_the_last(values, gamma):
+    """In your last summand stands V of the first state again: a rolled array bites its own tail. Is there a step after
+    the last value?"""
+    return gamma ** np.arange(len(values)) * (values - gamma * np.roll(values, -1))
+
+
+def last_stays_one_step(values, gamma):
+    """Your steps are right, and your last summand is one more step, from s_N to s_N. She stays for ever: what do all
+    those steps add up to?"""
+    return np.append(_steps(values, gamma), (1 - gamma) * _last(values, gamma))
+
+
+def last_summed_for_ever(values, gamma):
+    """Your steps are right. The last summand adds up V of the last state over all the time that is left, but does a
+    value not hold all that time already?"""
+    return np.append(_steps(values, gamma), _last(values, gamma) / (1 - gamma))
+
+
 @exercise(
     "5.1",
     draw=_values,
@@ -112,6 +159,14 @@ def running_sums(values, gamma):
         last_is_zero,
         last_subtracted,
         running_sums,
+        values_not_subtracted,
+        gamma_on_the_value_here,
+        value_behind,
+        weights_left_out,
+        product_for_power,
+        first_value_ahead_of_the_last,
+        last_stays_one_step,
+        last_summed_for_ever,
     ],
 )
 def telescope(values, gamma):
@@ -212,6 +267,93 @@ def normalised(rewards, absorbing_value, gamma, alpha):
     return (1 - gamma) * _with_tail(rewards, absorbing_value, gamma, lambda r: _chi2(r, alpha))
 
 
+def tail_one_early(rewards, absorbing_value, gamma, alpha):
+    """Your tail begins while she still presses ⏎. There are N keys, and the first is step 0: which step comes after the
+    last?"""
+    tail = gamma ** (len(rewards) - 1) / (1 - gamma) * _chi2((1 - gamma) * absorbing_value, alpha)
+    return _discounted(_chi2(rewards, alpha), gamma) + tail
+
+
+def tail_at_once(rewards, absorbing_value, gamma, alpha):
+    """Your tail weighs as much as if the text had been finished at time 0. How many keys does she press before it
+    begins?"""
+    tail = _chi2((1 - gamma) * absorbing_value, alpha) / (1 - gamma)
+    return _discounted(_chi2(rewards, alpha), gamma) + tail
+
+
+def value_scored_in_one_piece(rewards, absorbing_value, gamma, alpha):
+    """You put the whole V of the absorbing state through φ, once. It is earned in many small pieces, and φ sees one at
+    a time: how large is a piece?"""
+    return _discounted(_chi2(rewards, alpha), gamma) + gamma ** len(rewards) * _chi2(absorbing_value, alpha)
+
+
+def reward_larger_than_value(rewards, absorbing_value, gamma, alpha):
+    """In your tail one step earns more than V itself, and V is what all of them are worth together. Do you divide where
+    you should multiply?"""
+    tail = gamma ** len(rewards) / (1 - gamma) * _chi2(absorbing_value / (1 - gamma), alpha)
+    return _discounted(_chi2(rewards, alpha), gamma) + tail
+
+
+def absorbing_logit_is_zero(rewards, absorbing_value, gamma, alpha):
+    """In your tail only the value ahead is taken away, as if the one logit there were 0. What is a logit whose soft
+    value is V?"""
+    tail = gamma ** len(rewards) / (1 - gamma) * _chi2(-gamma * absorbing_value, alpha)
+    return _discounted(_chi2(rewards, alpha), gamma) + tail
+
+
+def not_divided_by_alpha(rewards, absorbing_value, gamma, alpha):
+    """You take φ of α r and leave it at that, so that with a small α nothing counts at all. What stands before φ in
+    (5.1)?"""
+    return alpha * _with_tail(rewards, absorbing_value, gamma, lambda r: _chi2(r, alpha))
+
+
+def not_multiplied_by_alpha(rewards, absorbing_value, gamma, alpha):
+    """You divide by α, but your φ is taken of r itself. What stands between its brackets in (5.1)?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: r - r**2 / 4) / alpha
+
+
+def coefficient_with_alpha_squared(rewards, absorbing_value, gamma, alpha):
+    """α is squared in your penalty, as it comes out of the brackets of φ. What does the factor before φ do to it?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: r - alpha**2 / 4 * r**2)
+
+
+def coefficient_with_alpha_below(rewards, absorbing_value, gamma, alpha):
+    """Your penalty grows when α shrinks. One α is divided away and two are multiplied in: how many are left, and
+    where?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: r - r**2 / (4 * alpha))
+
+
+def coefficient_is_half_of_alpha(rewards, absorbing_value, gamma, alpha):
+    """Your penalty is twice as strong as it should be. By what is the square divided in the φ of χ²?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: r - alpha / 2 * r**2)
+
+
+def square_left_out(rewards, absorbing_value, gamma, alpha):
+    """Your score is a straight line: α has dropped out, and the critic never tires of high rewards. Which φ belongs to
+    χ²?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: r)
+
+
+def square_of_the_sum(rewards, absorbing_value, gamma, alpha):
+    """You add all the rewards up first and square what comes out. φ looks at one step at a time: which comes first, the
+    sum or the square?"""
+    total = _with_tail(rewards, absorbing_value, gamma, lambda r: r)
+    return total - alpha / 4 * total**2
+
+
+def discounted_before_squaring(rewards, absorbing_value, gamma, alpha):
+    """Your steps are discounted before they are squared, so that γ^i is squared with them. Does φ know what time it
+    is?"""
+    tail = gamma ** len(rewards) / (1 - gamma) * _chi2((1 - gamma) * absorbing_value, alpha)
+    return float(np.sum(_chi2(gamma ** np.arange(len(rewards)) * rewards, alpha))) + tail
+
+
+def score_clipped(rewards, absorbing_value, gamma, alpha):
+    """Your φ stays flat once it has reached its top, as in notebook 03. For which x does training use the
+    parabola?"""
+    return _with_tail(rewards, absorbing_value, gamma, lambda r: _chi2(np.minimum(r, 2 / alpha), alpha))
+
+
 @exercise(
     "5.2",
     draw=_finished_text,
@@ -230,6 +372,20 @@ def normalised(rewards, absorbing_value, gamma, alpha):
         alpha_not_used,
         not_squared,
         normalised,
+        tail_one_early,
+        tail_at_once,
+        value_scored_in_one_piece,
+        reward_larger_than_value,
+        absorbing_logit_is_zero,
+        not_divided_by_alpha,
+        not_multiplied_by_alpha,
+        coefficient_with_alpha_squared,
+        coefficient_with_alpha_below,
+        coefficient_is_half_of_alpha,
+        square_left_out,
+        square_of_the_sum,
+        discounted_before_squaring,
+        score_clipped,
     ],
 )
 def data_term_with_tail(rewards, absorbing_value, gamma, alpha):
@@ -314,6 +470,68 @@ def all_keys(logits, actions, gamma):
     return _discounted(log_softmax(logits, axis=1).sum(axis=1), gamma)
 
 
+def key_that_is_likeliest(logits, actions, gamma):
+    """At every step you take the key that the model likes best. Whose keys are to be scored?"""
+    return _discounted(log_softmax(logits, axis=1).max(axis=1), gamma)
+
+
+def keys_on_average(logits, actions, gamma):
+    """You average over all keys, each as often as the model would press it: that is minus an entropy. But what was
+    pressed is known, is it not?"""
+    return _discounted((np.exp(log_softmax(logits, axis=1)) * log_softmax(logits, axis=1)).sum(axis=1), gamma)
+
+
+def every_key_in_every_row(logits, actions, gamma):
+    """You pick all pressed keys from every row: `table[:, actions]` has N columns. How do you pick a single entry from
+    each row?"""
+    return _discounted(log_softmax(logits, axis=1)[:, actions].sum(axis=1), gamma)
+
+
+def keys_one_step_off(logits, actions, gamma):
+    """Your rows are matched with the keys of the step after. Row i holds the logits at s_i: which key was pressed
+    there?"""
+    return _discounted(_chosen(log_softmax(logits, axis=1)[:-1], actions[1:]), gamma)
+
+
+def last_key_left_out(logits, actions, gamma):
+    """Your sum leaves the last key out. It is ⏎, and a typist has to learn when to stop as well: at which i does the
+    sum end?"""
+    return _discounted(_chosen(log_softmax(logits, axis=1), actions)[:-1], gamma)
+
+
+def rewards_added_up(logits, actions, gamma):
+    """From the logit you take the discounted value ahead, so you add up rewards. Which state's value is left once all
+    has cancelled?"""
+    rewards = _chosen(logits, actions) - gamma * np.append(logsumexp(logits, axis=1)[1:], 0)
+    return _discounted(rewards, gamma)
+
+
+def normaliser_without_log(logits, actions, gamma):
+    """You take the sum of the exponentials off the logit. Compare it with V in (5.2): what is still to be done?"""
+    return _discounted(_chosen(logits, actions) - np.exp(logits).sum(axis=1), gamma)
+
+
+def log_of_the_sum(logits, actions, gamma):
+    """You add up probabilities and take one log of the total. How many logs are there in (5.5)?"""
+    return float(np.log(probabilities_not_logs(logits, actions, gamma)))
+
+
+def discount_inside_the_log(logits, actions, gamma):
+    """Your γ^i has slipped into the log, and there it only adds a constant. What is it meant to multiply?"""
+    return likelihood_not_discounted(logits, actions, gamma) + np.log(gamma) * np.arange(len(actions)).sum()
+
+
+def logs_to_base_two(logits, actions, gamma):
+    """Your logs are to the base 2, which counts in bits. Which base undoes exp?"""
+    return discounted_log_likelihood.oracle(logits, actions, gamma) / np.log(2)
+
+
+def weights_backwards(logits, actions, gamma):
+    """The last key weighs most in your sum, and the first one least. In which direction does time run?"""
+    chosen = _chosen(log_softmax(logits, axis=1), actions)
+    return _discounted(chosen[::-1], gamma)
+
+
 @exercise(
     "5.3",
     draw=_logits_along_a_text,
@@ -331,6 +549,17 @@ def all_keys(logits, actions, gamma):
         first_key_discounted,
         a_loss,
         all_keys,
+        key_that_is_likeliest,
+        keys_on_average,
+        every_key_in_every_row,
+        keys_one_step_off,
+        last_key_left_out,
+        rewards_added_up,
+        normaliser_without_log,
+        log_of_the_sum,
+        discount_inside_the_log,
+        logs_to_base_two,
+        weights_backwards,
     ],
 )
 def discounted_log_likelihood(logits, actions, gamma):
@@ -451,6 +680,106 @@ def one_length_for_both(data_rewards, model_rewards, absorbing_reward, start_val
     return gain - alpha / 4 * (on_data + _discounted(model_rewards**2, gamma) + tail) - start_value
 
 
+def model_earnings_subtracted(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You take the model's rewards away, and its penalty besides. Look at the third part of (5.7): is there any r in it
+    that is not squared?"""
+    right = sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    return right - _for_ever(model_rewards, absorbing_reward, gamma, lambda r: r)
+
+
+def score_of_the_model_subtracted(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You take the model's whole score away, and with that its squares turn from a price into a prize. What alone
+    should be left of the model's text?"""
+    data = _for_ever(data_rewards, absorbing_reward, gamma, lambda r: _chi2(r, alpha))
+    return data - start_value - _for_ever(model_rewards, absorbing_reward, gamma, lambda r: _chi2(r, alpha))
+
+
+def texts_exchanged(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You took the two texts for each other. Which of the two has been typed by somebody worth imitating?"""
+    return sampled_mixture.oracle(model_rewards, data_rewards, absorbing_reward, start_value, gamma, alpha)
+
+
+def mixture_coefficient_has_alpha_below(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """With a smaller α your penalties become larger. Where did (5.6) put the α in c?"""
+    gain, on_data, on_model = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    return gain - (on_data + on_model) / (4 * alpha) - start_value
+
+
+def model_penalty_without_coefficient(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """The squares of the data are multiplied by c, those of the model are not. Why should the model pay at another
+    rate?"""
+    gain, on_data, on_model = _parts(data_rewards, model_rewards, absorbing_reward, gamma)
+    return gain - alpha / 4 * on_data - on_model - start_value
+
+
+def start_twice(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You take V(s_0) off once for each text. How often does it stand in (5.7)?"""
+    return (
+        sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha) - start_value
+    )
+
+
+def start_for_ever(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You divide the value of the start by 1-γ, as if she stood there for ever. What does a value already hold?"""
+    right = sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    return right + start_value - start_value / (1 - gamma)
+
+
+def mixture_normalised(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """All of it is multiplied by 1-γ in your answer, which is the unit of J. In which unit are plain discounted
+    sums?"""
+    return (1 - gamma) * sampled_mixture.oracle(
+        data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha
+    )
+
+
+def mixture_as_a_loss(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You return a loss: every sign is turned. Is (5.7) there to be made small, or large?"""
+    return -sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+
+
+def data_without_tail(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """The model's text goes on after ⏎ in your answer, the one of the data does not. Does the expert ever leave the
+    absorbing state?"""
+    data = _discounted(_chi2(data_rewards, alpha), gamma)
+    return data - start_value - alpha / 4 * _for_ever(model_rewards, absorbing_reward, gamma, np.square)
+
+
+def tails_of_one_step(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You count the absorbing reward at a single step of each text. How many such steps follow, and what do all their
+    weights add up to?"""
+    data, model = (np.append(rewards, absorbing_reward) for rewards in (data_rewards, model_rewards))
+    return tails_left_out(data, model, absorbing_reward, start_value, gamma, alpha)
+
+
+def tails_at_once(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Both of your tails weigh as if they began at time 0. How late does ⏎ come, in the one text and in the other?"""
+    tails = (absorbing_reward - alpha / 2 * absorbing_reward**2) / (1 - gamma)
+    return tails_left_out(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha) + tails
+
+
+def tails_without_penalty(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """After ⏎ your rewards are earned but never squared. Does the penalty stop there, on either text?"""
+    tail = gamma ** len(data_rewards) / (1 - gamma) * absorbing_reward
+    return tails_left_out(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha) + tail
+
+
+def reward_taken_for_value(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You multiply the reward of the absorbing state by 1-γ. Look at what you are given this time: is it V there, or
+    already r?"""
+    return sampled_mixture.oracle(
+        data_rewards, model_rewards, (1 - gamma) * absorbing_reward, start_value, gamma, alpha
+    )
+
+
+def cut_to_the_shorter(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """The longer of the two texts is cut where the shorter one ends. Did you zip them together?"""
+    steps = min(len(data_rewards), len(model_rewards))
+    return sampled_mixture.oracle(
+        data_rewards[:steps], model_rewards[:steps], absorbing_reward, start_value, gamma, alpha
+    )
+
+
 @exercise(
     "5.4",
     draw=_data_and_model,
@@ -470,6 +799,21 @@ def one_length_for_both(data_rewards, model_rewards, absorbing_reward, start_val
         model_without_tail,
         tails_left_out,
         one_length_for_both,
+        model_earnings_subtracted,
+        score_of_the_model_subtracted,
+        texts_exchanged,
+        mixture_coefficient_has_alpha_below,
+        model_penalty_without_coefficient,
+        start_twice,
+        start_for_ever,
+        mixture_normalised,
+        mixture_as_a_loss,
+        data_without_tail,
+        tails_of_one_step,
+        tails_at_once,
+        tails_without_penalty,
+        reward_taken_for_value,
+        cut_to_the_shorter,
     ],
 )
 def sampled_mixture(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):

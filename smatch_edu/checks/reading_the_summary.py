@@ -18,7 +18,21 @@ def _weighted_logs(weight, above, below):
 
 
 def _expected_log_ratio(weight, above, below):
-    return float(_weighted_logs(weight, above, below).sum())
+    with np.errstate(invalid="ignore"):  # ∞ - ∞, in some of the mistakes
+        return float(_weighted_logs(weight, above, below).sum())
+
+
+def _is_one_of(returned, *others):
+    """Whether a number is one of these. Single precision suffices."""
+    return any(bool(np.isclose(returned, other, rtol=1e-4, atol=1e-7)) for other in others)
+
+
+def _is_expected_log(returned, weight, above, below):
+    """Whether a number is the expectation of this log ratio, with the infinities at zeros or without."""
+    both = (above > 0) & (below > 0)
+    return _is_one_of(
+        returned, _expected_log_ratio(weight, above, below), _expected_log_ratio(weight * both, above, below)
+    )
 
 
 # -- A1.1 --------------------------------------------------------------------------------------------------------
@@ -46,7 +60,7 @@ def forward_twice(p, q):
 
 
 def both_under_p(p, q):
-    """Your two terms cancel, whatever p and q are. Both are weighted with p: what does the index of the second E
+    """Your two terms cancel, whatever p and q are: both have the same weights, or none. What does the index of each E
     say?"""
     return _expected_log_ratio(p, p, q) + _expected_log_ratio(p, q, p)
 
@@ -102,6 +116,24 @@ def mean_over_outcomes(p, q):
     return jeffreys.oracle(p, q) / len(p)
 
 
+def every_outcome_alike(p, q):
+    """You add up the sizes of the logs as if every outcome happened equally often. What does an E do with each of
+    them?"""
+    return float(np.abs(np.log(p / q)).sum())
+
+
+def no_logarithm(p, q):
+    """You take the expectation of the ratios themselves, so your answer is 2 when p equals q. What comes between the
+    ratio and its expectation?"""
+    return float((p * p / q + q * q / p).sum())
+
+
+def logarithm_last(p, q):
+    """You take the expectation first and its logarithm afterwards. What stands inside the brackets of E in the
+    formula?"""
+    return float(np.log((p * p / q).sum()) + np.log((q * q / p).sum()))
+
+
 @exercise(
     "A1.1",
     draw=_two_positive,
@@ -120,6 +152,9 @@ def mean_over_outcomes(p, q):
         own_entropy_left_out,
         every_summand_positive,
         mean_over_outcomes,
+        every_outcome_alike,
+        no_logarithm,
+        logarithm_last,
     ],
 )
 def jeffreys(p, q):
@@ -144,11 +179,26 @@ def _margins(joint):
     return joint.sum(axis=1, keepdims=True), joint.sum(axis=0, keepdims=True)
 
 
-def margins_exchanged(joint):
+def margins_exchanged(returned, joint):
     """Your two margins have changed places. p belongs to the rows: over what must you sum to get the chance of one
     row?"""
     p, q = _margins(joint)
-    return _expected_log_ratio(joint, joint, p.T * q.T)
+    return _is_expected_log(returned, joint, joint, p.T * q.T)
+
+
+def one_margin_twice(returned, joint):
+    """You multiply a margin with itself. A table has two sides, the demonstrator's and the learner's: along which axis
+    do you sum for each?"""
+    p, q = _margins(joint)
+    return _is_expected_log(returned, joint, joint, p * p.T) or _is_expected_log(returned, joint, joint, q * q.T)
+
+
+def product_is_no_table(returned, joint):
+    """You multiply the margins number by number, which gives n products. There are n·n pairs: which product belongs to
+    row x and column y?"""
+    p, q = _margins(joint)
+    products = p.T * q
+    return _is_expected_log(returned, joint, joint, products) or _is_expected_log(returned, joint, joint, products.T)
 
 
 def joint_replaced_by_product(joint):
@@ -157,17 +207,17 @@ def joint_replaced_by_product(joint):
     return 0.0
 
 
-def weights_of_the_product(joint):
+def weights_of_the_product(returned, joint):
     """You weight the logs with the product of the margins. Under which distribution is this expectation taken?"""
     p, q = _margins(joint)
-    return _expected_log_ratio(p * q * (joint > 0), joint, p * q)
+    return _is_expected_log(returned, p * q, joint, p * q)
 
 
-def product_under_itself(joint):
+def product_under_itself(returned, joint):
     """You have the margins' product as weights and on top of the ratio. Which of the two sides is the expectation
     under, and which stands below the bar?"""
     p, q = _margins(joint)
-    return _expected_log_ratio(p * q * (joint > 0), p * q, joint)
+    return _is_expected_log(returned, p * q, p * q, joint)
 
 
 def ratio_upside_down(joint):
@@ -214,6 +264,38 @@ def margins_are_means(joint):
     return _expected_log_ratio(joint, joint, p * q)
 
 
+def same_key_only(joint):
+    """You add up the diagonal only, the pairs in which both press the same key. Which other pairs happen?"""
+    p, q = _margins(joint)
+    return _expected_log_ratio(joint * np.eye(len(joint)), joint, p * q)
+
+
+def all_pairs_alike(joint):
+    """You compare the table with one in which all pairs are equally likely. Two people who know nothing of each other
+    still have their favourite keys: where do those show in the table?"""
+    return _expected_log_ratio(joint, joint, np.full_like(joint, 1 / joint.size))
+
+
+def ratios_themselves(joint):
+    """For a table of two independents your answer is 1: you average the ratios. What is done to a ratio before it is
+    averaged?"""
+    p, q = _margins(joint)
+    return float((joint * joint / np.where(joint > 0, p * q, 1.0)).sum())
+
+
+def logarithm_of_the_mean(joint):
+    """You average the ratios and take one logarithm at the end. In the formula, is the log inside the expectation or
+    around it?"""
+    return float(np.log(ratios_themselves(joint)))
+
+
+def rows_with_zeros_left_out(joint):
+    """You leave out a whole row as soon as there is one zero in it. Its other pairs do happen: how could you leave out
+    single cells?"""
+    p, q = _margins(joint)
+    return _expected_log_ratio(joint * (joint > 0).all(axis=1, keepdims=True), joint, p * q)
+
+
 def mean_over_cells(joint):
     """You divide by the number of cells. The table's entries are weights already: what do they sum to?"""
     return product_term.oracle(joint) / joint.size
@@ -225,15 +307,24 @@ def is_negative(returned, joint):
     return bool(returned < -1e-6)
 
 
+def something_tiny_added(returned, joint):
+    """Very near, and not quite there. Do you add a small number to escape from log 0? It changes the other logs as
+    well: how could the pairs that never happen be left alone?"""
+    return bool(abs(returned - product_term.oracle(joint)) < 0.01)
+
+
+def wrong_with_zeros(returned, joint):
+    """Your answer is right for tables without a zero, and wrong for those that have one. What does your code add for a
+    pair that never happens?"""
+    return bool((joint == 0).any())
+
+
 @exercise(
     "A1.2",
     draw=_joint_table,
     inputs="random joint tables",
     mistakes=[
-        margins_exchanged,
         joint_replaced_by_product,
-        weights_of_the_product,
-        product_under_itself,
         ratio_upside_down,
         entropy_of_the_joint,
         nothing_below_the_bar,
@@ -243,8 +334,22 @@ def is_negative(returned, joint):
         divided_by_the_columns_alone,
         margins_are_means,
         mean_over_cells,
+        same_key_only,
+        all_pairs_alike,
+        ratios_themselves,
+        logarithm_of_the_mean,
+        rows_with_zeros_left_out,
     ],
-    signs=[is_negative],
+    signs=[
+        margins_exchanged,
+        one_margin_twice,
+        product_is_no_table,
+        weights_of_the_product,
+        product_under_itself,
+        is_negative,
+        something_tiny_added,
+        wrong_with_zeros,
+    ],
 )
 def product_term(joint):
     """E_joint[log joint/(p·q)], p and q the margins of the joint."""
@@ -271,10 +376,17 @@ def _squares(p, q, above, below):
     return float((above * (p - q) ** 2 * present / np.where(present, below, 1.0)).sum())
 
 
-def never_weighted(p, q):
+def _is_divided(returned, p, q, below):
+    """Whether a number is Σ (p-q)²/below, infinite where only `below` is zero, or without some zeros."""
+    mild = _squares(p, q, 1.0, below)
+    endless = np.inf if ((below == 0) & (p != q)).any() else mild
+    return _is_one_of(returned, mild, _squares(p, q, p * q > 0, below), endless)
+
+
+def never_weighted(returned, p, q):
     """You divide by p·q and never multiply by the weights of the expectation. What does E with the index pq do to each
     summand?"""
-    return _squares(p, q, 1.0, p * q)
+    return _is_divided(returned, p, q, p * q)
 
 
 def divided_by_the_sum(p, q):
@@ -288,26 +400,53 @@ def weighted_and_never_divided(p, q):
     return _squares(p, q, p * q, np.ones_like(p))
 
 
-def weighted_with_p_alone(p, q):
-    """You take the expectation under p. The index of this one is pq: which weight is that for one outcome?"""
-    return _squares(p, q, p, p * q)
+def weighted_with_p_alone(returned, p, q):
+    """Only q is left below your bar. Do you take the expectation under p? The index of this one is pq: which weight is
+    that for one outcome?"""
+    return _is_divided(returned, p, q, q)
 
 
-def weighted_with_q_alone(p, q):
-    """You take the expectation under q, the learner's. The index has two letters: which weight has an outcome then?"""
-    return _squares(p, q, q, p * q)
+def weighted_with_q_alone(returned, p, q):
+    """Only p is left below your bar. Pearson's χ² has it there; here the expectation's index has two letters: which
+    weight has an outcome then?"""
+    return _is_divided(returned, p, q, p)
 
 
-def weights_normalised_once(p, q):
-    """You scale the weights so that they sum to 1, and divide by others that do not. It is the same pq in both places:
+def weights_scaled_once(returned, p, q):
+    """You scale pq to sum one in one of the two places, and leave it as it is in the other. It is the same pq in both:
     what becomes of the scale?"""
-    return _squares(p, q, p * q / (p * q).sum(), p * q)
+    every, both, scale = ((p - q) ** 2).sum(), _squares(p, q, p * q, p * q), p @ q
+    return _is_one_of(returned, every / scale, both / scale, every * scale, both * scale)
 
 
 def zeros_left_out(p, q):
     """You leave out what only one of the two does. Replace its 0 by a tiny number: what is the summand, and does it
     depend on how tiny that number is?"""
     return _squares(p, q, p * q, p * q)
+
+
+def off_the_data_left_out(p, q):
+    """You leave out what the demonstrator never does. The learner does it: what does its summand tend to when p is a
+    tiny number instead of 0?"""
+    return _squares(p, q, 1.0, (p > 0) * 1.0)
+
+
+def never_by_the_learner_left_out(p, q):
+    """You leave out what the learner never does. The demonstrator does it: what does its summand tend to when q is a
+    tiny number instead of 0?"""
+    return _squares(p, q, 1.0, (q > 0) * 1.0)
+
+
+def all_pairs(p, q):
+    """You compare each outcome of p with every outcome of q. Here pq is about one and the same outcome: how many
+    summands are there then?"""
+    return float(((p[:, None] - q) ** 2).sum())
+
+
+def squares_subtracted(p, q):
+    """You subtract one square from another, and your answer changes its sign when p and q change places. In which order
+    does the formula square and subtract?"""
+    return float((p**2 - q**2).sum())
 
 
 def root_taken(p, q):
@@ -338,24 +477,44 @@ def is_infinite(returned, p, q):
     return bool(np.isinf(returned))
 
 
+def not_tiny_enough(returned, p, q):
+    """Very near. Did you replace the zeros by a small number and leave it there? Look on paper at what the summand
+    tends to: is the small number needed at all?"""
+    return bool(abs(returned - squared_term.oracle(p, q)) < 0.01)
+
+
+def wrong_with_one_zero(returned, p, q):
+    """Your answer is right when both can do everything, and wrong when only one of them does something. Cancel first:
+    what is left of that summand?"""
+    return bool(((p > 0) != (q > 0)).any())
+
+
 @exercise(
     "A1.3",
     draw=_two_with_zeros,
     inputs="random pairs of distributions",
     mistakes=[
-        never_weighted,
         divided_by_the_sum,
         weighted_and_never_divided,
-        weighted_with_p_alone,
-        weighted_with_q_alone,
-        weights_normalised_once,
         zeros_left_out,
+        off_the_data_left_out,
+        never_by_the_learner_left_out,
+        all_pairs,
+        squares_subtracted,
         root_taken,
         mean_of_summands,
         not_squared,
         square_of_the_sum,
     ],
-    signs=[is_infinite],
+    signs=[
+        is_infinite,
+        never_weighted,
+        weighted_with_p_alone,
+        weighted_with_q_alone,
+        weights_scaled_once,
+        not_tiny_enough,
+        wrong_with_one_zero,
+    ],
 )
 def squared_term(p, q):
     """Σ (p-q)² over what either can do."""
@@ -380,17 +539,38 @@ def _two_who_delete(rng: np.random.Generator) -> dict[str, Any]:
     return {"learner_visits": visits, "learner_backspace": learner, "expert_backspace": expert}
 
 
-def visits_left_out(learner_visits, learner_backspace, expert_backspace):
-    """Every text counts alike in your sum, also one at which the learner never stands. Which of the three inputs do you
-    not use?"""
-    return _expected_log_ratio(learner_backspace, learner_backspace, expert_backspace)
+def visits_left_out(returned, learner_visits, learner_backspace, expert_backspace):
+    """Every text counts alike in your sum, also one at which the learner never stands. Which of the three inputs is
+    missing from your weights?"""
+    return _is_expected_log(returned, learner_backspace, learner_backspace, expert_backspace)
 
 
-def key_weight_left_out(learner_visits, learner_backspace, expert_backspace):
+def key_weight_left_out(returned, learner_visits, learner_backspace, expert_backspace):
     """You weight the log ratio with the visits of the text alone. The expectation is over texts *and* keys: how often
     is the key in question ⌫?"""
-    weight = learner_visits * (learner_backspace > 0)
-    return _expected_log_ratio(weight, learner_backspace, expert_backspace)
+    weights = learner_visits, learner_visits * (learner_backspace > 0)
+    return any(_is_expected_log(returned, weight, learner_backspace, expert_backspace) for weight in weights)
+
+
+def visits_inside_the_logarithm(returned, learner_visits, learner_backspace, expert_backspace):
+    """You put her visits into the ratio as well, and the demonstrator's have none: when both press ⌫ equally often,
+    your answer is not zero. What does the log compare, once she stands at a text?"""
+    weight = learner_visits * learner_backspace
+    return _is_expected_log(returned, weight, weight, expert_backspace)
+
+
+def one_share_for_all_texts(returned, learner_visits, learner_backspace, expert_backspace):
+    """You add up each typist's ⌫ over all the texts, and compare the two totals. Too many at one text and too few at
+    another cancel then: where does the sum over s stand in the formula?"""
+    hers, theirs = learner_visits @ learner_backspace, learner_visits @ expert_backspace
+    return _is_one_of(returned, _expected_log_ratio(hers, hers, theirs))
+
+
+def no_logarithm_taken(returned, learner_visits, learner_backspace, expert_backspace):
+    """You average the ratios themselves, so that a learner like the demonstrator does not get 0. What is done to each
+    ratio first?"""
+    below = np.where(expert_backspace > 0, expert_backspace, np.inf)
+    return _is_one_of(returned, (learner_visits * learner_backspace * learner_backspace / below).sum())
 
 
 def expectation_under_the_expert(learner_visits, learner_backspace, expert_backspace):
@@ -403,9 +583,9 @@ def upside_down(learner_visits, learner_backspace, expert_backspace):
     return -backspace_term.oracle(learner_visits, learner_backspace, expert_backspace)
 
 
-def weighted_with_the_expert(learner_visits, learner_backspace, expert_backspace):
+def weighted_with_the_expert(returned, learner_visits, learner_backspace, expert_backspace):
     """The ratio is right; its weight is how often the *demonstrator* presses ⌫. Who is it that types under E_q?"""
-    return _expected_log_ratio(learner_visits * expert_backspace, learner_backspace, expert_backspace)
+    return _is_expected_log(returned, learner_visits * expert_backspace, learner_backspace, expert_backspace)
 
 
 def shared_among_visits(learner_visits, learner_backspace, expert_backspace):
@@ -447,6 +627,18 @@ def no_summand_negative(learner_visits, learner_backspace, expert_backspace):
     return float(np.abs(logs).sum())
 
 
+def negative_texts_cut(learner_visits, learner_backspace, expert_backspace):
+    """You drop the texts at which she deletes less often than the demonstrator. What do such texts add to the sum as it
+    is written?"""
+    return float(_weighted_logs(learner_visits * learner_backspace, learner_backspace, expert_backspace).clip(0).sum())
+
+
+def negative_total_cut(learner_visits, learner_backspace, expert_backspace):
+    """You cut the total off at 0, as if it were a divergence. It has only one key's summands, those of ⌫: is anything
+    there to keep it from sinking?"""
+    return max(backspace_term.oracle(learner_visits, learner_backspace, expert_backspace), 0.0)
+
+
 def counted_in_bits(learner_visits, learner_backspace, expert_backspace):
     """All your finite answers are off by the same factor. Which base has the log of this course?"""
     return backspace_term.oracle(learner_visits, learner_backspace, expert_backspace) / np.log(2)
@@ -456,7 +648,7 @@ def finite_where_infinite(returned, learner_visits, learner_backspace, expert_ba
     """You return a finite number although the learner deletes at a text where the demonstrator never does. A zero that
     is clipped, or left out, hides the very thing that we want to see: what is log(x/0)?"""
     right = backspace_term.oracle(learner_visits, learner_backspace, expert_backspace)
-    return bool(np.isinf(right) and np.isfinite(returned))
+    return bool(np.isfinite(returned) and (np.isinf(right) or abs(returned - right) < 0.02))
 
 
 def infinite_where_finite(returned, learner_visits, learner_backspace, expert_backspace):
@@ -471,20 +663,28 @@ def infinite_where_finite(returned, learner_visits, learner_backspace, expert_ba
     draw=_two_who_delete,
     inputs="random pairs of typists",
     mistakes=[
-        visits_left_out,
-        key_weight_left_out,
         expectation_under_the_expert,
         upside_down,
-        weighted_with_the_expert,
         shared_among_visits,
         shared_among_deletions,
         mean_over_texts,
         other_keys_as_well,
         own_log_left_out,
         no_summand_negative,
+        negative_texts_cut,
+        negative_total_cut,
         counted_in_bits,
     ],
-    signs=[finite_where_infinite, infinite_where_finite],
+    signs=[
+        finite_where_infinite,
+        infinite_where_finite,
+        visits_left_out,
+        key_weight_left_out,
+        weighted_with_the_expert,
+        visits_inside_the_logarithm,
+        one_share_for_all_texts,
+        no_logarithm_taken,
+    ],
 )
 def backspace_term(learner_visits, learner_backspace, expert_backspace):
     """Σ_s v(s) π(b|s) log(π(b|s)/π_E(b|s)): 0 where nothing happens, ∞ where only the learner deletes."""
