@@ -62,11 +62,16 @@ def generate(source: Path, target: Path) -> Iterator[str]:
 
     Raises:
         FileNotFoundError: `source` holds no notebook.
-        ValueError: a notebook cannot be read, or its markers do not match; nothing of it is written then.
+        ValueError: both folders are the same; or a notebook cannot be read, or its markers do not match; nothing of
+            it is written then.
     """
-    notebooks = sorted(source.glob("*.ipynb"))
+    if source.resolve() == target.resolve():
+        raise ValueError(f"{target} is the folder of the solved notebooks; choose another one to work in")
+    notebooks = [path for path in sorted(source.glob("*.ipynb")) if path.is_file()]
     if not notebooks:
-        raise FileNotFoundError(f"{source} holds no notebook (*.ipynb)")
+        raise FileNotFoundError(
+            f"{source} holds no notebook (*.ipynb); run this where the folder notebooks/ lies, or name it"
+        )
     target.mkdir(parents=True, exist_ok=True)
     record_file = target / RECORD
     record = _read_record(record_file)
@@ -74,10 +79,10 @@ def generate(source: Path, target: Path) -> Iterator[str]:
         text = path.read_text("utf-8")
         if path.suffix == ".ipynb":
             try:
-                notebook = json.loads(text)
-            except ValueError as error:
-                raise ValueError(f"{path} is not a notebook: {error}") from None
-            text = json.dumps(student_version(notebook, path.name), indent=1, ensure_ascii=False) + "\n"
+                student = student_version(json.loads(text), path.name)
+            except (json.JSONDecodeError, KeyError, TypeError) as error:
+                raise ValueError(f"{path} is not a notebook: {error!r}") from None
+            text = json.dumps(student, indent=1, ensure_ascii=False) + "\n"
         yield f"{target / path.name}: {_write_unless_changed(target / path.name, text, record)}"
         write_atomically(record_file, json.dumps(record, indent=1) + "\n")
 

@@ -19,7 +19,7 @@ def check_writable(path: Path) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """The whole file or none of it, also when interrupted: written beside its place, then moved there."""
     with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.resolve().parent, suffix=".tmp", delete=False
+        "w", encoding="utf-8", newline="\n", dir=path.resolve().parent, suffix=".tmp", delete=False
     ) as file:
         try:
             file.write(text)

@@ -15,8 +15,8 @@ from jaxtyping import Float
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_hex
-from matplotlib.container import BarContainer
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -250,27 +250,49 @@ def text_tree(
 
 
 def check_not_by_colour_alone(figure: Figure) -> None:
-    """Raise a ValueError if two lines or bars of one plot differ in nothing but their colour, or a colour is neither of
-    the Okabe-Ito palette nor a grey."""
+    """Raise a ValueError if two things in one plot differ in nothing but their colour, or a colour is neither of the
+    Okabe-Ito palette nor a grey."""
     for number, axes in enumerate(figure.axes):
-        worn: dict[Any, set[str]] = {}
-        for line in axes.lines:
-            dashes = str(getattr(line, "_unscaled_dash_pattern", ""))
-            worn.setdefault((dashes, str(line.get_marker())), set()).add(to_hex(line.get_color()))
-        for container in axes.containers:
-            for patch in container.patches if isinstance(container, BarContainer) else ():
-                worn.setdefault(("bar", patch.get_hatch() or ""), set()).add(to_hex(patch.get_facecolor()))
+        worn: dict[tuple[str, ...], set[str]] = {}
+        for look, color in looks_in(axes):
+            worn.setdefault(look, set()).add(to_hex(color, keep_alpha=True))
         for look, colors in worn.items():
-            if len(colors) > 1:
+            if len(colors) > 1 and look[0] != "text":
                 raise ValueError(f"plot {number}: {sorted(colors)} look alike, {look}; wanted another marker or hatch")
-        strange = {c for colors in worn.values() for c in colors if c not in OKABE_ITO and not is_grey(c)}
+        strange = {color for colors in worn.values() for color in colors if not in_palette(color)}
         if strange:
             raise ValueError(f"plot {number} uses {sorted(strange)}; colours must be of the Okabe-Ito palette, or grey")
+        for image in axes.images:
+            if image.get_cmap().name != "Greys":
+                raise ValueError(f"plot {number} has an image in {image.get_cmap().name!r}; wanted shades of grey")
 
 
-def is_grey(color: str) -> bool:
-    """Whether "#rrggbb" has three equal parts."""
-    return len({color[1:3], color[3:5], color[5:]}) == 1
+def looks_in(axes: Axes) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What everything drawn in a plot wears beside its colour, and its colour."""
+    for line in axes.lines:
+        marked = line.get_marker() if line.get_markevery() != [] else "none"
+        dashes = str(getattr(line, "_unscaled_dash_pattern", "")) if line.get_linestyle() != "None" else "none"
+        yield ("line", dashes, str(marked)), to_rgba(line.get_color(), line.get_alpha())
+    for patch in axes.patches:
+        yield ("area", patch.get_hatch() or ""), patch.get_facecolor()
+    for collection in axes.collections:
+        paths = collection.get_paths()
+        shape = str(np.shape(paths[0].vertices)) if paths else ""
+        if isinstance(collection, LineCollection):
+            colors: Any = collection.get_colors()
+            look: tuple[str, ...] = ("lines", str(collection.get_linestyle()))
+        else:
+            kind = "marks" if isinstance(collection, PathCollection) else "area"
+            colors, look = collection.get_facecolor(), (kind, collection.get_hatch() or "", shape * (kind == "marks"))
+        for color in np.atleast_2d(np.asarray(colors)):
+            yield look, color
+    for text in axes.texts:
+        yield ("text",), text.get_color()
+
+
+def in_palette(color: str) -> bool:
+    """Whether "#rrggbb" or "#rrggbbaa" is of the Okabe-Ito palette, or a grey."""
+    return color[:7] in OKABE_ITO or len({color[1:3], color[3:5], color[5:7]}) == 1
 
 
 def out_of_distribution(curves: Mapping[str, Float[np.ndarray, " time"]], error: float) -> Figure:

@@ -1,8 +1,8 @@
 """What is looked at in a browser or notebook: typing traces that move, figures with their text, pages that open
 offline.
 
-Everything is plain HTML, CSS and JavaScript in one string: no server, no network, and readable with scripts switched
-off.
+Everything is plain HTML, CSS and JavaScript in one string: no server, no network. With scripts switched off all of it
+can still be read; only the keyboard needs them.
 """
 
 from __future__ import annotations

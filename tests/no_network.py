@@ -1,9 +1,8 @@
 """A guard that stops every connection leaving this machine: for the tests, and for the kernels that run notebooks."""
 
-import socket
+import sys
 
-ORIGINAL = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex")}
-RESOLVE = socket.getaddrinfo
+GUARDED = {"on": False}  # an audit hook cannot be taken away, only be told to look elsewhere
 
 
 def on_this_machine(host: object) -> bool:
@@ -12,38 +11,31 @@ def on_this_machine(host: object) -> bool:
     return name in (None, "", "localhost", "::1") or (isinstance(name, str) and name.startswith("127."))
 
 
-def refuse(host: object) -> None:
-    """Raise a RuntimeError that names the host."""
-    raise RuntimeError(f"a test tried to reach {host!r}; tests make or ship their data and use no network")
-
-
-def guarded(name: str):
-    """socket.connect or connect_ex, for this machine only."""
-
-    def connection(self: socket.socket, address):
-        if self.family != socket.AF_UNIX and not on_this_machine(address[0]):
-            refuse(address[0])
-        return ORIGINAL[name](self, address)
-
-    return connection
-
-
-def getaddrinfo(host, *args, **options):
-    """socket.getaddrinfo, for this machine only; socket.create_connection looks names up here as well."""
+def look(event: str, arguments: tuple) -> None:
+    """Refuse what would reach another machine, by whichever function it is asked for."""
+    if not GUARDED["on"] or not event.startswith("socket."):
+        return
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[1]
+        if not isinstance(address, tuple):
+            return  # a Unix socket, or one that was connected before
+        host = address[0]
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
+        host = arguments[0]
+    else:
+        return
     if not on_this_machine(host):
-        refuse(host)
-    return RESOLVE(host, *args, **options)
+        raise RuntimeError(f"a test tried to reach {host!r}; tests make or ship their data and use no network")
 
 
 def install() -> None:
-    """Guard this process. Its children are not covered."""
-    for name in ORIGINAL:
-        setattr(socket.socket, name, guarded(name))
-    socket.getaddrinfo = getaddrinfo
+    """Guard this process from here on. Its children are not covered."""
+    if "hooked" not in GUARDED:
+        sys.addaudithook(look)
+        GUARDED["hooked"] = True
+    GUARDED["on"] = True
 
 
 def uninstall() -> None:
-    """Take the guard away."""
-    for name, original in ORIGINAL.items():
-        setattr(socket.socket, name, original)
-    socket.getaddrinfo = RESOLVE
+    """Look elsewhere."""
+    GUARDED["on"] = False

@@ -2,16 +2,20 @@
 
     python -m pytest -p notebook_validation --nbval notebooks/02_occupancy.ipynb
 
-- Text must be equal, character by character. Numbers in it are compared by tolerance: whole numbers exactly; others
-  to RTOL = 1e-3 relative, or one unit of their last printed digit, or ATOL = 1e-9.
-- Images are not compared (their text is); stderr is ignored.
-- A code cell must have been executed, in order. One cell may take 30 s, one notebook 60 s.
+- Text must be equal, character by character. Numbers in it must be written alike and are compared by tolerance: whole
+  numbers exactly; others to RTOL = 1e-3 relative, or ATOL = 1e-9, or one unit of the last printed digit if there are
+  two decimals or three digits.
+- Of an image its presence and size are compared (and its text); stderr is ignored.
+- A code cell must have been executed, in order, and no tag or comment may exempt it.
+- One cell may take 30 s, one notebook 60 s.
 - Kernels cannot leave this machine, and have a profile of their own.
 """
 
+import base64
 import json
 import os
 import re
+import struct
 import tempfile
 import time
 from pathlib import Path
@@ -20,27 +24,39 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 RTOL, ATOL = 1e-3, 1e-9
-# A test of these limits sets lower ones.
-SECONDS_PER_CELL = float(os.environ.get("SECONDS_PER_CELL", 30))
-SECONDS_PER_NOTEBOOK = float(os.environ.get("SECONDS_PER_NOTEBOOK", 60))
+# A test of these limits sets lower ones; nobody can set higher ones.
+SECONDS_PER_CELL = min(30.0, float(os.environ.get("SECONDS_PER_CELL", 30)))
+SECONDS_PER_NOTEBOOK = min(60.0, float(os.environ.get("SECONDS_PER_NOTEBOOK", 60)))
+NOT_COMPARED = ("metadata", "traceback", "prompt_number", "output_type", "name", "execution_count")
 
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?(?!\w|\.\d)", re.IGNORECASE)
-DATA = re.compile(r"data:image/[\w+-]+;base64,[\w+/=]+")
-
-
-def last_digit(number: str) -> float:
-    """One unit of the last printed digit: 0.001 for "0.873", 1e-17 for "1.1e-16"."""
-    mantissa, _, exponent = number.lower().partition("e")
-    return 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+IMAGE = re.compile(r"(?:data:image/png;base64,)?(iVBORw0KGgo[\w+/=\s]+)")
 
 
 def near(this: str, that: str) -> bool:
-    """Whether two printed numbers are equal up to rounding; whole numbers have to be equal."""
-    if re.fullmatch(r"[-+]?\d+", this) and re.fullmatch(r"[-+]?\d+", that):
-        return int(this) == int(that)
-    one, other = float(this), float(that)
-    unit = 1.001 * max(last_digit(this), last_digit(that))
-    return abs(one - other) <= max(RTOL * max(abs(one), abs(other)), unit, ATOL)
+    """Whether two printed numbers are equal up to rounding. They must be written alike; whole ones must be equal."""
+    (sign, decimals, exponent), other = notation(this), notation(that)
+    one, two = float(this), float(that)
+    if (decimals, exponent) != other[1:] or (sign == "+") != (other[0] == "+"):
+        return False
+    if decimals == 0 and not exponent:
+        return one == two
+    # The last digit may be rounded the other way, unless it is the only one that says anything: 0.1 is not 0.2.
+    digits = min(len(re.sub(r"e.*|\D", "", number.lower()).lstrip("0")) for number in (this, that))
+    unit = 1.001 * 10.0**-decimals if not exponent and (decimals >= 2 or digits >= 3) else 0.0
+    return abs(one - two) <= max(RTOL * max(abs(one), abs(two)), unit, ATOL)
+
+
+def notation(number: str) -> tuple[str, int, bool]:
+    """How a number is written: its sign, its decimals, and whether it has an exponent."""
+    mantissa, exponent, _ = number.lower().partition("e")
+    return number[0], len(mantissa.partition(".")[2]), bool(exponent)
+
+
+def size_of_image(found: re.Match[str]) -> str:
+    """What is compared of a PNG: that there is one, and its size."""
+    header = base64.b64decode(found[1][:64])
+    return "(PNG {} x {})".format(*struct.unpack(">II", header[16:24]))
 
 
 class Output(str):
@@ -60,8 +76,8 @@ class Output(str):
 
 
 def sanitize(self: IPyNbCell, text: object) -> object:
-    """What nbval compares: text as an `Output`, images left out of it."""
-    return Output(DATA.sub("(image)", text)) if isinstance(text, str) else text
+    """What nbval compares: text as an `Output`, with the size of an image in the place of the image."""
+    return Output(IMAGE.sub(size_of_image, text)) if isinstance(text, str) else text
 
 
 def compare_outputs(self: IPyNbCell, test, reference, skip_compare=None) -> bool:
@@ -69,17 +85,19 @@ def compare_outputs(self: IPyNbCell, test, reference, skip_compare=None) -> bool
     test, reference = (
         [output for output in outputs if output.get("name") != "stderr"] for outputs in (test, reference)
     )
-    return nbval_compare_outputs(self, test, reference, skip_compare)
+    return nbval_compare_outputs(self, test, reference, NOT_COMPARED)
 
 
 def runtest(self: IPyNbCell) -> None:
-    """Run one cell, after a look at whether it had been run, and at the clock."""
+    """Run one cell, after a look at whether it had been run and is compared; and look at the clock."""
     source = self.cell.source.strip()
     if source and self.cell.execution_count != self.cell_num + 1:
         self.raise_cell_error(
             f"execution count {self.cell.execution_count}, wanted {self.cell_num + 1}: restart the kernel, run all "
             "cells, save"
         )
+    if self.options["skip"] or self.options["check_exception"] or not self.options["check"]:
+        self.raise_cell_error("a tag or comment of this cell switches its validation off; wanted every output compared")
     start = time.perf_counter()
     try:
         nbval_runtest(self)
@@ -89,8 +107,17 @@ def runtest(self: IPyNbCell) -> None:
         self.raise_cell_error(f"{self.parent.seconds:.0f} s so far; a notebook may take {SECONDS_PER_NOTEBOOK:.0f} s")
 
 
-nbval_compare_outputs, nbval_runtest = IPyNbCell.compare_outputs, IPyNbCell.runtest
+def collect(self: IPyNbFile):
+    """The cells; a notebook without a code cell would pass unseen."""
+    cells = list(nbval_collect(self))
+    if not cells:
+        raise pytest.Collector.CollectError(f"{self.path.name} has no code cell; at least one was wanted")
+    return cells
+
+
+nbval_compare_outputs, nbval_runtest, nbval_collect = IPyNbCell.compare_outputs, IPyNbCell.runtest, IPyNbFile.collect
 IPyNbCell.sanitize, IPyNbCell.compare_outputs, IPyNbCell.runtest = sanitize, compare_outputs, runtest
+IPyNbFile.collect = collect
 
 
 def sealed_profile(folder: Path) -> dict[str, str]:
@@ -117,9 +144,3 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind."""
     config._notebook_profile.cleanup()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A notebook without a single code cell would pass unseen."""
-    for file in {item.parent for item in items if isinstance(item.parent, IPyNbFile)}:
-        assert any(cell.cell_type == "code" for cell in file.nb.cells)

@@ -126,7 +126,7 @@ def test_a_stub_is_told_that_it_is_still_to_do(name):
 def test_a_changed_input_is_noticed(name):
     found = EXERCISES[name]
     arrays = [
-        k for k, v in found.draw(np.random.default_rng(0)).items() if isinstance(v, np.ndarray) and v.dtype.kind == "f"
+        k for k, v in found.draw(np.random.default_rng(0)).items() if isinstance(v, np.ndarray) and v.dtype.kind in "if"
     ]
     if not arrays:
         assert not any(isinstance(v, list | dict) for v in found.draw(np.random.default_rng(0)).values())
@@ -218,11 +218,29 @@ def test_the_line_that_failed_is_shown():
     assert "IndexError" in refusal(a_times_b, answer) and "`return doubled[7]`" in refusal(a_times_b, answer)
 
 
+class Unspeakable:
+    """Something that cannot be shown."""
+
+    def __repr__(self):
+        raise RuntimeError
+
+
+def holds_itself():
+    endless = []
+    endless.append(endless)
+    return endless
+
+
 @pytest.mark.parametrize(
     ("answer", "wanted"),
     [
         (3, "A function was wanted, and this is an int"),
         (lambda a: a, r"takes \(a\); it is called with \(a, b\)"),
+        (lambda *, a, b: a * b, r"takes \(\*, a, b\); it is called with \(a, b\)"),
+        (lambda a, b: exit(), "stopped with SystemExit"),
+        (lambda a, b: torch.zeros(3, device="meta"), "an array of numbers was wanted"),
+        (lambda a, b: Unspeakable(), "an Unspeakable; an array of numbers was wanted"),
+        (lambda a, b: holds_itself(), "a list; an array of numbers was wanted"),
         (lambda a, b: np.full(3, np.nan), "NaN"),
         (lambda a, b: a * b * 1j, "was wanted"),
         (lambda a, b: 1.0, r"is a single number; shape \(3,\) was wanted"),
@@ -239,6 +257,22 @@ def test_in_a_notebook_only_the_message_is_shown():
     shown = refused.value._render_traceback_()
     assert shown[0].startswith("9.1 ✗ You return a as it came")
     assert not any("Traceback" in line for line in shown)
+
+
+def test_an_answer_may_fill_one_array_again_and_again():
+    kept = np.zeros(3)
+
+    def answer(a, b):
+        kept[:] = a * b
+        return kept
+
+    a_times_b(answer)
+
+
+def test_half_precision_and_sparse_tensors_are_numbers():
+    with pytest.raises(NotYet, match="Not right yet"):
+        a_times_b(lambda a, b: torch.tensor(a).bfloat16() + 1)
+    a_times_b(lambda a, b: torch.tensor(a * b).to_sparse())
 
 
 def test_infinity_is_matched_only_by_itself():
@@ -258,3 +292,24 @@ def test_an_answer_as_large_as_a_float_can_be_is_only_wrong():
 def test_unknown_checks_are_named():
     with pytest.raises(AttributeError, match="occupancy"):
         _ = checks.occupance
+
+
+NEARLY_RIGHT = {
+    "a constant": lambda right: right * 0 + 0.7131,
+    "all infinite": lambda right: right * 0 + np.inf,
+    "one percent too much": lambda right: right * 1.01,
+    "a little too much": lambda right: right + 3e-5 * (1 + np.abs(right)),
+}
+
+
+@every_exercise
+@pytest.mark.parametrize("change", NEARLY_RIGHT)
+def test_nobody_is_told_to_be_right_somewhere_who_is_right_nowhere(name, change):
+    """A hint may say "You are right where ...". It must then be so."""
+    found = EXERCISES[name]
+    if isinstance(found.oracle(**found.draw(np.random.default_rng(0))), str):
+        change = None  # text has no percentages
+    with np.errstate(invalid="ignore"):
+        changed = answer_of(found, lambda **inputs: NEARLY_RIGHT[change](np.asarray(found.oracle(**inputs), float)))
+        said = refusal(found, changed if change else lambda keys: "?", seed=1)
+    assert not re.search(r"You are right|are right\.|Where ∞ is right", said)

@@ -1,6 +1,7 @@
 """Student versions: stubs for solutions, and a student's work that is never overwritten."""
 
 import json
+import tempfile
 
 import nbformat
 import pytest
@@ -139,9 +140,29 @@ def test_a_record_that_cannot_be_read_costs_no_work(folders):
 def test_bad_sources_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no notebook"):
         list(generate(tmp_path, tmp_path / "learn"))
-    (tmp_path / "01_broken.ipynb").write_text("{")
-    with pytest.raises(ValueError, match=r"01_broken\.ipynb is not a notebook"):
-        list(generate(tmp_path, tmp_path / "learn"))
+    for text in ("{", "{}", "[]", '{"cells": [{"cell_type": "code"}]}'):
+        (tmp_path / "01_broken.ipynb").write_text(text)
+        with pytest.raises(ValueError, match=r"01_broken\.ipynb is not a notebook"):
+            list(generate(tmp_path, tmp_path / "learn"))
+    with pytest.raises(ValueError, match="choose another one"):
+        list(generate(tmp_path, tmp_path))
+    assert not (tmp_path / RECORD).exists()
+
+
+def test_a_folder_that_is_named_like_a_notebook_is_passed_over(folders):
+    source, learn = folders
+    (source / "00_folder.ipynb").mkdir()
+    assert set(said(source, learn).values()) == {"new"}
+
+
+def test_lines_end_alike_on_every_system(folders, monkeypatch):
+    source, learn = folders
+    real = tempfile.NamedTemporaryFile
+    windows = lambda *args, **options: real(*args, **({"newline": "\r\n"} | options))  # noqa: E731
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", windows)
+    said(source, learn)
+    assert b"\r" not in (learn / "01_one.ipynb").read_bytes()
+    assert set(said(source, learn).values()) == {"up to date"}
 
 
 def test_smatch_learn_says_what_it_did(folders, capsys):

@@ -6,13 +6,15 @@ import itertools
 import json
 import pkgutil
 import re
+from html import escape
 from html.parser import HTMLParser
 
+import mistune
 import nbformat
 import pytest
 
 from lessons import NOTEBOOKS, ROOT, code_cells, grading, prose, source
-from smatch_edu import plots
+from smatch_edu import plots, show
 from smatch_edu.checks.exercise import Exercise
 from smatch_edu.course import BEGIN
 
@@ -75,28 +77,33 @@ def test_links_between_lessons_lead_somewhere(name):
 
 # Everybody can read them
 
+# What outputs may be made of: nothing else is looked at here, so nothing else is allowed.
+KINDS = {"image/png", "text/html", "text/plain"}
+TAGS = {"style", "script", "div", "section", "p", "span", "del", "ol", "li", "details", "summary", "img"}
+TAGS |= {"button", "label", "input", "select", "option"}
+
 
 class Accessibility(HTMLParser):
     """Complaints about a piece of HTML: images without text, buttons and inputs without a name, headings."""
 
-    def __init__(self, page):
+    def __init__(self, page, allowed=TAGS):
         super().__init__()
-        self.complaints, self.inside, self.text = [], [], ""
+        self.allowed, self.complaints, self.levels, self.inside, self.text = allowed, [], [], [], ""
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
-        named = dict(attributes)
+        named = {name: value or "" for name, value in attributes}
         label = named.get("aria-label", "").strip()
+        if self.allowed is not None and tag not in self.allowed:
+            self.complaints.append(f"<{tag}>, of which nobody has said how it is read aloud")
         if tag == "img" and len(named.get("alt", "").strip()) < 20:
             self.complaints.append(f"an image whose alternative text is {named.get('alt')!r}")
-        if tag == "svg" and not label:
-            self.complaints.append("an svg without aria-label")
-        if tag in ("input", "select") and not label and "label" not in self.inside:
+        if re.fullmatch(r"h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+        if tag in ("input", "select") and not label and not ("label" in self.inside and self.text):
             self.complaints.append(f"<{tag}> without a label")
-        if tag == "button":
+        if tag in ("button", "label"):
             self.text = label
-        if re.fullmatch(r"h\d", tag):
-            self.complaints.append(f"a heading <{tag}> in an output, out of the order of the page")
         if named.get("role") == "group" and not label:
             self.complaints.append("a group without a name")
         self.inside.append(tag)
@@ -114,35 +121,34 @@ class Accessibility(HTMLParser):
 
 def complaints(notebook):
     """What a reader who cannot see, or not tell colours apart, would miss."""
-    found = []
-    levels = [len(marks) for marks in re.findall(r"(?m)^(#+) ", prose_without_code(notebook))]
-    if levels[:1] != [1] or levels.count(1) != 1:
-        found.append(f"headings {levels} do not start with the one title")
-    if any(after > before + 1 for before, after in itertools.pairwise(levels)):
-        found.append(f"headings {levels} skip a level")
-    if re.search(r"!\[\s*\]|<img(?![^>]*alt=)", prose(notebook)):
-        found.append("an image in the text without alternative text")
+    text = Accessibility(mistune.create_markdown(escape=False, plugins=["table"])(prose(notebook)), allowed=None)
+    found = list(text.complaints)
+    if text.levels[:1] != [1] or text.levels.count(1) != 1:
+        found.append(f"headings {text.levels} do not start with the one title")
+    if any(after > before + 1 for before, after in itertools.pairwise(text.levels)):
+        found.append(f"headings {text.levels} skip a level")
     for cell in code_cells(notebook):
         outputs = cell["outputs"]
+        described = 0
         for number, output in enumerate(outputs):
             data = output.get("data", {})
+            html = "".join(data.get("text/html", ""))
+            found += [f"an output of kind {kind}" for kind in data if kind not in KINDS]
             if "image/png" in data:
                 alt = output["metadata"].get("image/png", {}).get("alt", "")
                 below = outputs[number + 1].get("data", {}) if number + 1 < len(outputs) else {}
                 if len(alt) < 40 or "".join(data.get("text/plain", "")) != alt:
                     found.append(f"a figure whose alternative text is {alt!r}")
-                elif "This figure in words" not in "".join(below.get("text/html", "")):
+                elif escape(alt) not in "".join(below.get("text/html", "")):
                     found.append("a figure that is not followed by its text")
-            found += Accessibility("".join(data.get("text/html", ""))).complaints
-        colors = set(re.findall(r"#[0-9a-fA-F]{6}\b", source(cell)))
-        named = re.findall(r"""colou?r\s*=\s*["']([^"']+)["']""", source(cell))
-        if colors or not all(re.fullmatch(r"0\.\d+", name) for name in named):
-            found.append(f"colours {sorted(colors) + named} that are neither greys nor taken from plots")
+                described -= 1
+            described += html.count("This figure in words")
+            shown = Accessibility(html)
+            found += shown.complaints
+            found += [f"a heading <h{level}> in an output, out of the order of the page" for level in shown.levels]
+        if described:
+            found.append("a text for a figure that is not there")
     return found
-
-
-def prose_without_code(notebook):
-    return re.sub(r"(?s)```.*?```", "", prose(notebook))
 
 
 @every_notebook
@@ -150,53 +156,127 @@ def test_it_can_be_read_without_seeing_and_without_colour(name):
     assert not complaints(NOTEBOOKS[name])
 
 
-def heading_too_deep(notebook):
-    cell = next(c for c in notebook["cells"][1:] if c["cell_type"] == "markdown")
-    cell["source"] = "#### Too deep\n" + source(cell)
+def markdown(text):
+    def spoil(notebook):
+        cell = next(c for c in notebook["cells"][1:] if c["cell_type"] == "markdown")
+        cell["source"] = text + "\n\n" + source(cell)
+
+    return spoil
 
 
-def no_alternative_text(notebook):
-    for cell in code_cells(notebook):
-        for output in cell["outputs"]:
-            output.get("metadata", {}).pop("image/png", None)
+def output(**data):
+    def spoil(notebook):
+        kinds = {name.replace("_", "/"): value for name, value in data.items()}
+        code_cells(notebook)[0]["outputs"] = [{"output_type": "display_data", "metadata": {}, "data": kinds}]
+
+    return spoil
 
 
-def a_button_without_name(notebook):
-    code_cells(notebook)[0]["outputs"] = [
-        {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<button></button><img src='x'>"}}
-    ]
+def every_output(change):
+    def spoil(notebook):
+        for cell in code_cells(notebook):
+            for shown in cell["outputs"]:
+                change(shown)
+
+    return spoil
 
 
-def a_colour_of_its_own(notebook):
-    code_cells(notebook)[0]["source"] = "axes.plot(x, color='red')"
+SPOILED = {
+    "heading_too_deep": markdown("#### Too deep"),
+    "heading_in_html": markdown("<h4>Too deep</h4>"),
+    "heading_in_a_quote": markdown("> #### Too deep"),
+    "heading_underlined": markdown("A second title\n=============="),
+    "image_in_the_text": markdown("![](picture.png)"),
+    "image_in_html": markdown('<IMG src="picture.png" alt="">'),
+    "no_alternative_text": every_output(lambda shown: shown.get("metadata", {}).pop("image/png", None)),
+    "no_image": every_output(lambda shown: shown.get("data", {}).pop("image/png", None)),
+    "no_words_below": every_output(lambda shown: shown.get("data", {}).pop("text/html", None)),
+    "svg": output(**{"image_svg+xml": "<svg></svg>"}),
+    "jpeg": output(image_jpeg="x"),
+    "button": output(text_html="<button></button>"),
+    "image": output(text_html="<img src='x'>"),
+    "input": output(text_html="<input>"),
+    "empty_label": output(text_html="<label> <input></label>"),
+    "canvas": output(text_html="<canvas></canvas>"),
+    "group": output(text_html='<div role="group"></div>'),
+    "heading": output(text_html="<h2>Hello</h2>"),
+}
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [heading_too_deep, no_alternative_text, a_button_without_name, a_colour_of_its_own],
-    ids=lambda f: f.__name__,
-)
-def test_the_accessibility_test_sees(spoil):
+@pytest.mark.parametrize("name", SPOILED)
+def test_the_accessibility_test_sees(name):
     notebook = copy.deepcopy(NOTEBOOKS["02_occupancy"])
-    spoil(notebook)
+    SPOILED[name](notebook)
     assert complaints(notebook)
 
 
-def test_colour_alone_is_refused_when_a_figure_is_shown():
-    twins = plots.curves([0.0, 1.0], {"a": [0, 1], "b": [1, 0]}, xlabel="x", ylabel="y")
-    for line in twins.axes[0].lines:
-        line.set(linestyle="-", marker="o")
+def two_lines(axes):
+    axes.plot([0, 1], color=plots.ON_DATA)
+    axes.plot([1, 0], color=plots.OFF_DATA)
+
+
+def two_markers_never_drawn(axes):
+    axes.plot([0, 1], color=plots.ON_DATA, marker="o", markevery=[])
+    axes.plot([1, 0], color=plots.OFF_DATA, marker="s", markevery=[])
+
+
+def two_shades(axes):
+    axes.plot([0, 1], color=plots.ON_DATA)
+    axes.plot([1, 0], color=plots.ON_DATA, alpha=0.4)
+
+
+def two_bars(axes):
+    axes.bar([0], [1], color=plots.ON_DATA, hatch="//")
+    axes.bar([1], [1], color=plots.OFF_DATA, hatch="//")
+
+
+def two_clouds(axes):
+    axes.scatter([0], [1], color=plots.ON_DATA)
+    axes.scatter([1], [1], color=plots.OFF_DATA)
+
+
+def two_areas(axes):
+    axes.fill_between([0, 1], [1, 1], color=plots.ON_DATA)
+    axes.fill_between([0, 1], [2, 1], color=plots.OFF_DATA)
+
+
+def two_rules(axes):
+    axes.hlines([0], 0, 1, color=plots.ON_DATA)
+    axes.hlines([1], 0, 1, color=plots.OFF_DATA)
+
+
+def a_pie(axes):
+    axes.pie([1, 2], colors=[plots.ON_DATA, plots.OFF_DATA])
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [two_lines, two_markers_never_drawn, two_shades, two_bars, two_clouds, two_areas, two_rules, a_pie],
+    ids=lambda f: f.__name__,
+)
+def test_colour_alone_is_refused_when_a_figure_is_shown(draw):
+    figure = plots.new_figure()
+    draw(figure.axes[0])
     with pytest.raises(ValueError, match="look alike"):
-        plots.check_not_by_colour_alone(twins)
-    bars = plots.bars(["x"], {"a": [1], "b": [2]}, ylabel="y")
-    for patch in bars.axes[0].patches:
-        patch.set_hatch("//")
-    with pytest.raises(ValueError, match="look alike"):
-        plots.check_not_by_colour_alone(bars)
-    red = plots.curves([0.0, 1.0], {"a": [0, 1]}, xlabel="x", ylabel="y")
-    red.axes[0].lines[0].set_color("red")
-    with pytest.raises(ValueError, match="Okabe-Ito"):
-        plots.check_not_by_colour_alone(red)
+        show.picture(figure, "two things that differ in their colour")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda axes: axes.plot([0, 1], color="red"),
+        lambda axes: axes.plot([0, 1], "g-"),
+        lambda axes: axes.bar([0], [1], color=(1, 0, 0)),
+        lambda axes: axes.scatter([0], [1], c="red"),
+        lambda axes: axes.text(0, 0, "red", color="red"),
+        lambda axes: axes.imshow([[0, 1]], cmap="jet"),
+    ],
+)
+def test_a_colour_outside_the_palette_is_refused(draw):
+    figure = plots.new_figure()
+    draw(figure.axes[0])
+    with pytest.raises(ValueError, match=r"Okabe-Ito|shades of grey"):
+        show.picture(figure, "something in a colour of its own")
 
 
 def test_every_look_differs_from_every_other_by_more_than_its_colour():
@@ -213,52 +293,68 @@ def test_every_look_differs_from_every_other_by_more_than_its_colour():
 LEDGER = ROOT / "notebooks" / "equations.md"
 
 
-def ledger():
-    """Rows of the page: (number, function, notebook, test)."""
-    rows = re.findall(r"(?m)^\| \(([\w.]+)\) \|(.+)$", LEDGER.read_text(encoding="utf-8"))
-    return {number: [cell.strip() for cell in rest.strip().strip("|").split(" | ")] for number, rest in rows}
+def ledger(text=None):
+    """Rows of the page: (number, words, function, notebook, test). Every line of its table must be one."""
+    lines = (text or LEDGER.read_text(encoding="utf-8")).splitlines()
+    table = [line for line in lines if line.startswith("|")][2:]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in table]
+    assert all(len(row) == 5 and re.fullmatch(r"\(A?\d+\.\d+\)", row[0]) for row in rows), rows
+    numbers = [row[0] for row in rows]
+    assert len(set(numbers)) == len(numbers), "an equation has two rows"
+    return rows
 
 
-def dangling(number, cells):
+def dangling(number, words, function, notebook, test):
     """What in this row points at nothing."""
-    _, function, notebook, test = cells
     found = []
-    (dotted,) = re.findall(r"`(smatch_edu\.[\w.]+)`", function) or [""]
+    dotted = re.fullmatch(r"`(smatch_edu\.[\w.]+)`", function)
     try:
-        pkgutil.resolve_name(dotted)
-    except (ImportError, AttributeError, ValueError):
-        found.append(f"({number}): no function {dotted!r}")
-    (name,) = re.findall(r"\]\((\w+)\.ipynb\)", notebook) or [""]
-    if name not in NOTEBOOKS or rf"\tag{{{number}}}" not in prose(NOTEBOOKS[name]):
-        found.append(f"({number}): notebook {name!r} has no such equation")
-    (file, function_name) = (re.findall(r"`(tests/\w+\.py)::(\w+)`", test) or [("", "")])[0]
-    if (
-        not file
-        or not (ROOT / file).exists()
-        or f"\ndef {function_name}(" not in (ROOT / file).read_text(encoding="utf-8")
-    ):
-        found.append(f"({number}): no test {test!r}")
+        found += [] if callable(pkgutil.resolve_name(dotted[1])) else [f"{number}: {function} is no function"]
+    except (ImportError, AttributeError, ValueError, TypeError):
+        found.append(f"{number}: no function {function}")
+    link = re.fullmatch(r"\[(\w+)\]\((\w+)\.ipynb\)", notebook)
+    tag = rf"\tag{{{number.strip('()')}}}"
+    if not link or link[2] not in NOTEBOOKS or link[2].split("_")[0] != link[1] or tag not in prose(NOTEBOOKS[link[2]]):
+        found.append(f"{number}: {notebook} has no such equation")
+    place = re.fullmatch(r"`(tests/\w+\.py)::(\w+)`", test)
+    if not place or f"\ndef {place[2]}(" not in (ROOT / place[1]).read_text(encoding="utf-8"):
+        found.append(f"{number}: no test {test}")
     return found
 
 
 def test_every_entry_of_the_ledger_points_at_something():
     rows = ledger()
-    assert rows and not [complaint for number, cells in rows.items() for complaint in dangling(number, cells)]
+    assert rows and not [complaint for row in rows for complaint in dangling(*row)]
 
 
 def test_every_equation_of_the_course_is_in_the_ledger():
     tags = [tag for notebook in NOTEBOOKS.values() for tag in re.findall(r"\\tag\{([^}]+)\}", prose(notebook))]
-    assert sorted(set(tags)) == sorted(tags) and set(tags) == set(ledger())
+    assert sorted(f"({tag})" for tag in tags) == sorted(row[0] for row in ledger())
     for name, notebook in NOTEBOOKS.items():
-        for equation in re.findall(r"(?s)\$\$(.+?)\$\$", prose_without_code(notebook)):
+        for equation in re.findall(r"(?s)\$\$(.+?)\$\$", prose(notebook)):
             assert r"\tag{" in equation, f"{name}: an equation without a number: {equation}"
 
 
-@pytest.mark.parametrize("column", [1, 2, 3])
-def test_the_ledger_test_sees(column):
-    number, cells = next(iter(ledger().items()))
-    broken = list(cells)
-    broken[column] = (
-        broken[column].replace("smatch_edu.", "smatch_edu.no_").replace(".ipynb", "_no.ipynb").replace("::", "::no_")
-    )
-    assert dangling(number, broken) and not dangling(number, cells)
+@pytest.mark.parametrize(
+    ("column", "broken"),
+    [
+        (2, "`smatch_edu.mdp.StringMDP.visit`"),
+        (2, "`smatch_edu.plots.STYLE`"),
+        (2, "`smatch_edu.mdp`"),
+        (2, "`smatch_edu.mdp.StringMDP` `smatch_edu.mdp.Keys`"),
+        (3, "[02](02_nothing.ipynb)"),
+        (3, "[01](02_occupancy.ipynb)"),
+        (3, "[01](01_figure_1.ipynb)"),
+        (4, "`tests/test_mdp.py::test_nothing`"),
+    ],
+)
+def test_the_ledger_test_sees(column, broken):
+    row = next(row for row in ledger() if row[0] == "(2.1)")
+    assert not dangling(*row)
+    assert dangling(*row[:column], broken, *row[column + 1 :])
+
+
+@pytest.mark.parametrize("line", ["| 2.1 | a | b | c | d |", "| (2.1) | a | b | c | d |", "| (9.9) | a | b |"])
+def test_every_line_of_the_ledger_must_be_a_row_of_its_own(line):
+    with pytest.raises(AssertionError):
+        ledger(LEDGER.read_text(encoding="utf-8") + line + "\n")

@@ -241,6 +241,8 @@ def test_no_test_can_leave_this_machine():
         lambda: socket.socket().connect(("192.0.2.1", 80)),
         lambda: socket.socket().connect_ex(("192.0.2.1", 80)),
         lambda: socket.getaddrinfo("example.org", 80),
+        lambda: socket.gethostbyname("example.org"),
+        lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"", ("192.0.2.1", 9)),
     ):
         with pytest.raises(RuntimeError, match="no network"):
             leave()

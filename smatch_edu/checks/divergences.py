@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from smatch_edu.checks.exercise import exercise
+from smatch_edu.checks.exercise import ATOL, RTOL, exercise
 
 
 def _two_typists(rng: np.random.Generator) -> dict[str, Any]:
@@ -126,7 +126,9 @@ def infinity_clipped(returned, learner, expert):
     """Where ∞ is right you return a finite number: a small ε, or a largest value, hides it. What the learner never does
     and the expert does is what this divergence does not forgive. How can you say so?"""
     right = _kl(expert, learner)
-    return bool(np.isfinite(returned) and (np.isinf(right) or abs(returned - right) < 0.02))
+    if np.isinf(right):
+        return bool(np.isfinite(returned))
+    return None if abs(returned - right) < 0.02 else False  # a small ε does a little harm everywhere
 
 
 @exercise(
@@ -640,7 +642,9 @@ def wrong_off_the_data(returned, learner, expert):
     there, and how low may a reward be?"""
     on = expert > 0
     right = best_reward.oracle(learner, expert)
-    return np.allclose(returned[on], right[on], rtol=1e-4, atol=1e-4)
+    if on.all():
+        return None
+    return np.allclose(returned[on], right[on], rtol=RTOL, atol=ATOL)
 
 
 @exercise(

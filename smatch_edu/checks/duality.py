@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from smatch_edu.checks.exercise import exercise
+from smatch_edu.checks.exercise import ATOL, RTOL, exercise
 from smatch_edu.divergences import DIVERGENCES
 
 # -- 4.1 ---------------------------------------------------------------------------------------------------------
@@ -75,11 +75,58 @@ def logarithm_forgotten(logits, legal):
         return np.exp(_soft_maximum(np.where(legal, logits, -np.inf)))
 
 
+def mean_over_all_keys(logits, legal):
+    """You divide by the number of all keys, even of those that cannot be pressed. Look at the formula once more: is
+    there anything to divide by?"""
+    return _soft_maximum(np.where(legal, logits, -np.inf)) - np.log(legal.shape[1])
+
+
+def plain_average(logits, legal):
+    """You return the plain mean of the legal logits, as if she pressed any key. She may choose: what do log and exp do
+    in the formula?"""
+    return np.where(legal, logits, 0.0).sum(axis=1) / legal.sum(axis=1)
+
+
+def shift_taken_away_again(logits, legal):
+    """You took the largest logit out before exp, which is right, and then you take it away once more. What has to
+    happen to it after log?"""
+    masked = np.where(legal, logits, -np.inf)
+    return _soft_maximum(masked) - 2 * masked.max(axis=1)
+
+
+def logarithm_forgotten_after_the_shift(logits, legal):
+    """You add the largest logit to a sum of exponentials. The one is a logit, and the other is not yet: which step is
+    missing in between?"""
+    masked = np.where(legal, logits, -np.inf)
+    largest = masked.max(axis=1)
+    return largest + np.exp(_soft_maximum(masked) - largest)
+
+
 def infinite(returned, logits, legal):
     """You are right while the logits are small, and infinite when they are not: exp(1000) is too large for the machine,
     and exp(-1000) is 0, which log does not like. What could you take out of every logit that counts in this row
     before exp, and put back after log?"""
-    return bool(np.isinf(returned).any())
+    finite = np.isfinite(returned)
+    if not finite.any():
+        return None  # an infinity for every row may be anything
+    right = np.allclose(returned[finite], soft_value.oracle(logits, legal)[finite])
+    return bool(right and not finite.all())
+
+
+def illegal_not_low_enough(returned, logits, legal):
+    """You give illegal keys a low logit, and that is nearly it. But where all the legal ones are near -1000, is yours
+    still the lower one? How low would be low enough for any row?"""
+    fills = (-5, -10, -20, -30, -50, -100, -200, -300, -500, -700, -900, -999, -1000)
+    return any(np.allclose(returned, _soft_maximum(np.where(legal, logits, float(fill)))) for fill in fills)
+
+
+def right_while_small(returned, logits, legal):
+    """You are right while the logits are small, and not when one is far from 0: there a limit, or a small number added
+    for safety, takes its place. Which shift of the whole row would do without either?"""
+    small = np.abs(np.where(legal, logits, 0.0)).max(axis=1) < 30
+    if not small.any():
+        return None
+    return np.allclose(returned[small], soft_value.oracle(logits, legal)[small], rtol=RTOL, atol=ATOL)
 
 
 @exercise(
@@ -95,8 +142,12 @@ def infinite(returned, logits, legal):
         average_logit,
         shift_not_added_back,
         logarithm_forgotten,
+        mean_over_all_keys,
+        plain_average,
+        shift_taken_away_again,
+        logarithm_forgotten_after_the_shift,
     ],
-    signs=[infinite],
+    signs=[infinite, illegal_not_low_enough, right_while_small],
 )
 def soft_value(logits, legal):
     """V(s) = log Σ_a exp ℓ(a|s) over legal actions."""
@@ -173,6 +224,85 @@ def arrows_reversed(logits, transitions, gamma):
     return logits - gamma * np.einsum("nas,n->sa", transitions, _soft_maximum(logits))
 
 
+def future_left_in(logits, transitions, gamma):
+    """You hand the logits back as they came. A logit counts what the key pays now, and what comes after it as well:
+    what has to go?"""
+    return np.array(logits)
+
+
+def logit_discounted_too(logits, transitions, gamma):
+    """Your γ stands before the logit as well. This key is pressed now, and only what follows is a step away: which part
+    of the formula has to wait?"""
+    return gamma * (logits - transitions @ _soft_maximum(logits))
+
+
+def rest_of_the_discount(logits, transitions, gamma):
+    """You weigh the future with 1-γ, which turns a sum over all time into a share of it. Here there is only one step
+    to go: what does one step cost?"""
+    return logits - (1 - gamma) * transitions @ _soft_maximum(logits)
+
+
+def value_taken_away_twice(logits, transitions, gamma):
+    """You turn the logits into log π first, and then take the future away. But V of this state is part of what the key
+    is worth: how many values does the formula subtract?"""
+    values = _soft_maximum(logits)
+    return logits - values[:, None] - gamma * transitions @ values
+
+
+def logit_left_out(logits, transitions, gamma):
+    """You compare two states: V here, and V there. The key itself is missing: which number belongs to this key alone,
+    and not to all keys here together?"""
+    values = _soft_maximum(logits)
+    return values[:, None] - gamma * transitions @ values
+
+
+def probability_in_place_of_the_logit(logits, transitions, gamma):
+    """You begin with the probability of the key. Rewards and values are in the units of the logits: from which of your
+    inputs should the future be taken away?"""
+    return np.exp(logits - _soft_maximum(logits)[:, None]) - gamma * transitions @ _soft_maximum(logits)
+
+
+def logarithm_after_the_average(logits, transitions, gamma):
+    """You average over the next states before the logarithm. She earns V of the state that she really gets to: of what
+    is the average wanted?"""
+    return logits - gamma * np.log(transitions @ np.exp(logits).sum(axis=1))
+
+
+def next_logarithm_forgotten(logits, transitions, gamma):
+    """Your value of the next state is a sum of exponentials. In which units are logits, and which function leads back
+    to them?"""
+    return logits - gamma * transitions @ np.exp(logits).sum(axis=1)
+
+
+def next_logits_added_up(logits, transitions, gamma):
+    """You value the next state by the sum of its logits. Have another look at your V of 4.1: what happens to a logit
+    before it is added?"""
+    return logits - gamma * transitions @ logits.sum(axis=1)
+
+
+def next_keys_divided_by_their_number(logits, transitions, gamma):
+    """In your value of the next state you divide by the number of keys. More keys to choose from are worth more: which
+    V did 4.1 build?"""
+    return logits - gamma * transitions @ (_soft_maximum(logits) - np.log(logits.shape[1]))
+
+
+def one_future_for_all_keys(logits, transitions, gamma):
+    """You take the same future away from all keys of a state, its average over the policy. She has pressed *this* key
+    by then: where does it lead?"""
+    ahead = transitions @ _soft_maximum(logits)
+    policy = np.exp(logits - _soft_maximum(logits)[:, None])
+    return logits - gamma * (policy * ahead).sum(axis=1, keepdims=True)
+
+
+def solved_forward(logits, transitions, gamma):
+    """You take the numbers for rewards, and solve for the logits. Here it goes the other way: the logits are given, so
+    what is V, without any rounds?"""
+    values = np.zeros(len(logits))
+    for _ in range(300):
+        values = _soft_maximum(logits + gamma * transitions @ values)
+    return logits + gamma * transitions @ values
+
+
 @exercise(
     "4.2",
     draw=_logits_of_small_process,
@@ -188,6 +318,18 @@ def arrows_reversed(logits, transitions, gamma):
         value_of_expected_logits,
         likeliest_next_state,
         arrows_reversed,
+        future_left_in,
+        logit_discounted_too,
+        rest_of_the_discount,
+        value_taken_away_twice,
+        logit_left_out,
+        probability_in_place_of_the_logit,
+        logarithm_after_the_average,
+        next_logarithm_forgotten,
+        next_logits_added_up,
+        next_keys_divided_by_their_number,
+        one_future_for_all_keys,
+        solved_forward,
     ],
 )
 def reward_of_logits(logits, transitions, gamma):
@@ -301,10 +443,85 @@ def value_added(expert, reward, start_value, phi, gamma, alpha):
     return _gain(expert, phi(alpha * reward)) / alpha + (1 - gamma) * start_value
 
 
+def start_left_out(expert, reward, start_value, phi, gamma, alpha):
+    """Your J does not look at the start value, so the best would be to pay a lot everywhere. What does the learner earn
+    from such a reward?"""
+    return _gain(expert, phi(alpha * reward)) / alpha
+
+
+def start_times_alpha(expert, reward, start_value, phi, gamma, alpha):
+    """You multiply the start value by α, and divide the other term by it. One of the two is enough: in which units does
+    V come to you?"""
+    return _gain(expert, phi(alpha * reward)) / alpha - alpha * (1 - gamma) * start_value
+
+
+def start_divided_by_alpha(expert, reward, start_value, phi, gamma, alpha):
+    """You divide everything by α, the start value as well. It was computed from rewards in units of α: which term of
+    the two still has other units?"""
+    return (_gain(expert, phi(alpha * reward)) - (1 - gamma) * start_value) / alpha
+
+
+def no_alpha_at_all(expert, reward, start_value, phi, gamma, alpha):
+    """There is no α in your J. The reward comes in units of α, and φ counts in units of the divergence: where do you
+    change from the one to the other, and where back?"""
+    return _gain(expert, phi(reward)) - (1 - gamma) * start_value
+
+
+def phi_left_out(expert, reward, start_value, phi, gamma, alpha):
+    """You average the reward itself. Without φ it would not matter which divergence was meant: what is φ for?"""
+    return float((expert * reward).sum()) - (1 - gamma) * start_value
+
+
+def phi_asked_for_the_domain_only(expert, reward, start_value, phi, gamma, alpha):
+    """You ask φ whether the reward may be used, and then you average the reward itself. What does φ charge for a reward
+    that *is* inside of its domain?"""
+    allowed = np.isfinite(phi(alpha * reward)).all()
+    return float((expert * reward).sum()) - (1 - gamma) * start_value if allowed else -np.inf
+
+
+def phi_of_the_average(expert, reward, start_value, phi, gamma, alpha):
+    """You average the rewards first, and hand one number to φ. φ is curved, so the order matters: of what is the
+    expert's average wanted?"""
+    return float(phi(alpha * (expert * reward).sum())) / alpha - (1 - gamma) * start_value
+
+
+def plain_mean_on_the_data(expert, reward, start_value, phi, gamma, alpha):
+    """You take the plain mean over the pairs of the data, the rare ones and the frequent ones alike. What does `expert`
+    say about them? And who may go to the other pairs?"""
+    on_data = expert > 0
+    return float(phi(alpha * reward[on_data]).mean()) / alpha - (1 - gamma) * start_value
+
+
+def policy_in_place_of_occupancy(expert, reward, start_value, phi, gamma, alpha):
+    """You let every state sum to one, so a state that is rarely seen weighs as much as the others. `expert` is an
+    occupancy: over what does it sum to one already?"""
+    policy = expert / np.maximum(expert.sum(axis=1, keepdims=True), 1e-300)
+    return _gain(policy, phi(alpha * reward)) / alpha - (1 - gamma) * start_value
+
+
 def plus_infinity(returned, expert, reward, start_value, phi, gamma, alpha):
     """Your J is +∞ where the reward leaves φ's domain. J is to be made large, so that would be the best reward of all:
     which end of the line did you want?"""
     return bool(np.isposinf(returned).any())
+
+
+def too_early_infinite(returned, expert, reward, start_value, phi, gamma, alpha):
+    """Your J is -∞ although φ allows this reward at every pair. What do you hand to φ when you ask it, and what do you
+    compare its answer with?"""
+    return bool(np.isneginf(returned) and np.isfinite(objective.oracle(expert, reward, start_value, phi, gamma, alpha)))
+
+
+def finite_outside_of_the_domain(returned, expert, reward, start_value, phi, gamma, alpha):
+    """Your J stays finite when the reward leaves φ's domain. However low your number is, one may still climb from
+    there: what is a sum, if one of its terms is -∞? (0 · ∞ needs a thought of its own.)"""
+    return bool(np.isfinite(returned) and np.isneginf(objective.oracle(expert, reward, start_value, phi, gamma, alpha)))
+
+
+def alpha_on_the_wrong_side(returned, expert, reward, start_value, phi, gamma, alpha):
+    """You divide by α before φ. The reward comes in units of α, as a length comes in metres: how do you get rid of a
+    unit?"""
+    gain = _gain(expert, phi(reward / alpha))
+    return any(np.isclose(returned, gain * back - (1 - gamma) * start_value) for back in (alpha, 1, 1 / alpha))
 
 
 @exercise(
@@ -323,8 +540,17 @@ def plus_infinity(returned, expert, reward, start_value, phi, gamma, alpha):
         plain_sum,
         plain_mean,
         value_added,
+        start_left_out,
+        start_times_alpha,
+        start_divided_by_alpha,
+        no_alpha_at_all,
+        phi_left_out,
+        phi_asked_for_the_domain_only,
+        phi_of_the_average,
+        plain_mean_on_the_data,
+        policy_in_place_of_occupancy,
     ],
-    signs=[plus_infinity],
+    signs=[plus_infinity, too_early_infinite, finite_outside_of_the_domain, alpha_on_the_wrong_side],
 )
 def objective(expert, reward, start_value, phi, gamma, alpha):
     """E_E[(1/α) φ(α r)] - (1-γ) V(s0), -∞ outside of φ's domain."""
@@ -379,16 +605,6 @@ def no_penalty_weight(learner, expert, c):
     return (expert - learner) / (2 * c)
 
 
-def multiplied_by_c(learner, expert, c):
-    """Your reward grows with c. But c is the price of a large r: should a higher price make it larger?"""
-    return c**2 * _held_fixed(learner, expert, c)
-
-
-def c_forgotten(learner, expert, c):
-    """Your reward does not depend on c. What does the penalty's weight do to the top of a parabola?"""
-    return c * _held_fixed(learner, expert, c)
-
-
 def half_forgotten(learner, expert, c):
     """Your reward is twice as large as it should be. What is the derivative of r²? (Or do you divide by the *mean* of
     the two occupancies?)"""
@@ -419,10 +635,90 @@ def only_where_both_go(learner, expert, c):
     return np.where((expert > 0) & (learner > 0), _held_fixed(learner, expert, c), 0.0)
 
 
+def never_negative(learner, expert, c):
+    """You pay nothing where the learner goes too often, and charge nothing either. May the top of a parabola lie left
+    of 0?"""
+    return np.maximum(_held_fixed(learner, expert, c), 0.0)
+
+
+def height_of_the_top(learner, expert, c):
+    """You return how high the parabola reaches; summed up, that is the distance itself. At which r does it reach that
+    high?"""
+    return _ratio((expert - learner) ** 2, 4 * c * (expert + learner))
+
+
+def last_term_forgotten(learner, expert, c):
+    """Your reward is never negative, since nothing draws it down but its own square. There is one more term with r in
+    the docstring: whose visits have to be paid for?"""
+    return _ratio(expert, 2 * c * (expert + learner))
+
+
+def occupancies_squared(learner, expert, c):
+    """You square the occupancies below the line. In the parabola only r has a square: what stands before it?"""
+    return _ratio(expert - learner, 2 * c * (expert**2 + learner**2))
+
+
+def upside_down(learner, expert, c):
+    """Your reward is largest where the two nearly agree, so the fraction stands on its head. What should r be where
+    learner and expert go equally often?"""
+    apart = expert - learner
+    return np.where(apart == 0, 0.0, (expert + learner) / (2 * c * np.where(apart == 0, 1.0, apart)))
+
+
+def policies_in_place_of_occupancies(learner, expert, c):
+    """You let every state sum to one before you compare, and so you compare policies. How often each comes by the state
+    at all counts as well: what are you given?"""
+    pi, demonstrator = (table / np.maximum(table.sum(axis=1, keepdims=True), 1e-300) for table in (learner, expert))
+    return _held_fixed(pi, demonstrator, c)
+
+
 def infinite_reward(returned, learner, expert, c):
     """Somewhere your reward is infinite, so you divide by 0. Where one of the two never goes the other one still does:
     should the sum below the line be 0 there?"""
     return bool(np.isinf(returned).any())
+
+
+def _compared(learner, expert):
+    return _ratio(expert - learner, expert + learner)
+
+
+def multiplied_by_c(returned, learner, expert, c):
+    """Your reward grows with c. But c is the price of a large r: should a higher price make it larger?"""
+    return any(np.allclose(returned, factor * c * _compared(learner, expert)) for factor in (0.5, 1, 2, 4))
+
+
+def c_forgotten(returned, learner, expert, c):
+    """Your reward is the same for every c. What does the penalty's weight do to the top of a parabola?"""
+    return any(np.allclose(returned, factor * _compared(learner, expert)) for factor in (0.5, 1, 2, 4))
+
+
+def brackets_missing(returned, learner, expert, c):
+    """Python reads a / 2 * b as (a / 2) * b, and so the sum of the occupancies comes out above the line. Which brackets
+    hold together what belongs below it?"""
+    above = (expert - learner) * (expert + learner)
+    return any(np.allclose(returned, above * factor, atol=1e-7) for factor in (c / 2, 1 / (2 * c), c, 1 / c))
+
+
+def logarithm_of_the_ratio(returned, learner, expert, c):
+    """You take the logarithm of a ratio, which is the reward of another divergence. Here the penalty is a square: what
+    is the derivative of the parabola, and where is it 0?"""
+    both = (learner > 0) & (expert > 0)
+    logs = np.log(expert[both] / learner[both])
+    return any(np.allclose(returned[both], logs * k, 0.01, 0.01) for k in (1, 1 / c, 0.5 / c, 0.25 / c))
+
+
+def wrong_where_neither_goes(returned, learner, expert, c):
+    """You are right wherever one of the two goes. Where neither does, 0/0 came out as if one of them did: what shall it
+    be there?"""
+    goes = learner + expert > 0
+    return bool(np.allclose(returned[goes], _held_fixed(learner, expert, c)[goes]))
+
+
+def cut_off(returned, learner, expert, c):
+    """You are right while r is small, and the larger rewards are cut off. Which c is drawn decides how large they may
+    be: does the exercise ask for a limit?"""
+    low, high = returned.min(), returned.max()
+    return bool(low < high and np.allclose(returned, np.clip(_held_fixed(learner, expert, c), low, high)))
 
 
 @exercise(
@@ -434,15 +730,27 @@ def infinite_reward(returned, learner, expert, c):
         penalty_under_the_data_only,
         penalty_under_the_model_only,
         no_penalty_weight,
-        multiplied_by_c,
-        c_forgotten,
         half_forgotten,
         half_as_large,
         samples_free,
         nothing_off_the_data,
         only_where_both_go,
+        never_negative,
+        height_of_the_top,
+        last_term_forgotten,
+        occupancies_squared,
+        upside_down,
+        policies_in_place_of_occupancies,
     ],
-    signs=[infinite_reward],
+    signs=[
+        multiplied_by_c,
+        c_forgotten,
+        brackets_missing,
+        wrong_where_neither_goes,
+        cut_off,
+        logarithm_of_the_ratio,
+        infinite_reward,
+    ],
 )
 def reward_with_samples_held_fixed(learner, expert, c):
     """(ρ_E - ρ_π) / (2c (ρ_E + ρ_π)), 0 where neither goes."""

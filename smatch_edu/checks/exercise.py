@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 # Torch computes gamma ** torch.arange(4) in single precision, whatever it is multiplied with afterwards.
@@ -49,7 +50,8 @@ class Exercise:
         draw: random generator → the inputs by name, in the order in which the answer takes them.
         oracle: the inputs → what is right, exactly.
         mistakes: the inputs → what an answer with this mistake returns. The docstring is the hint.
-        signs: (returned, *inputs) → whether it bears the sign of a mistake. The docstring is the hint.
+        signs: (returned, *inputs) → whether it bears the sign of a mistake; None where that cannot be seen. The
+            docstring is the hint.
         inputs: what is drawn, in words: "random chains".
         num_cases: how many are drawn.
         rtol, atol: how far an answer may be from the oracle; coarser for single precision, and for an answer that is an
@@ -61,7 +63,7 @@ class Exercise:
     draw: Callable[[np.random.Generator], Mapping[str, Any]]
     oracle: Callable[..., Any]
     mistakes: Sequence[Callable[..., Any]]
-    signs: Sequence[Callable[..., bool]] = ()
+    signs: Sequence[Callable[..., bool | None]] = ()
     inputs: str = "random inputs"
     num_cases: int = 100
     rtol: float = RTOL
@@ -106,38 +108,41 @@ class Exercise:
         try:
             inspect.signature(answer).bind(*given.values())
         except TypeError:
-            takes = ", ".join(inspect.signature(answer).parameters)
-            raise self._not_yet(f"Your function takes ({takes}); it is called with ({', '.join(given)}).") from None
+            takes = str(inspect.signature(answer))
+            raise self._not_yet(f"Your function takes {takes}; it is called with ({', '.join(given)}).") from None
         except ValueError:
             pass  # a built-in without a signature
         try:
             returned = answer(*given.values())
         except NotImplementedError:
-            raise self._not_yet(
-                "Still to do: write your lines in the cell above, run it, then run this one again."
-            ) from None
-        except Exception as error:
-            raise self._not_yet(
-                f"Your function stopped with {_named(error)}{_where(answer, error)} {self._example(case)}"
-            ) from error
+            todo = "Still to do: write your lines in the cell above, run it, then run this one again."
+            raise self._not_yet(todo) from None
+        except (Exception, SystemExit) as error:
+            stopped = f"Your function stopped with {_named(error)}{_where(answer, error)}{self._example(case)}"
+            raise self._not_yet(stopped) from error
         changed = [name for name, value in given.items() if not _same(value, case[name])]
         if changed:
             raise self._not_yet(
                 f"Your function changes its input `{changed[0]}`. Whoever calls it may need that again: work on a "
                 "copy, or make a new array."
             )
-        return returned
+        try:
+            return copy.deepcopy(returned)  # the next call may fill the same array again
+        except Exception:
+            return returned
 
     def _hint(
         self, cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any], wanted: Sequence[Any], wrong: Sequence[int]
     ) -> str:
         """The hint of the mistake that explains what was returned, or how many cases are wrong if none does."""
-        for mistake in self.mistakes:
-            if all(self._agrees(outcomes[n], mistake(**copy.deepcopy(cases[n]))) for n in range(len(cases))):
-                return _text(mistake)
-        for sign in self.signs:
-            if all(sign(_plain(outcomes[n]), *cases[n].values()) for n in wrong):
-                return _text(sign)
+        with np.errstate(all="ignore"):  # what was returned may be of any size
+            for mistake in self.mistakes:
+                if all(self._agrees(outcomes[n], mistake(**copy.deepcopy(cases[n]))) for n in range(len(cases))):
+                    return _text(mistake)
+            for sign in self.signs:
+                borne = [sign(_plain(outcomes[n]), *copy.deepcopy(cases[n]).values()) for n in wrong]
+                if any(borne) and all(one or one is None for one in borne):
+                    return _text(sign)
         share = "every one" if len(wrong) == len(cases) else f"{len(wrong)}"
         place = self._place(outcomes[wrong[0]], wanted[wrong[0]])
         return f"Not right yet, for {share} of {len(cases)} {self.inputs}{place}."
@@ -178,9 +183,9 @@ class Exercise:
         return f", first at index {', '.join(map(str, index))}"
 
     def _example(self, case: Mapping[str, Any], *returned: Any) -> str:
+        """One of the inputs, and what was returned for it, on a line of its own."""
         told = ", ".join(f"{name} = {_shown(value)}" for name, value in case.items())
-        ending = f" you returned {_shown(returned[0])}." if returned else "."
-        return f"\n      For {told}{ending}" if case else ending.strip(".").strip() and f"\n      {ending.strip()}"
+        return f"\n      For {told}" + (f" you returned {_shown(returned[0])}." if returned else ".")
 
     def _not_yet(self, message: str) -> NotYet:
         return NotYet(f"{self.number} ✗ {message}")
@@ -218,7 +223,7 @@ def _matching(returned: Any, right: Any) -> None:
         return
     try:
         numbers = _numbers(returned)
-    except (TypeError, ValueError):
+    except Exception:  # a tensor on no device, a list that holds itself, ...
         wanted = "an array of numbers" if np.ndim(right) else "a number"
         raise _MismatchError(f"Your function returns {_a(returned)}; {wanted} was wanted.") from None
     shape = np.shape(right)
@@ -233,9 +238,10 @@ def _matching(returned: Any, right: Any) -> None:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """A number, list, array or tensor as float64. TypeError or ValueError for anything else."""
+    """A number, list, array or tensor as float64. An error of any kind for anything else."""
     if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
+        value = value.detach().to_dense().to("cpu", copy=True).resolve_neg()
+        value = (value.float() if value.dtype in (torch.float16, torch.bfloat16) else value).numpy()
     elif isinstance(value, list | tuple):
         value = [_numbers(entry) for entry in value]
     array = np.asarray(value)
@@ -277,27 +283,33 @@ def _shown(value: Any) -> str:
     """A value as it fits into one line."""
     if callable(value):
         return getattr(value, "__name__", "a function")
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
-    with np.printoptions(precision=3, suppress=True, threshold=24, edgeitems=3):
-        text = (
-            f"{value:.4g}" if isinstance(value, float) else str(value) if isinstance(value, np.ndarray) else repr(value)
-        )
-    text = " ".join(text.split())
+    try:
+        with np.printoptions(precision=3, suppress=True, threshold=24, edgeitems=3):
+            if isinstance(value, Tensor | np.ndarray):
+                plain = str(value if isinstance(value, np.ndarray) else _numbers(value))
+            else:
+                plain = f"{value:.4g}" if isinstance(value, float) else repr(value)
+    except Exception:
+        plain = _a(value)
+    text = " ".join(plain.split())
     return text if len(text) <= 160 else text[:150] + " …"
 
 
 def _a(value: Any) -> str:
     """A value's kind in words."""
-    return "None" if value is None else f"{'an' if type(value).__name__[0] in 'aeiou' else 'a'} {type(value).__name__}"
+    return (
+        "None"
+        if value is None
+        else f"{'an' if type(value).__name__[0] in 'aeiouAEIOU' else 'a'} {type(value).__name__}"
+    )
 
 
-def _named(error: Exception) -> str:
+def _named(error: BaseException) -> str:
     message = str(error).strip().splitlines()
     return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
 
 
-def _where(answer: Callable[..., Any], error: Exception) -> str:
+def _where(answer: Callable[..., Any], error: BaseException) -> str:
     """The line of the student's own cell at which it stopped."""
     code = getattr(answer, "__code__", None)
     own = [f for f in traceback.extract_tb(error.__traceback__) if code is not None and f.filename == code.co_filename]

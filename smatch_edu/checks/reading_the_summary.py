@@ -648,7 +648,9 @@ def finite_where_infinite(returned, learner_visits, learner_backspace, expert_ba
     """You return a finite number although the learner deletes at a text where the demonstrator never does. A zero that
     is clipped, or left out, hides the very thing that we want to see: what is log(x/0)?"""
     right = backspace_term.oracle(learner_visits, learner_backspace, expert_backspace)
-    return bool(np.isfinite(returned) and (np.isinf(right) or abs(returned - right) < 0.02))
+    if np.isinf(right):
+        return bool(np.isfinite(returned))
+    return None if abs(returned - right) < 0.02 else False  # a tiny number in the log does a little harm everywhere
 
 
 def infinite_where_finite(returned, learner_visits, learner_backspace, expert_backspace):

@@ -143,12 +143,9 @@ def what_stands_on_the_screen(keys):
 
 
 def _keyboard(rng: np.random.Generator) -> dict[str, Any]:
-    num_keys = int(rng.integers(3, 9))
-    return {
-        "pressed": int(rng.integers(num_keys)),
-        "num_keys": num_keys,
-        "noise": float(rng.uniform(0.05, 0.45)),
-    }
+    num_keys = int(rng.integers(2, 9))
+    noise = float(rng.choice([0.0, rng.uniform(0.05, 0.95)], p=[0.1, 0.9]))
+    return {"pressed": int(rng.integers(num_keys)), "num_keys": num_keys, "noise": noise}
 
 
 def _spread(pressed, num_keys, right, other):
@@ -208,7 +205,8 @@ def every_key_alike(pressed, num_keys, noise):
 def both_neighbours_hit(pressed, num_keys, noise):
     """Your slips go to the two keys next to hers, as fingers do. Which keys can *this* keyboard slip to?"""
     chances = _spread(pressed, num_keys, 1 - noise, 0.0)
-    chances[[pressed - 1, (pressed + 1) % num_keys]] = noise / 2
+    for neighbour in (pressed - 1, (pressed + 1) % num_keys):  # one and the same if there are two keys
+        chances[neighbour] += noise / 2
     return chances
 
 
