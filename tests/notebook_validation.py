@@ -56,7 +56,7 @@ def notation(number: str) -> tuple[str, int, bool]:
 def size_of_image(found: re.Match[str]) -> str:
     """What is compared of a PNG: that there is one, and its size."""
     header = base64.b64decode(found[1][:64])
-    return "(PNG {} x {})".format(*struct.unpack(">II", header[16:24]))
+    return "(PNG {} x {})".format(*struct.unpack(">II", header[16:24])) if len(header) > 24 else "(a broken PNG)"
 
 
 class Output(str):
