@@ -1,0 +1,323 @@
+"""Generation with a backspace key that costs nothing.
+
+Keys and values are written at each row's own depth of text, like a stack. So `<backspace>` only lowers a pointer: the
+text under it is the one that was there before, its keys, values and last hidden vector are still in place, and the next
+action is sampled from them at once, without a forward pass. Each row of a batch backtracks on its own.
+
+Source: Cundy & Ermon 2023; that a deletion needs no forward pass is this project's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+from smatch_edu.transformer import Attend, TransformerConfig
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one row did.
+
+    Attributes:
+        pressed: the actions that were meant.
+        actions: what was typed: another token than the pressed one where the keyboard slipped.
+        log_probs: of the pressed actions, under the distribution they were sampled from.
+        text: the tokens that survive, without the prompt.
+        ended: "eos"; "max_actions" if it would have gone on; "length" if the text was full, and no other key there.
+    """
+
+    pressed: list[int]
+    actions: list[int]
+    log_probs: list[float]
+    text: list[int]
+    ended: str
+
+
+class GenerationResult(NamedTuple):
+    """Traces, one a prompt, and how many forward passes they took together."""
+
+    traces: list[Trace]
+    num_forward_passes: int
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an action is chosen from logits.
+
+    Attributes:
+        temperature: > 0.
+        top_k: only the k likeliest, if given.
+        top_p: only the likeliest that together have this probability, in (0, 1].
+        greedy: always the likeliest.
+        noise: η in [0, 1), the chance that the keyboard types another token than the one pressed.
+
+    Raises:
+        ValueError: a number out of range.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    greedy: bool = False
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.temperature > 0 and math.isfinite(self.temperature)):
+            raise ValueError(
+                f"temperature is {self.temperature}; it must be positive (greedy=True takes the likeliest)"
+            )
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k is {self.top_k}; at least 1 action must be left")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is {self.top_p}; it must be in (0, 1]")
+        if not 0 <= self.noise < 1:
+            raise ValueError(f"noise is {self.noise}; it must be in [0, 1)")
+
+    def log_probabilities(self, logits: Tensor) -> Tensor:
+        """(rows, actions) → the log of the distribution that is sampled from; -∞ for what is left out."""
+        logits = logits.float() / self.temperature
+        if self.top_k is not None and self.top_k < logits.shape[1]:
+            least = logits.topk(self.top_k, dim=1).values[:, -1:]
+            logits = logits.masked_fill(logits < least, -math.inf)
+        if self.top_p < 1:
+            ordered, order = logits.sort(dim=1, descending=True)
+            before = ordered.softmax(dim=1).cumsum(dim=1) - ordered.softmax(dim=1)
+            dropped = torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= self.top_p)
+            logits = logits.masked_fill(dropped, -math.inf)
+        return F.log_softmax(logits, dim=1)
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What generation needs of a model; `Transformer` has it."""
+
+    config: TransformerConfig
+
+    def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """(rows, inputs) → (rows, inputs, width)."""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(rows, width) → (rows, vocab)."""
+
+
+class StackCache:
+    """Keys and values of every row, by depth of text: (layers, rows, heads, length, head) each.
+
+    Whatever stands at or below a row's depth is valid; what stands above was deleted, and is overwritten when the row
+    grows again. Deleting needs no work at all.
+    """
+
+    def __init__(self, config: TransformerConfig, rows: int, length: int, like: Tensor) -> None:
+        shape = (config.num_layers, rows, config.num_heads, length, config.width // config.num_heads)
+        self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
+
+    def attend(self, rows: Tensor, positions: Tensor) -> Attend:
+        """Write the new keys and values at their positions, then look at everything at or below them."""
+        reach = int(positions.max()) + 1
+        seen = torch.arange(reach, device=positions.device) <= positions[:, :, None]
+        mask = rearrange(seen, "b n k -> b 1 n k")
+        everyone = len(rows) == self.keys.shape[1]
+
+        def attend(queries: Tensor, keys: Tensor, values: Tensor, layer: int) -> Tensor:
+            for stored, new in ((self.keys[layer], keys), (self.values[layer], values)):
+                stored[rows[:, None], :, positions] = rearrange(new, "b h n d -> b n h d")
+            parts = (stored[layer, :, :, :reach] for stored in (self.keys, self.values))
+            known, said = parts if everyone else (part[rows] for part in parts)
+            return F.scaled_dot_product_attention(queries, known, said, attn_mask=mask)
+
+        return attend
+
+
+@torch.no_grad()
+def generate(
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    eos: int | None,
+    backspace: int | None = None,
+    max_actions: int = 256,
+    temperature: float = 1.0,
+    seed: int = 0,
+    *,
+    top_k: int | None = None,
+    top_p: float = 1.0,
+    greedy: bool = False,
+    noise: float = 0.0,
+    max_length: int | None = None,
+) -> GenerationResult:
+    """Let the model type after each prompt, deleting where it wants to.
+
+    A row's result depends on its prompt, the seed and its number, and not on the other rows (unless two perturbed
+    logits tie within 1e-4: sums over a batch may round differently).
+
+    Args:
+        model: see `Model`.
+        prompts: ids, at least one each, of any lengths.
+        eos, backspace: their ids; None if there is no such key.
+        max_actions: after so many a row ends, also one that types and deletes for ever.
+        max_length: longest text, prompt included; the model's if left out. There only `<eos>` and `<backspace>` are
+            legal.
+
+        The rest is that of `Sampling`.
+
+    Raises:
+        ValueError: an empty prompt, an id outside the vocabulary, a prompt that is too long, a number out of range, or
+            logits that are NaN or infinite, with the row and action.
+    """
+    sampling = Sampling(temperature, top_k, top_p, greedy, noise)
+    vocab, longest = model.config.vocab_size, model.config.max_length if max_length is None else max_length
+    if longest > model.config.max_length:
+        raise ValueError(f"max_length is {longest}; the model has positions for {model.config.max_length}")
+    _check_prompts(prompts, vocab, longest, eos, backspace)
+    if max_actions < 1:
+        raise ValueError(f"max_actions is {max_actions}; at least 1 was wanted")
+
+    start = torch.tensor([len(prompt) for prompt in prompts])
+    tokens = torch.zeros(len(prompts), longest, dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        tokens[row, : len(prompt)] = torch.as_tensor(prompt)
+    board = _Board(model, tokens, start, eos, backspace, max_actions)
+    noises = [np.random.default_rng([seed, row]) for row in range(len(prompts))]
+
+    everyone = torch.arange(len(prompts))
+    board.feed(everyone, torch.arange(int(start.max())).expand(len(prompts), -1))
+    active = everyone
+    while len(active):
+        pushed, ready = [], active
+        while len(ready):  # a row that deletes comes round again: the text below is known already
+            logits = board.logits(ready)
+            legal = board.legal(ready)
+            full = ~legal.any(dim=1)
+            board.end(ready[full], "length")
+            ready, logits, legal = ready[~full], logits[~full], legal[~full]
+            if not len(ready):
+                break
+            scores = sampling.log_probabilities(logits.masked_fill(~legal, -math.inf)).double().cpu()
+            # Gumbel's trick: the largest of log p + noise is a draw from p, and each row has noise of its own.
+            shaken = scores if greedy else scores + torch.stack([_gumbel(noises[row], vocab) for row in ready.tolist()])
+            pressed = shaken.argmax(dim=1)
+            typed = torch.tensor(
+                [board.slip(key, noise, noises[row]) for row, key in zip(ready.tolist(), pressed.tolist(), strict=True)]
+            )
+            deleted, grown = board.press(ready, pressed, typed, scores.gather(1, pressed[:, None]).squeeze(1))
+            pushed.append(grown)
+            ready = deleted
+        active = torch.cat(pushed).sort().values if pushed else active[:0]
+        if len(active):
+            board.feed(active, board.depth[active, None] - 1)
+    return GenerationResult(board.traces(), board.num_forward_passes)
+
+
+class _Board:
+    """The texts of all rows, what is known at every depth of them, and what was done."""
+
+    def __init__(
+        self, model: Model, tokens: Tensor, start: Tensor, eos: int | None, backspace: int | None, max_actions: int
+    ) -> None:
+        self.model, self.tokens, self.start, self.depth = model, tokens, start, start.clone()
+        self.eos, self.backspace, self.max_actions = eos, backspace, max_actions
+        special = [key for key in (eos, backspace) if key is not None]
+        self.is_token = torch.ones(model.config.vocab_size, dtype=torch.bool)
+        self.is_token[special] = False
+        self.letters = self.is_token.nonzero().squeeze(1).tolist()
+        self.rank = {token: place for place, token in enumerate(self.letters)}
+        self.pressed: list[list[int]] = [[] for _ in tokens]
+        self.typed: list[list[int]] = [[] for _ in tokens]
+        self.log_probs: list[list[float]] = [[] for _ in tokens]
+        self.ended: list[str] = [""] * len(tokens)
+        self.num_forward_passes = 0
+        self.cache: StackCache | None = None
+        self.hidden = torch.zeros(0)
+
+    def feed(self, rows: Tensor, positions: Tensor) -> None:
+        """One forward pass: what stands at these positions of these rows."""
+        tokens = self.tokens[rows[:, None], positions]
+        like = next(iter(self.model.parameters())) if isinstance(self.model, torch.nn.Module) else torch.zeros(0)
+        if self.cache is None:
+            self.cache = StackCache(self.model.config, len(self.tokens), self.tokens.shape[1], like)
+        rows, positions = rows.to(like.device), positions.to(like.device)
+        found = self.model.hidden(tokens.to(like.device), positions, self.cache.attend(rows, positions))
+        if self.hidden.numel() == 0:
+            self.hidden = found.new_zeros(*self.tokens.shape, found.shape[2])
+        self.hidden[rows[:, None], positions] = found
+        self.num_forward_passes += 1
+
+    def logits(self, rows: Tensor) -> Tensor:
+        """Of the texts that stand now. ValueError if one is not a number."""
+        on_top = self.hidden[rows.to(self.hidden.device), (self.depth[rows] - 1).to(self.hidden.device)]
+        logits = self.model.logits(on_top).float().cpu()
+        if not logits.isfinite().all():
+            row = int(rows[(~logits.isfinite()).any(dim=1)][0])
+            raise ValueError(
+                f"row {row} has NaN or infinite logits at action {len(self.typed[row])}; is the model trained?"
+            )
+        return logits
+
+    def legal(self, rows: Tensor) -> Tensor:
+        """(rows, actions): tokens while there is room, `<backspace>` where there is something to delete."""
+        legal = self.is_token.expand(len(rows), -1) & (self.depth[rows] < self.tokens.shape[1])[:, None]
+        if self.eos is not None:
+            legal[:, self.eos] = True
+        if self.backspace is not None:
+            legal[:, self.backspace] = self.depth[rows] > self.start[rows]
+        return legal
+
+    def slip(self, key: int, noise: float, rng: np.random.Generator) -> int:
+        """What the keyboard makes of a key."""
+        if noise == 0 or key not in self.rank or rng.random() >= noise:
+            return key
+        return self.letters[(self.rank[key] + int(rng.integers(1, len(self.letters)))) % len(self.letters)]
+
+    def press(self, rows: Tensor, pressed: Tensor, typed: Tensor, log_probs: Tensor) -> tuple[Tensor, Tensor]:
+        """Write one action of each row; returns the rows that go on after deleting, and after growing."""
+        parts = (part.tolist() for part in (rows, pressed, typed, log_probs))
+        for row, meant, done, log_prob in zip(*parts, strict=True):
+            self.pressed[row].append(meant)
+            self.typed[row].append(done)
+            self.log_probs[row].append(log_prob)
+        grows, deletes = self.is_token[typed], typed == (-1 if self.backspace is None else self.backspace)
+        self.tokens[rows[grows], self.depth[rows[grows]]] = typed[grows]
+        self.depth[rows] += grows.long() - deletes.long()
+        self.end(rows[~grows & ~deletes], "eos")
+        spent = torch.tensor([len(self.typed[row]) >= self.max_actions for row in rows.tolist()])
+        self.end(rows[spent & (grows | deletes)], "max_actions")
+        return rows[deletes & ~spent], rows[grows & ~spent]
+
+    def end(self, rows: Tensor, how: str) -> None:
+        """These rows are done."""
+        for row in rows.tolist():
+            self.ended[row] = how
+
+    def traces(self) -> list[Trace]:
+        """One a row."""
+        texts = [row[int(a) : int(b)].tolist() for row, a, b in zip(self.tokens, self.start, self.depth, strict=True)]
+        return [
+            Trace(*parts) for parts in zip(self.pressed, self.typed, self.log_probs, texts, self.ended, strict=True)
+        ]
+
+
+def _gumbel(rng: np.random.Generator, size: int) -> Tensor:
+    return torch.from_numpy(rng.gumbel(size=size))
+
+
+def _check_prompts(
+    prompts: Sequence[Sequence[int]], vocab: int, longest: int, eos: int | None, backspace: int | None
+) -> None:
+    if not len(prompts):
+        raise ValueError("there is no prompt; at least one was wanted")
+    for row, prompt in enumerate(prompts):
+        if not len(prompt):
+            raise ValueError(f"prompt {row} is empty; at least one token must stand before the first action")
+        if len(prompt) > longest:
+            raise ValueError(f"prompt {row} has {len(prompt)} tokens; max_length is {longest}")
+        for place, token in enumerate(prompt):
+            if not 0 <= int(token) < vocab or int(token) in (eos, backspace):
+                raise ValueError(f"prompt {row} has id {token} at position {place}; tokens below {vocab} were wanted")
