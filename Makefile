@@ -45,9 +45,10 @@ lab: .venv/.installed-lab ## open the student versions in JupyterLab, made in le
 	.venv/bin/smatch learn --source notebooks --out learn
 	$(PY) -m jupyterlab --notebook-dir=learn --LabApp.default_url=/lab/tree/00_start_here.ipynb $(ARGS)
 
-bench: .venv/.installed-test ## time the exact algorithms against the plain ones
+bench: .venv/.installed-test ## time the algorithms against plain ones, as ratios
 	$(PINNED) $(PY) benchmarks/occupancy.py
 	$(PINNED) $(PY) benchmarks/tabular.py
+	$(PINNED) $(PY) benchmarks/transformer.py
 
 format: .venv/.installed-test ## repair what ruff can repair
 	$(PY) -m ruff check --fix

@@ -22,6 +22,8 @@ from torch import Tensor
 
 from smatch_edu.transformer import Attend, TransformerConfig
 
+ENDINGS = ("eos", "max_actions", "length")
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -185,35 +187,59 @@ def generate(
     for row, prompt in enumerate(prompts):
         tokens[row, : len(prompt)] = torch.as_tensor(prompt)
     board = _Board(model, tokens, start, eos, backspace, max_actions)
-    noises = [np.random.default_rng([seed, row]) for row in range(len(prompts))]
+    keyboards = [_Keyboard(vocab, seed, row) for row in range(len(prompts))]
 
-    everyone = torch.arange(len(prompts))
-    board.feed(everyone, torch.arange(int(start.max())).expand(len(prompts), -1))
-    active = everyone
+    active = torch.arange(len(prompts))
+    board.feed(active, torch.arange(int(start.max())).expand(len(prompts), -1))
     while len(active):
         pushed, ready = [], active
         while len(ready):  # a row that deletes comes round again: the text below is known already
-            logits = board.logits(ready)
-            legal = board.legal(ready)
+            logits, legal = board.logits(ready), board.legal(ready)
             full = ~legal.any(dim=1)
-            board.end(ready[full], "length")
-            ready, logits, legal = ready[~full], logits[~full], legal[~full]
-            if not len(ready):
-                break
-            scores = sampling.log_probabilities(logits.masked_fill(~legal, -math.inf)).double().cpu()
+            if full.any():
+                board.ended[ready[full]] = ENDINGS.index("length")
+                ready, logits, legal = ready[~full], logits[~full], legal[~full]
+                if not len(ready):
+                    break
+            scores = sampling.log_probabilities(logits.masked_fill_(~legal, -math.inf)).double()
             # Gumbel's trick: the largest of log p + noise is a draw from p, and each row has noise of its own.
-            shaken = scores if greedy else scores + torch.stack([_gumbel(noises[row], vocab) for row in ready.tolist()])
+            rows = ready.tolist()
+            shaken = scores if greedy else scores + torch.from_numpy(np.stack([keyboards[row].noise() for row in rows]))
             pressed = shaken.argmax(dim=1)
-            typed = torch.tensor(
-                [board.slip(key, noise, noises[row]) for row, key in zip(ready.tolist(), pressed.tolist(), strict=True)]
-            )
-            deleted, grown = board.press(ready, pressed, typed, scores.gather(1, pressed[:, None]).squeeze(1))
+            typed = pressed.clone()
+            if noise:
+                for place, row in enumerate(rows):
+                    typed[place] = keyboards[row].slip(int(pressed[place]), noise, board.letters)
+            ready, grown = board.press(ready, pressed, typed, scores.gather(1, pressed[:, None]).squeeze(1))
             pushed.append(grown)
-            ready = deleted
-        active = torch.cat(pushed).sort().values if pushed else active[:0]
+        active = torch.cat([active[:0], *pushed]).sort().values
         if len(active):
             board.feed(active, board.depth[active, None] - 1)
     return GenerationResult(board.traces(), board.num_forward_passes)
+
+
+class _Keyboard:
+    """The chances of one row, which no other row can change."""
+
+    BLOCK = 32
+
+    def __init__(self, vocab: int, seed: int, row: int) -> None:
+        self.vocab, self.used = vocab, self.BLOCK
+        self.choices, self.slips = np.random.default_rng([seed, row]), np.random.default_rng([seed, row, 1])
+        self.block = np.zeros((0, vocab))
+
+    def noise(self) -> np.ndarray:
+        """Gumbel noise for one choice; drawn in blocks, since a draw has a price of its own."""
+        if self.used == self.BLOCK:
+            self.block, self.used = self.choices.gumbel(size=(self.BLOCK, self.vocab)), 0
+        self.used += 1
+        return self.block[self.used - 1]
+
+    def slip(self, key: int, noise: float, letters: list[int]) -> int:
+        """What appears when a key is pressed: another token with this probability, if it is one."""
+        if key not in letters or self.slips.random() >= noise:
+            return key
+        return letters[(letters.index(key) + int(self.slips.integers(1, len(letters)))) % len(letters)]
 
 
 class _Board:
@@ -227,12 +253,11 @@ class _Board:
         special = [key for key in (eos, backspace) if key is not None]
         self.is_token = torch.ones(model.config.vocab_size, dtype=torch.bool)
         self.is_token[special] = False
-        self.letters = self.is_token.nonzero().squeeze(1).tolist()
-        self.rank = {token: place for place, token in enumerate(self.letters)}
-        self.pressed: list[list[int]] = [[] for _ in tokens]
-        self.typed: list[list[int]] = [[] for _ in tokens]
-        self.log_probs: list[list[float]] = [[] for _ in tokens]
-        self.ended: list[str] = [""] * len(tokens)
+        self.letters: list[int] = self.is_token.nonzero().squeeze(1).tolist()
+        self.pressed, self.typed = torch.zeros(2, len(tokens), max_actions, dtype=torch.long)
+        self.log_probs = torch.zeros(len(tokens), max_actions, dtype=torch.double)
+        self.count = torch.zeros(len(tokens), dtype=torch.long)
+        self.ended = torch.zeros(len(tokens), dtype=torch.long)  # a place in ENDINGS
         self.num_forward_passes = 0
         self.cache: StackCache | None = None
         self.hidden = torch.zeros(0)
@@ -257,7 +282,7 @@ class _Board:
         if not logits.isfinite().all():
             row = int(rows[(~logits.isfinite()).any(dim=1)][0])
             raise ValueError(
-                f"row {row} has NaN or infinite logits at action {len(self.typed[row])}; is the model trained?"
+                f"row {row} has NaN or infinite logits at action {self.count[row].item()}; is the model trained?"
             )
         return logits
 
@@ -270,42 +295,29 @@ class _Board:
             legal[:, self.backspace] = self.depth[rows] > self.start[rows]
         return legal
 
-    def slip(self, key: int, noise: float, rng: np.random.Generator) -> int:
-        """What the keyboard makes of a key."""
-        if noise == 0 or key not in self.rank or rng.random() >= noise:
-            return key
-        return self.letters[(self.rank[key] + int(rng.integers(1, len(self.letters)))) % len(self.letters)]
-
     def press(self, rows: Tensor, pressed: Tensor, typed: Tensor, log_probs: Tensor) -> tuple[Tensor, Tensor]:
         """Write one action of each row; returns the rows that go on after deleting, and after growing."""
-        parts = (part.tolist() for part in (rows, pressed, typed, log_probs))
-        for row, meant, done, log_prob in zip(*parts, strict=True):
-            self.pressed[row].append(meant)
-            self.typed[row].append(done)
-            self.log_probs[row].append(log_prob)
+        place = (rows, self.count[rows])
+        self.pressed[place], self.typed[place], self.log_probs[place] = pressed, typed, log_probs
+        self.count[rows] += 1
         grows, deletes = self.is_token[typed], typed == (-1 if self.backspace is None else self.backspace)
         self.tokens[rows[grows], self.depth[rows[grows]]] = typed[grows]
         self.depth[rows] += grows.long() - deletes.long()
-        self.end(rows[~grows & ~deletes], "eos")
-        spent = torch.tensor([len(self.typed[row]) >= self.max_actions for row in rows.tolist()])
-        self.end(rows[spent & (grows | deletes)], "max_actions")
+        spent = self.count[rows] >= self.max_actions
+        self.ended[rows[spent]] = ENDINGS.index("max_actions")
+        self.ended[rows[~grows & ~deletes]] = ENDINGS.index("eos")
         return rows[deletes & ~spent], rows[grows & ~spent]
-
-    def end(self, rows: Tensor, how: str) -> None:
-        """These rows are done."""
-        for row in rows.tolist():
-            self.ended[row] = how
 
     def traces(self) -> list[Trace]:
         """One a row."""
-        texts = [row[int(a) : int(b)].tolist() for row, a, b in zip(self.tokens, self.start, self.depth, strict=True)]
-        return [
-            Trace(*parts) for parts in zip(self.pressed, self.typed, self.log_probs, texts, self.ended, strict=True)
-        ]
-
-
-def _gumbel(rng: np.random.Generator, size: int) -> Tensor:
-    return torch.from_numpy(rng.gumbel(size=size))
+        found = []
+        for row, count in enumerate(self.count.tolist()):
+            pressed, typed, log_probs = (
+                part[row, :count].tolist() for part in (self.pressed, self.typed, self.log_probs)
+            )
+            text = self.tokens[row, int(self.start[row]) : int(self.depth[row])].tolist()
+            found.append(Trace(pressed, typed, log_probs, text, ENDINGS[int(self.ended[row])]))
+        return found
 
 
 def _check_prompts(

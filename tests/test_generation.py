@@ -18,7 +18,7 @@ PROMPTS = [[1, 2, 3], [0], [4, 4], [3, 1, 2, 3, 4, 0, 1]]
 @torch.no_grad()
 def naive(model, prompt, row, seed, max_actions, longest, sampling=Sampling()):  # noqa: B008
     """One row, one action after the other, each from a fresh run on the whole text."""
-    rng, text = np.random.default_rng([seed, row]), list(prompt)
+    rng, slips, text = np.random.default_rng([seed, row]), np.random.default_rng([seed, row, 1]), list(prompt)
     pressed, typed, log_probs = [], [], []
     while True:
         legal = torch.zeros(K + 2, dtype=torch.bool)
@@ -29,8 +29,8 @@ def naive(model, prompt, row, seed, max_actions, longest, sampling=Sampling()): 
         action = int((scores if sampling.greedy else scores + torch.from_numpy(rng.gumbel(size=K + 2))).argmax())
         pressed.append(action)
         log_probs.append(scores[action].item())
-        if action < K and sampling.noise and rng.random() < sampling.noise:
-            action = (action + int(rng.integers(1, K))) % K
+        if action < K and sampling.noise and slips.random() < sampling.noise:
+            action = (action + int(slips.integers(1, K))) % K
         typed.append(action)
         if action == BACK:
             text.pop()

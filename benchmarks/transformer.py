@@ -1,0 +1,195 @@
+"""The transformer's speed as ratios of two things timed in one run, in pairs that alternate. `make bench` runs it.
+
+Training: 256 actions of which 20 % are backspaces (the trie has 205 inputs, the re-fed layout 256) against plain causal
+training on 256 tokens. Generation: actions a second with 20 % backspaces against plain generation by the same engine,
+and tokens a second against Hugging Face's `generate` and GPT-2 of equal size (if transformers is installed: the [hf]
+extra). Models of 1 M and 10 M parameters, random weights; medians over the pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from table import Table, machine, median
+
+from smatch_edu.generation import generate
+from smatch_edu.trajectories import Trajectory, pack_batch
+from smatch_edu.transformer import Transformer, TransformerConfig
+
+VOCAB, EOS, BACKSPACE = 512, 510, 511
+ACTIONS = 128  # generated in each row
+SIZES = {"1 M": (4, 4, 128), "10 M": (6, 6, 366)}  # layers, heads, width
+
+
+def config(size: str, max_length: int = 256) -> TransformerConfig:
+    layers, heads, width = SIZES[size]
+    return TransformerConfig(VOCAB, layers, heads, width - width % (2 * heads), max_length)
+
+
+def paired(first: Callable[[], object], second: Callable[[], object], pairs: int) -> tuple[float, float, float]:
+    """Medians of both, in seconds, and of the ratios first/second."""
+    first(), second()
+    times = []
+    for number in range(pairs):
+        order = [(0, first), (1, second)][:: 1 if number % 2 else -1]
+        taken = [0.0, 0.0]
+        for place, run in order:
+            start = time.perf_counter()
+            run()
+            taken[place] = time.perf_counter() - start
+        times.append(taken)
+    return median([a for a, _ in times]), median([b for _, b in times]), median([a / b for a, b in times])
+
+
+def demonstrations(rng: np.random.Generator, batch: int, actions: int, deletes: int) -> list[Trajectory]:
+    """Trajectories of so many actions, so many of which are backspaces that each take back the token before."""
+    made = []
+    for _ in range(batch):
+        slips = set(rng.choice(actions - 2 * deletes, size=deletes, replace=False).tolist())
+        typed: list[int] = []
+        for step in range(actions - 2 * deletes):
+            typed.append(int(rng.integers(VOCAB - 2)))
+            if step in slips:
+                typed += [int(rng.integers(VOCAB - 2)), BACKSPACE]
+        made.append(Trajectory(np.array([0]), np.array(typed), np.array(typed)))
+    return made
+
+
+def training_step(model: Transformer, batch: list[Trajectory], layout: str) -> Callable[[], None]:
+    """A likelihood step on these trajectories, packing included."""
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def step() -> None:
+        packed = pack_batch(batch, BACKSPACE, EOS, layout)
+        hidden = model(packed.tokens, packed.positions, packed.expires)
+        loss = F.cross_entropy(packed.at_actions(hidden).flatten(0, 1), packed.actions.flatten())
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+
+    return step
+
+
+def causal_step(
+    model: torch.nn.Module, tokens: torch.Tensor, logits: Callable[[torch.Tensor], torch.Tensor]
+) -> Callable[[], None]:
+    """A plain likelihood step on rows of tokens."""
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-4)
+
+    def step() -> None:
+        loss = F.cross_entropy(logits(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+
+    return step
+
+
+class Deleting(Transformer):
+    """Random weights, and logits under which a fifth of the actions are backspaces."""
+
+    share = 0.0
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits = super().logits(hidden)
+        level = torch.logsumexp(logits[..., : VOCAB - 2], dim=-1)
+        logits[..., EOS] = -60.0
+        logits[..., BACKSPACE] = level + float(np.log(self.share / (1 - self.share))) if self.share else -60.0
+        return logits
+
+
+def hugging_face(size: str, max_length: int = 256) -> torch.nn.Module | None:
+    """A GPT-2 with as many parameters, or None without transformers."""
+    if importlib.util.find_spec("transformers") is None:
+        return None
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    ours = config(size)
+    return GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=VOCAB,
+            n_positions=max_length,
+            n_embd=ours.width,
+            n_layer=ours.num_layers,
+            n_head=ours.num_heads,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            bos_token_id=0,
+            eos_token_id=None,
+            pad_token_id=0,
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
+    arguments = parser.parse_args()
+    print(machine())
+    rows = Table(["what", "size", "first s", "second s", "first/second", "wanted"])
+
+    def row(what: str, size: str, times: tuple[float, float, float], wanted: str) -> None:
+        first, second, ratio = times
+        rows.add(what, size, f"{first:.3f}", f"{second:.3f}", f"{ratio:.3f}", wanted)
+        rows.print_last()
+
+    rng = np.random.default_rng(0)
+    for size in arguments.sizes:
+        torch.manual_seed(0)
+        model = Transformer(config(size, 300))
+        print(f"{size}: {model.num_parameters():,} parameters")
+        batch = demonstrations(rng, 8, 256, 51)
+        plain = causal_step(model, torch.from_numpy(rng.integers(VOCAB - 2, size=(8, 257))), model)
+        row(
+            "train, trie / causal", size, paired(training_step(model, batch, "trie"), plain, arguments.pairs), "<= 0.95"
+        )
+        row(
+            "train, re-fed / causal",
+            size,
+            paired(training_step(model, batch, "refeed"), plain, arguments.pairs),
+            "reported",
+        )
+        step, packing = training_step(model, batch, "trie"), lambda batch=batch: pack_batch(batch, BACKSPACE, EOS)
+        row("packing / train", size, paired(packing, step, arguments.pairs), "<= 0.02")
+
+        prompts = [[int(token)] for token in rng.integers(VOCAB - 2, size=32)]
+        typist = Deleting(config(size))
+
+        def typing(share: float, typist: Deleting = typist, prompts: list[list[int]] = prompts) -> Callable[[], object]:
+            def run() -> None:
+                typist.share = share
+                found = generate(typist, prompts, EOS, BACKSPACE, max_actions=ACTIONS, seed=1)
+                assert sum(len(trace.actions) for trace in found.traces) == 32 * ACTIONS
+
+            return run
+
+        row("generate, plain / 20 % backspace", size, paired(typing(0.0), typing(0.2), arguments.pairs), ">= 1.0")
+
+        theirs = hugging_face(size)
+        if theirs is None:
+            print("transformers is not installed: nothing is compared with Hugging Face")
+            continue
+        ids = torch.tensor(prompts)
+
+        def generate_theirs(theirs: torch.nn.Module = theirs, ids: torch.Tensor = ids) -> None:
+            theirs.eval()
+            with torch.no_grad():
+                theirs.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=ACTIONS, do_sample=True)
+
+        wanted = ">= 3" if size == "1 M" else ">= 1.5"
+        row("generate, Hugging Face / ours", size, paired(generate_theirs, typing(0.0), arguments.pairs), wanted)
+        tokens = torch.from_numpy(rng.integers(VOCAB - 2, size=(8, 257)))
+        other = causal_step(theirs.train(), tokens, lambda rows, theirs=theirs: theirs(rows).logits)
+        row("train, Hugging Face / ours", size, paired(other, plain, arguments.pairs), ">= 1.1")
+
+
+if __name__ == "__main__":
+    main()
