@@ -112,29 +112,29 @@ class Model(Protocol):
 
 
 class StackCache:
-    """Keys and values of every row, by depth of text: (layers, rows, heads, length, head) each.
+    """Keys and values of every row, by depth of text: (layers, rows, length, 2, heads, head).
 
     Whatever stands at or below a row's depth is valid; what stands above was deleted, and is overwritten when the row
     grows again. Deleting needs no work at all.
     """
 
     def __init__(self, config: TransformerConfig, rows: int, length: int, like: Tensor) -> None:
-        shape = (config.num_layers, rows, config.num_heads, length, config.width // config.num_heads)
-        self.keys, self.values = like.new_zeros(shape), like.new_zeros(shape)
+        shape = (config.num_layers, rows, length, 2, config.num_heads, config.width // config.num_heads)
+        self.stored = like.new_zeros(shape)
 
     def attend(self, rows: Tensor, positions: Tensor) -> Attend:
         """Write the new keys and values at their positions, then look at everything at or below them."""
         reach = int(positions.max()) + 1
         seen = torch.arange(reach, device=positions.device) <= positions[:, :, None]
         mask = rearrange(seen, "b n k -> b 1 n k")
-        everyone = len(rows) == self.keys.shape[1]
+        everyone = len(rows) == self.stored.shape[1]
+        place = (rows[:, None], positions)
 
         def attend(queries: Tensor, keys: Tensor, values: Tensor, layer: int) -> Tensor:
-            for stored, new in ((self.keys[layer], keys), (self.values[layer], values)):
-                stored[rows[:, None], :, positions] = rearrange(new, "b h n d -> b n h d")
-            parts = (stored[layer, :, :, :reach] for stored in (self.keys, self.values))
-            known, said = parts if everyone else (part[rows] for part in parts)
-            return F.scaled_dot_product_attention(queries, known, said, attn_mask=mask)
+            self.stored[layer][place] = rearrange([keys, values], "two b h n d -> b n two h d")
+            known = self.stored[layer, :, :reach] if everyone else self.stored[layer, rows, :reach]
+            keys, values = rearrange(known, "b k two h d -> two b h k d")
+            return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
 
         return attend
 
@@ -157,8 +157,8 @@ def generate(
 ) -> GenerationResult:
     """Let the model type after each prompt, deleting where it wants to.
 
-    A row's result depends on its prompt, the seed and its number, and not on the other rows (unless two perturbed
-    logits tie within 1e-4: sums over a batch may round differently).
+    A row's result depends on its prompt, the seed and its number, and not on the other rows (unless two actions tie
+    within 1e-4 in their race: sums over a batch may round differently).
 
     Args:
         model: see `Model`.
@@ -201,11 +201,15 @@ def generate(
                 ready, logits, legal = ready[~full], logits[~full], legal[~full]
                 if not len(ready):
                     break
-            scores = sampling.log_probabilities(logits.masked_fill_(~legal, -math.inf)).double()
-            # Gumbel's trick: the largest of log p + noise is a draw from p, and each row has noise of its own.
+            scores = sampling.log_probabilities(logits.masked_fill_(~legal, -math.inf))
+            # A race: with exponential times of its own for each action, the largest p / time is a draw from p.
             rows = ready.tolist()
-            shaken = scores if greedy else scores + torch.from_numpy(np.stack([keyboards[row].noise() for row in rows]))
-            pressed = shaken.argmax(dim=1)
+            speeds = (
+                scores
+                if greedy
+                else scores.exp() / torch.from_numpy(np.stack([keyboards[row].times() for row in rows]))
+            )
+            pressed = speeds.argmax(dim=1)
             typed = pressed.clone()
             if noise:
                 for place, row in enumerate(rows):
@@ -226,12 +230,12 @@ class _Keyboard:
     def __init__(self, vocab: int, seed: int, row: int) -> None:
         self.vocab, self.used = vocab, self.BLOCK
         self.choices, self.slips = np.random.default_rng([seed, row]), np.random.default_rng([seed, row, 1])
-        self.block = np.zeros((0, vocab))
+        self.block = np.zeros((0, vocab), dtype=np.float32)
 
-    def noise(self) -> np.ndarray:
-        """Gumbel noise for one choice; drawn in blocks, since a draw has a price of its own."""
+    def times(self) -> np.ndarray:
+        """An exponential time for each action; drawn for many choices at once, since a call has a price of its own."""
         if self.used == self.BLOCK:
-            self.block, self.used = self.choices.gumbel(size=(self.BLOCK, self.vocab)), 0
+            self.block, self.used = self.choices.standard_exponential((self.BLOCK, self.vocab), dtype=np.float32), 0
         self.used += 1
         return self.block[self.used - 1]
 
@@ -255,7 +259,7 @@ class _Board:
         self.is_token[special] = False
         self.letters: list[int] = self.is_token.nonzero().squeeze(1).tolist()
         self.pressed, self.typed = torch.zeros(2, len(tokens), max_actions, dtype=torch.long)
-        self.log_probs = torch.zeros(len(tokens), max_actions, dtype=torch.double)
+        self.log_probs = torch.zeros(len(tokens), max_actions)
         self.count = torch.zeros(len(tokens), dtype=torch.long)
         self.ended = torch.zeros(len(tokens), dtype=torch.long)  # a place in ENDINGS
         self.num_forward_passes = 0

@@ -78,8 +78,8 @@ class Block(nn.Module):
         qkv = rearrange(
             self.to_qkv(self.norm_attention(x)), "b n (three h d) -> three b h n d", three=3, h=self.num_heads
         )
-        queries, keys, values = rotate(qkv[0], turn), rotate(qkv[1], turn), qkv[2]
-        seen = attend(queries, keys, values, self.layer)  # (batch, heads, inputs, head)
+        queries, keys = rotate(qkv[:2], turn)
+        seen = attend(queries, keys, qkv[2], self.layer)  # (batch, heads, inputs, head)
         x = x + self.from_heads(rearrange(seen, "b h n d -> b n (h d)"))
         return x + self.narrow(F.gelu(self.widen(self.norm_perceptron(x)), approximate="tanh"))
 
@@ -206,8 +206,8 @@ def turns(positions: Int[Tensor, "batch inputs"], head: int, dtype: torch.dtype)
 
 
 def rotate(
-    x: Float[Tensor, "batch heads inputs head"], turn: tuple[Tensor, Tensor]
-) -> Float[Tensor, "batch heads inputs head"]:
+    x: Float[Tensor, "*batch heads inputs head"], turn: tuple[Tensor, Tensor]
+) -> Float[Tensor, "*batch heads inputs head"]:
     """Turn each pair (x_i, x_{i+head/2}) by its angle: a product of two turned vectors depends on the distance of their
     positions alone."""
     cos, sin = turn

@@ -25,8 +25,9 @@ def naive(model, prompt, row, seed, max_actions, longest, sampling=Sampling()): 
         legal[:K] = len(text) < longest
         legal[EOS], legal[BACK] = True, len(text) > len(prompt)
         logits = model(torch.tensor([text]))[0, -1].float()
-        scores = sampling.log_probabilities(logits.masked_fill(~legal, -math.inf)[None])[0].double()
-        action = int((scores if sampling.greedy else scores + torch.from_numpy(rng.gumbel(size=K + 2))).argmax())
+        scores = sampling.log_probabilities(logits.masked_fill(~legal, -math.inf)[None])[0]
+        times = rng.standard_exponential(K + 2, dtype=np.float32)
+        action = int((scores if sampling.greedy else scores.exp() / torch.from_numpy(times)).argmax())
         pressed.append(action)
         log_probs.append(scores[action].item())
         if action < K and sampling.noise and slips.random() < sampling.noise:
