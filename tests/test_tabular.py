@@ -207,7 +207,7 @@ def test_scaling_divergence_and_entropy_together_scales_the_value_and_keeps_the_
     # The entropy bounds what a gap allows a policy to differ: α ρ(s) KL ≤ gap, and KL ≥ 2 (difference)² by Pinsker.
     visited = mdp.occupancy(once.policy, gamma).sum(axis=1)
     apart = np.abs(scaled.policy - once.policy).max(axis=1)
-    assert (apart <= 2 * np.sqrt(certified / (2 * scale * alpha * visited))).all()
+    assert (apart**2 * visited <= 4 * certified / (2 * scale * alpha)).all()
 
 
 # -- the objective on logits -------------------------------------------------------------------------------------------
