@@ -162,7 +162,8 @@ def test_nearly_right_is_not_right(name):
         if isinstance(right, str):
             return right + "?"
         array = np.array(right, dtype=np.float64)
-        array.flat[-1] = 7.125 if not np.isfinite(array.flat[-1]) else array.flat[-1] * (1 + 1e-3) + 1e-3
+        last = array.flat[-1]
+        array.flat[-1] = last + 1e-3 * (1 + abs(last)) if np.isfinite(last) else 7.125
         return array
 
     assert "✗" in refusal(found, answer_of(found, nearly))
