@@ -948,12 +948,13 @@ def test_a_mistake_is_named_with_its_place_and_what_was_wanted(monkeypatch, mist
 
 def test_what_stands_in_the_padding_is_no_mistake():
     """NaN logits, actions that do not exist and illegal ones, past the end of trajectory 1."""
-    three(
+    strange = three(
         logits=changed(BASE.logits, (1, slice(3, None)), nan),
         actions=changed(changed(BASE.actions, (1, 3), 99), (2, 4), -7),
         legal=changed(torch.ones(3, 5, 4, dtype=torch.bool), (1, slice(3, None)), False),
     )
-    log_likelihood(three(), 1.0)  # γ = 1 is fine for a likelihood
+    # γ = 1 is fine for a likelihood
+    assert torch.equal(log_likelihood(strange, 1.0), log_likelihood(three(), 1.0))
 
 
 def test_half_precision_logits_are_discounted_in_single_precision():
