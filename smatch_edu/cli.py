@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 
 from smatch_edu import course, report, show
+from smatch_edu.experiments import NeuralDivergenceConfig, neural_divergence
 from smatch_edu.files import check_writable, write_atomically
 from smatch_edu.vocabulary import Vocabulary, load_words
 from smatch_edu.walkthrough import WalkthroughConfig, walkthrough
@@ -41,6 +42,17 @@ def run_learn(source: Path = Path("notebooks"), out: Path = Path("learn")) -> No
     """
     for line in course.generate(source, out):
         print(line)
+
+
+experiment = tyro.extras.SubcommandApp()
+app.command(experiment, name="experiment", help="Run an experiment; one that was interrupted goes on where it was.")
+
+
+@experiment.command(name="neural-divergence")
+def run_neural_divergence(config: tyro.conf.OmitArgPrefixes[NeuralDivergenceConfig]) -> None:
+    """Train a small transformer for every divergence and hold it against the exact optimum."""
+    neural_divergence(config)
+    print(f"Table: {config.out}")
 
 
 @app.command(name="version")

@@ -129,6 +129,28 @@ class Divergence:
             invented = torch.where(learner > 0, math.inf, 0.0)
         return self.scale * torch.where(positive, inside, torch.where(on_data, missed, invented))
 
+    def continued(self, margin: float = 0.02) -> Divergence:
+        """φ as its own tangent from `margin` above the edge of its domain downwards, so that a network whose reward
+        strays past the edge gets a finite loss that leads it back. As it is where φ is defined everywhere.
+
+        Args:
+            margin: > 0, in units of x.
+        """
+        if not (margin > 0 and math.isfinite(margin)):
+            raise ValueError(f"{self.name}: margin is {margin}; it must be a positive number")
+        if not math.isfinite(self.domain):
+            return self
+        near = torch.tensor(-self.slope_at_infinity + margin / self.scale, dtype=torch.float64, requires_grad=True)
+        with torch.enable_grad():
+            value = self.conjugate(near)
+            (slope,) = torch.autograd.grad(value, near)
+        edge, height, rise = near.item(), value.item(), slope.item()
+
+        def conjugate(x: Tensor) -> Tensor:
+            return torch.where(x < edge, height + rise * (x - edge), self.conjugate(torch.clamp(x, min=edge)))
+
+        return replace(self, conjugate=conjugate, slope_at_infinity=math.inf)
+
     def scaled(self, scale: float) -> Divergence:
         """s·D, whose φ is s φ(x/s). (1/α) φ(α r) is the φ of D/α."""
         if not (scale > 0 and math.isfinite(scale)):

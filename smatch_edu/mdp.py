@@ -454,20 +454,25 @@ class StringMDP:
         states = np.zeros((num_trajectories, max_actions + 1), dtype=np.int64)
         actions = np.zeros((num_trajectories, max_actions), dtype=np.int64)
         for t in range(max_actions):
-            now, rows = states[:, t], cumulative[states[:, t]]
-            pressed = (rng.random((num_trajectories, 1)) * rows[:, -1:] >= rows).sum(axis=1)
-            typed = pressed.copy()
-            if self.noise:
-                slips = rng.random(num_trajectories) < self.noise
-                shift = rng.integers(1, self.num_tokens, num_trajectories)
-                typed = np.where(slips & (pressed < self.eos), (pressed + shift) % self.num_tokens, pressed)
-            states[:, t + 1] = np.select(
-                [pressed < self.eos, pressed == self.eos],
-                [self.num_tokens * now + 1 + typed, np.full_like(now, self.absorbing)],
-                default=(now - 1) // self.num_tokens,
-            )
-            actions[:, t] = pressed
+            rows = cumulative[states[:, t]]
+            actions[:, t] = (rng.random((num_trajectories, 1)) * rows[:, -1:] >= rows).sum(axis=1)
+            states[:, t + 1] = self.step(states[:, t], actions[:, t], rng)
+            if (states[:, t + 1] == self.absorbing).all():
+                states[:, t + 2 :], actions[:, t + 1 :] = self.absorbing, self.eos
+                break
         return states, actions
+
+    def step(
+        self, states: Int[np.ndarray, "*batch"], pressed: Int[np.ndarray, "*batch"], rng: np.random.Generator
+    ) -> Int[np.ndarray, "*batch"]:
+        """Where each legal press leads, the keyboard's slips included."""
+        typed = pressed
+        if self.noise:
+            slips = rng.random(pressed.shape) < self.noise
+            shift = rng.integers(1, self.num_tokens, pressed.shape)
+            typed = np.where(slips & (pressed < self.eos), (pressed + shift) % self.num_tokens, pressed)
+        moved = np.where(pressed < self.eos, self.num_tokens * states + 1 + typed, (states - 1) // self.num_tokens)
+        return np.where(pressed == self.eos, self.absorbing, moved)
 
 
 def check_discount(gamma: float) -> None:

@@ -124,12 +124,15 @@ class Trajectories:
         states: Int[np.ndarray, "batch passed"],
         actions: Int[np.ndarray, "batch time"],
         next_value: str = "sample",
+        reached: Int[np.ndarray, "batch time"] | None = None,
     ) -> Trajectories:
         """Trajectories of `StringMDP.sample`, with logits from a table.
 
         Args:
             next_value: "sample" uses V of the state that was reached; "expectation" averages it over the keyboard's
                 slips.
+            reached: the state that each press led to, if it is another one than the trajectory's next: a demonstration
+                was typed without slips, and the learner's keyboard slips ("sample" only).
         """
         where = torch.as_tensor(states[:, :-1])
         ended = torch.as_tensor(states[:, -1] == mdp.absorbing)
@@ -139,13 +142,16 @@ class Trajectories:
         if not ended.all():
             where = torch.as_tensor(states)
             pressed = torch.nn.functional.pad(pressed, (0, 1))
-        expected = None
-        if next_value == "expectation":
-            values = torch.logsumexp(logits.masked_fill(~legal, -math.inf), dim=1)
-            expected = mdp.table(mdp.next_values(values))[where, pressed]
-        elif next_value != "sample":
+        if next_value not in ("expectation", "sample"):
             raise ValueError(f'next_value is {next_value!r}; it must be "expectation" or "sample"')
-        return cls(logits[where], pressed, lengths, ended, legal[where], expected)
+        ahead = None
+        if next_value == "expectation" or reached is not None:
+            values = torch.logsumexp(logits.masked_fill(~legal, -math.inf), dim=1)
+            if next_value == "expectation":
+                ahead = mdp.table(mdp.next_values(values))[where, pressed]
+            else:
+                ahead = torch.nn.functional.pad(values[torch.as_tensor(reached)], (0, int(not ended.all())))
+        return cls(logits[where], pressed, lengths, ended, legal[where], ahead)
 
     @property
     def taken(self) -> Bool[Tensor, "batch time"]:
@@ -351,6 +357,34 @@ def sequencematch_objective(
 ) -> Float[Tensor, ""]:
     """J/(1-γ), to be maximised: the first of `sequencematch_terms`, which takes the same arguments."""
     return sequencematch_terms(data, absorbing_value, **options).objective
+
+
+def edge_penalty(
+    model: Trajectories,
+    off_data: Bool[Tensor, "batch time"],
+    absorbing_value: Float[Tensor, ""],
+    *,
+    gamma: float,
+    alpha: float,
+    divergence: str | Divergence,
+) -> Float[Tensor, ""]:
+    """How far rewards lie below the edge of φ's domain where the expert never goes: E_model Σ γ^i max(0, edge/α - r_i)
+    over the steps that are off the data.
+
+    φ is evaluated on the data alone, but α r must lie in its domain at every legal action. The Lagrange multiplier
+    of that constraint is the learner's own occupancy, so this penalty, with a factor above 1, is exact: it moves no
+    optimum. 0 for divergences whose φ is defined everywhere.
+
+    Args:
+        model: trajectories sampled from the model, held fixed.
+        off_data: the steps whose (state, action) no demonstration has.
+    """
+    check_discount(gamma)
+    edge = get_divergence(divergence).domain
+    if not math.isfinite(edge):
+        return torch.zeros_like(absorbing_value)
+    below = torch.clamp(edge / alpha - model.rewards(absorbing_value, gamma), min=0)
+    return torch.where(model.taken & off_data, model.discounts(gamma) * below, 0.0).sum(dim=1).mean()
 
 
 def _mean_square(trajectories: Trajectories, absorbing_value: Tensor, gamma: float) -> float:

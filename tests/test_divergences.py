@@ -525,3 +525,28 @@ def test_a_divergence_is_found_by_name_and_passed_through(name):
 def test_an_unknown_name_is_answered_with_the_nearest_one(wrong, meant):
     with pytest.raises(ValueError, match=f"unknown divergence '{wrong}'; did you mean '{meant}'?"):
         get_divergence(wrong)
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_continued_below_its_edge_phi_is_its_own_tangent_and_above_unchanged(rng, name):
+    scale, margin = float(rng.uniform(0.5, 3)), float(rng.uniform(0.01, 0.1))
+    divergence = DIVERGENCES[name].scaled(scale)
+    continued = divergence.continued(margin)
+    edge = divergence.domain
+    if not math.isfinite(edge):
+        assert continued is divergence
+        return
+    above = edge + margin + rng.exponential(size=20)
+    np.testing.assert_allclose(continued.phi(above, clipped=False), divergence.phi(above, clipped=False))
+    below = torch.tensor(edge + margin - rng.exponential(size=20), requires_grad=True)
+    (slopes,) = torch.autograd.grad(continued.phi(below, clipped=False).sum(), below)
+    near = torch.tensor(edge + margin, dtype=torch.float64, requires_grad=True)
+    height = divergence.phi(near, clipped=False)
+    (slope,) = torch.autograd.grad(height, near)
+    torch.testing.assert_close(slopes, slope.expand_as(slopes))
+    line = height.item() + slope.item() * (below.detach() - near.item())
+    torch.testing.assert_close(continued.phi(below.detach(), clipped=False), line)
+    with torch.no_grad():
+        assert divergence.continued(margin).phi(edge - 1.0, clipped=False) > -math.inf
+    with pytest.raises(ValueError, match="margin is 0"):
+        divergence.continued(0.0)

@@ -1,5 +1,6 @@
 """The string MDP: its numbering, exact occupancies and values, demonstrator and samples, against dense oracles."""
 
+import math
 import functools
 import itertools
 
@@ -563,3 +564,13 @@ def test_occupancy_of_words_of_four_letters_is_that_of_a_sparse_solve(rng):
     equations = scipy.sparse.eye_array(mdp.num_states) - gamma * mdp.transition_matrix(policy).T
     visits = scipy.sparse.linalg.spsolve(equations.tocsc(), start)
     np.testing.assert_allclose(mdp.occupancy(policy, gamma), visits[:, None] * policy, rtol=0, atol=1e-12)
+
+
+def test_steps_follow_the_oracles_transitions(rng):
+    mdp = StringMDP(3, 2, noise=0.3)
+    P = oracles.transition_tensor(3, 2, True, 0.3)
+    for state, action in [(0, 1), (2, 0), (2, mdp.eos), (2, mdp.eos + 1), (12, mdp.eos), (7, mdp.eos + 1)]:
+        reached = mdp.step(np.full(20_000, state), np.full(20_000, action), rng)
+        shares = np.bincount(reached, minlength=mdp.num_states) / 20_000
+        np.testing.assert_allclose(shares, P[state, action], atol=5 * 0.5 / math.sqrt(20_000))
+        assert (shares[P[state, action] == 0] == 0).all()

@@ -17,6 +17,7 @@ from smatch_edu.objectives import (
     Trajectories,
     alpha_of_coefficient,
     discounted_telescope,
+    edge_penalty,
     log_likelihood,
     sequencematch_objective,
     sequencematch_terms,
@@ -1004,3 +1005,37 @@ def test_an_absorbing_value_that_is_nan_is_refused():
     )
     with pytest.raises(ValueError, match="absorbing_value is NaN"):
         sequencematch_terms(batch, torch.tensor(math.nan), gamma=0.9, alpha=1.0, divergence="chi2")
+
+
+# -- what a network needs besides ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("divergence", [*EDGE, "chi2", "reverse_kl"])
+def test_the_edge_penalty_is_what_a_loop_over_the_steps_off_the_data_sums(rng, gamma, divergence):
+    model, alpha, value = random_batch(rng, legal=True), float(rng.uniform(0.2, 2)), float(rng.normal())
+    model = dataclasses.replace(model, logits=model.logits * 5)
+    off = torch.from_numpy(rng.random(model.actions.shape) < 0.5)
+    found = edge_penalty(model, off, float64(value), gamma=gamma, alpha=alpha, divergence=divergence)
+
+    def below(batch, b):
+        _, rewards, _ = walk(batch, b, value, gamma)
+        short = [max(0.0, EDGE.get(divergence, -inf) / alpha - r) for r in rewards]
+        return sum(gamma**i * short[i] for i in range(len(short)) if off[b, i])
+
+    assert found.item() == pytest.approx(mean_over(model, below), abs=1e-9)
+
+
+def test_a_demonstration_typed_without_slips_can_be_read_on_a_keyboard_that_slips(rng):
+    mdp, gamma = StringMDP(2, 2, noise=0.5), 0.8
+    clean = mdp.without_noise()
+    states, actions = clean.sample(clean.demonstrator([[0, 1], [1]], [1.0, 1.0]), 6, 5, seed=int(rng.integers(1000)))
+    reached = mdp.step(states[:, :-1], actions, rng)
+    logits = torch.tensor(rng.normal(size=mdp.legal.shape))
+    values = torch.logsumexp(logits.masked_fill(~torch.tensor(mdp.legal), -inf), dim=1)
+    given = Trajectories.on_table(mdp, logits, states, actions, reached=reached)
+    rewards = given.rewards(values[-1], gamma)
+    assert (reached != states[:, 1:]).any()
+    for b in range(6):
+        for i in range(int(given.lengths[b])):
+            wanted = logits[states[b, i], actions[b, i]] - gamma * values[reached[b, i]]
+            assert rewards[b, i].item() == pytest.approx(wanted.item())

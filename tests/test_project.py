@@ -42,7 +42,7 @@ FLOORS = {
     "soft_values": 1.5,  # on the mdp, under its solvers
     **dict.fromkeys(("tabular", "objectives", "transformer"), 2),
     "summary": 2.5,
-    **dict.fromkeys(("generation", "replay", "tasks", "metrics"), 3),
+    **dict.fromkeys(("generation", "neural", "replay", "tasks", "metrics"), 3),
     "training": 4,
     **dict.fromkeys(("huggingface", "experiments", "walkthrough"), 5),
     "report": 6,  # the walkthrough's page
