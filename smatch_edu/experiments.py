@@ -150,6 +150,7 @@ def neural_divergence(config: NeuralDivergenceConfig) -> None:
             "seed": seed,
         }
         for seed, name, next_value in itertools.product(range(config.seeds), config.divergences, config.next_values)
-        if not (name == "mle" and next_value == "sample")  # a likelihood has no next value
+        # A likelihood has no next value; with a sampled one the exact solver finds no optimum for total variation.
+        if not (name in ("mle", "tv") and next_value == "sample")
     ]
     extend_table(config.out, runs, measure)

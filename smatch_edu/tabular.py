@@ -132,7 +132,8 @@ def maximise_objective(
     Args:
         next_value: "expectation": r subtracts γE[V(s')]. "sample": φ is averaged over rewards that subtract γV(s')
             for the s' that was typed, as training on trajectories does; with noise its optimum is another one
-            (Jensen), and its `gap` is an estimate from the gradient, since no divergence is being minimised.
+            (Jensen), and its `gap` is an estimate from the gradient, since no divergence is being minimised. Total
+            variation is not solved so (`converged` is False).
 
         The other arguments and the errors are those of `minimise_divergence`.
     """
@@ -400,7 +401,7 @@ class Problem:
         near = torch.tensor(edge + EXTENSION, dtype=x.dtype).requires_grad_()
         value = self.divergence.phi(near, clipped=False)
         (slope,) = torch.autograd.grad(value, near, create_graph=True)
-        (bend,) = torch.autograd.grad(slope, near)
+        (bend,) = torch.autograd.grad(slope, near) if slope.requires_grad else (torch.zeros(()),)  # a line: tv
         step = torch.clamp(x - near.detach(), max=0)
         outside = value.detach() + slope.detach() * step + bend / 2 * step**2
         inside = self.divergence.phi(torch.where(step < 0, near.detach(), x), clipped=False)

@@ -348,6 +348,11 @@ def test_with_noise_no_step_away_improves_on_the_maximum_of_the_sampled_objectiv
         assert gradient.abs().max() < 1e-4
 
 
+def test_total_variation_with_a_sampled_next_value_says_that_it_is_not_solved(rng):
+    mdp, _, expert, gamma = problem(rng, "sparse", noise=0.2, size=(2, 1), gamma=0.7)
+    assert not maximise_objective(mdp, expert, "tv", gamma, 0.1, next_value="sample", max_rounds=2).converged
+
+
 def test_for_chi2_a_sampled_next_value_costs_a_quarter_alpha_gamma_squared_times_its_variance(rng):
     mdp, P, expert, gamma = case = problem(rng, "dense", noise=0.3)
     alpha = 0.05
