@@ -92,16 +92,31 @@ def causal_step(
 
 
 class Deleting(Transformer):
-    """Random weights, and logits under which a fifth of the actions are backspaces."""
+    """Random weights, and logits under which a given share of the actions are backspaces, and none is `<eos>`.
 
-    share = 0.0
+    Fresh weights give logits near 0, so that a constant, added to the one of `<backspace>`, sets its share. It is added
+    in any case: what it costs is the same with backspaces and without.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__(config)
+        with torch.no_grad():
+            self.embedding.weight[[EOS, BACKSPACE]] = 0.0
+        self.register_buffer("offsets", torch.zeros(VOCAB), persistent=False)
+        self.share = 0.0
+
+    @property
+    def share(self) -> float:
+        return self._share
+
+    @share.setter
+    def share(self, share: float) -> None:
+        self._share = share
+        self.offsets[EOS] = -60.0
+        self.offsets[BACKSPACE] = float(np.log((VOCAB - 2) * share / (1 - share))) if share else -60.0
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        logits = super().logits(hidden)
-        level = torch.logsumexp(logits[..., : VOCAB - 2], dim=-1)
-        logits[..., EOS] = -60.0
-        logits[..., BACKSPACE] = level + float(np.log(self.share / (1 - self.share))) if self.share else -60.0
-        return logits
+        return super().logits(hidden) + self.offsets
 
 
 def hugging_face(size: str, max_length: int = 256) -> torch.nn.Module | None:
@@ -167,7 +182,8 @@ def main() -> None:
             def run() -> None:
                 typist.share = share
                 found = generate(typist, prompts, EOS, BACKSPACE, max_actions=ACTIONS, seed=1)
-                assert sum(len(trace.actions) for trace in found.traces) == 32 * ACTIONS
+                actions = [action for trace in found.traces for action in trace.actions]
+                assert len(actions) == 32 * ACTIONS and abs(actions.count(BACKSPACE) / len(actions) - share) < 0.03
 
             return run
 

@@ -2,9 +2,11 @@
 
 Keys and values are written at each row's own depth of text, like a stack. So `<backspace>` only lowers a pointer: the
 text under it is the one that was there before, its keys, values and last hidden vector are still in place, and the next
-action is sampled from them at once, without a forward pass. Each row of a batch backtracks on its own.
+action is chosen from them at once, without a forward pass. Each row of a batch backtracks on its own.
 
-Source: Cundy & Ermon 2023; that a deletion needs no forward pass is this project's.
+Read `generate` first, then the two ways to choose, `_sample` and `_search`. The cache is in `decoding`.
+
+Source: Cundy & Ermon 2023; that a deletion needs no pass is this project's. Su et al. 2022 (contrastive search).
 """
 
 from __future__ import annotations
@@ -12,17 +14,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
-from smatch_edu.transformer import Attend, TransformerConfig
+from smatch_edu.decoding import Decoder, Model, StackCache
+from smatch_edu.transformer import Transformer
 
 ENDINGS = ("eos", "max_actions", "length")
+Keys = tuple[int | None, int | None]  # the ids of <eos> and <backspace>, or None where there is no such key
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Trace:
     Attributes:
         pressed: the actions that were meant.
         actions: what was typed: another token than the pressed one where the keyboard slipped.
-        log_probs: of the pressed actions, under the distribution they were sampled from.
+        log_probs: of the pressed actions, under the distribution they were chosen from.
         text: the tokens that survive, without the prompt.
         ended: "eos"; "max_actions" if it would have gone on; "length" if the text was full, and no other key there.
     """
@@ -57,13 +61,14 @@ class Sampling:
 
     Attributes:
         temperature: > 0.
-        top_k: only the k likeliest, if given.
+        top_k: only the k likeliest, if given. For contrastive search the number of candidates, 4 if left out.
         top_p: only the likeliest that together have this probability, in (0, 1].
         greedy: always the likeliest.
         noise: η in [0, 1), the chance that the keyboard types another token than the one pressed.
+        contrastive: contrastive search with this weight on repetition, in [0, 1]; see `_search`.
 
     Raises:
-        ValueError: a number out of range.
+        ValueError: a number out of range, or contrastive search together with `greedy` or `top_p`.
     """
 
     temperature: float = 1.0
@@ -71,23 +76,25 @@ class Sampling:
     top_p: float = 1.0
     greedy: bool = False
     noise: float = 0.0
+    contrastive: float | None = None
 
     def __post_init__(self) -> None:
-        if not (self.temperature > 0 and math.isfinite(self.temperature)):
-            raise ValueError(
-                f"temperature is {self.temperature}; it must be positive (greedy=True takes the likeliest)"
-            )
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k is {self.top_k}; at least 1 action must be left")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is {self.top_p}; it must be in (0, 1]")
-        if not 0 <= self.noise < 1:
-            raise ValueError(f"noise is {self.noise}; it must be in [0, 1)")
+        for name, fine, wanted in (
+            ("temperature", 0 < self.temperature < math.inf, "positive (greedy=True takes the likeliest)"),
+            ("top_k", self.top_k is None or self.top_k >= 1, "at least 1, since an action must be left"),
+            ("top_p", 0 < self.top_p <= 1, "in (0, 1]"),
+            ("noise", 0 <= self.noise < 1, "in [0, 1)"),
+            ("contrastive", self.contrastive is None or 0 <= self.contrastive <= 1, "in [0, 1]"),
+        ):
+            if not fine:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be {wanted}")
+        if self.contrastive is not None and (self.greedy or self.top_p < 1):
+            raise ValueError("contrastive search takes top_k and temperature, but neither greedy nor top_p")
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
-        """(rows, actions) → the log of the distribution that is sampled from; -∞ for what is left out."""
+        """(rows, actions) → the log of the distribution that is chosen from; -∞ for what is left out."""
         logits = logits.float() / self.temperature
-        if self.top_k is not None and self.top_k < logits.shape[1]:
+        if self.top_k is not None and self.top_k < logits.shape[1] and self.contrastive is None:
             least = logits.topk(self.top_k, dim=1).values[:, -1:]
             logits = logits.masked_fill(logits < least, -math.inf)
         if self.top_p < 1:
@@ -98,242 +105,312 @@ class Sampling:
         return F.log_softmax(logits, dim=1)
 
 
-@runtime_checkable
-class Model(Protocol):
-    """What generation needs of a model; `Transformer` has it."""
-
-    config: TransformerConfig
-
-    def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Tensor:
-        """(rows, inputs) → (rows, inputs, width)."""
-
-    def logits(self, hidden: Tensor) -> Tensor:
-        """(rows, width) → (rows, vocab)."""
-
-
-class StackCache:
-    """Keys and values of every row, by depth of text: (layers, rows, length, 2, heads, head).
-
-    Whatever stands at or below a row's depth is valid; what stands above was deleted, and is overwritten when the row
-    grows again. Deleting needs no work at all.
-    """
-
-    def __init__(self, config: TransformerConfig, rows: int, length: int, like: Tensor) -> None:
-        shape = (config.num_layers, rows, length, 2, config.num_heads, config.width // config.num_heads)
-        self.stored = like.new_zeros(shape)
-
-    def attend(self, rows: Tensor, positions: Tensor) -> Attend:
-        """Write the new keys and values at their positions, then look at everything at or below them."""
-        reach = int(positions.max()) + 1
-        seen = torch.arange(reach, device=positions.device) <= positions[:, :, None]
-        mask = rearrange(seen, "b n k -> b 1 n k")
-        everyone = len(rows) == self.stored.shape[1]
-        place = (rows[:, None], positions)
-
-        def attend(queries: Tensor, keys: Tensor, values: Tensor, layer: int) -> Tensor:
-            self.stored[layer][place] = rearrange([keys, values], "two b h n d -> b n two h d")
-            known = self.stored[layer, :, :reach] if everyone else self.stored[layer, rows, :reach]
-            keys, values = rearrange(known, "b k two h d -> two b h k d")
-            return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-
-        return attend
-
-
 @torch.no_grad()
 def generate(
     model: Model,
-    prompts: Sequence[Sequence[int]],
+    prompts: Sequence[Any] | np.ndarray | Tensor,
     eos: int | None,
     backspace: int | None = None,
     max_actions: int = 256,
     temperature: float = 1.0,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     *,
     top_k: int | None = None,
     top_p: float = 1.0,
     greedy: bool = False,
     noise: float = 0.0,
+    contrastive: float | None = None,
     max_length: int | None = None,
+    banned: Sequence[int] = (),
 ) -> GenerationResult:
     """Let the model type after each prompt, deleting where it wants to.
 
-    A row's result depends on its prompt, the seed and its number, and not on the other rows (unless two actions tie
-    within 1e-4 in their race: sums over a batch may round differently).
+    A row's result depends on its prompt, the seed and its number, and not on the other rows (unless its chance falls
+    within 1e-5 of the border between two actions: sums over a batch may round differently).
 
     Args:
         model: see `Model`.
-        prompts: ids, at least one each, of any lengths.
+        prompts: rows of ids (lists, arrays or tensors), at least one each, of any lengths.
         eos, backspace: their ids; None if there is no such key.
         max_actions: after so many a row ends, also one that types and deletes for ever.
+        seed: one for all rows, which then differ by their numbers; or one for each row.
         max_length: longest text, prompt included; the model's if left out. There only `<eos>` and `<backspace>` are
             legal.
 
-        The rest is that of `Sampling`.
+        banned: ids that may stand in a prompt and are never typed: a start sign, or `<backspace>`, to see what a model
+            does without it.
+
+        The rest is that of `Sampling`. Who chooses without chance (greedy or contrastive, no noise) and deletes comes
+        back to the same text and does the same again, until max_actions.
 
     Raises:
         ValueError: an empty prompt, an id outside the vocabulary, a prompt that is too long, a number out of range, or
             logits that are NaN or infinite, with the row and action.
     """
-    sampling = Sampling(temperature, top_k, top_p, greedy, noise)
-    vocab, longest = model.config.vocab_size, model.config.max_length if max_length is None else max_length
+    sampling = Sampling(temperature, top_k, top_p, greedy, noise, contrastive)
+    longest = model.config.max_length if max_length is None else max_length
     if longest > model.config.max_length:
         raise ValueError(f"max_length is {longest}; the model has positions for {model.config.max_length}")
-    _check_prompts(prompts, vocab, longest, eos, backspace)
     if max_actions < 1:
         raise ValueError(f"max_actions is {max_actions}; at least 1 was wanted")
-
-    start = torch.tensor([len(prompt) for prompt in prompts])
-    tokens = torch.zeros(len(prompts), longest, dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        tokens[row, : len(prompt)] = torch.as_tensor(prompt)
-    board = _Board(model, tokens, start, eos, backspace, max_actions)
-    keyboards = [_Keyboard(vocab, seed, row) for row in range(len(prompts))]
-
-    active = torch.arange(len(prompts))
-    board.feed(active, torch.arange(int(start.max())).expand(len(prompts), -1))
-    while len(active):
-        pushed, ready = [], active
-        while len(ready):  # a row that deletes comes round again: the text below is known already
-            logits, legal = board.logits(ready), board.legal(ready)
-            full = ~legal.any(dim=1)
-            if full.any():
-                board.ended[ready[full]] = ENDINGS.index("length")
-                ready, logits, legal = ready[~full], logits[~full], legal[~full]
-                if not len(ready):
-                    break
-            scores = sampling.log_probabilities(logits.masked_fill_(~legal, -math.inf))
-            # A race: with exponential times of its own for each action, the largest p / time is a draw from p.
-            rows = ready.tolist()
-            speeds = (
-                scores
-                if greedy
-                else scores.exp() / torch.from_numpy(np.stack([keyboards[row].times() for row in rows]))
-            )
-            pressed = speeds.argmax(dim=1)
-            typed = pressed.clone()
-            if noise:
-                for place, row in enumerate(rows):
-                    typed[place] = keyboards[row].slip(int(pressed[place]), noise, board.letters)
-            ready, grown = board.press(ready, pressed, typed, scores.gather(1, pressed[:, None]).squeeze(1))
-            pushed.append(grown)
-        active = torch.cat([active[:0], *pushed]).sort().values
-        if len(active):
-            board.feed(active, board.depth[active, None] - 1)
+    texts = _checked(prompts, (eos, backspace), model.config.vocab_size, longest)
+    seeds = [[seed, row] for row in range(len(texts))] if isinstance(seed, int) else list(seed)
+    if len(seeds) != len(texts):
+        raise ValueError(f"there are {len(seeds)} seeds for {len(texts)} prompts")
+    chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in seeds])
+    width = 0 if contrastive is None else top_k or 4
+    board = _Board(model, texts, (eos, backspace), banned, longest, max_actions, width)
+    (_sample if contrastive is None else _search)(board, _Keyboard(board, chances, noise), sampling)
     return GenerationResult(board.traces(), board.num_forward_passes)
 
 
+def _sample(board: _Board, keyboard: _Keyboard, sampling: Sampling) -> None:
+    """Draw actions until every row has ended. One pass reads what all rows have typed."""
+    live = board.not_stuck(np.arange(len(board.depth)))
+    while live.size:
+        grown, ready = [], live
+        while ready.size:  # a row that deletes comes round again: the text below is known already
+            scores = sampling.log_probabilities(board.logits(ready))
+            pressed = scores.numpy().argmax(axis=1) if sampling.greedy else keyboard.choose(ready, scores)
+            grew, deleted = board.press(ready, pressed, keyboard.type(ready, pressed), scores)
+            grown.append(grew)
+            ready = board.not_stuck(deleted)
+        live = board.not_stuck(np.sort(np.concatenate(grown)))
+        if live.size:
+            board.read_tops(live)
+
+
+def _search(board: _Board, keyboard: _Keyboard, sampling: Sampling) -> None:
+    """Contrastive search: of the likeliest actions v after a text x the one with the largest
+
+        (1 - w) · p(v | x) - w · max_j cos(h_v, h_j),    h the last hidden vectors, j over the text that stands.
+
+    p is the policy over legal actions, at the temperature. All candidates of a row are inputs of one pass: they stand
+    at the same depth, see the text below, and not one another. What the chosen one wrote is kept, so that an action
+    costs one pass (and a slip of the keyboard a second one). A key is no token and has no vector of its own:
+    `<backspace>` is judged by the top of the text it leads to, `<eos>` by the top of the text it leaves standing, each
+    compared with what is below that top (0 if nothing is).
+
+    Source: Su et al. 2022; for the keys, this project's.
+    """
+    weight, live = sampling.contrastive or 0.0, board.not_stuck(np.arange(len(board.depth)))
+    while live.size:
+        scores = sampling.log_probabilities(board.logits(live))
+        likeliest, candidates = scores.topk(min(sampling.top_k or 4, scores.shape[1]), dim=1)
+        vectors, penalty = board.read_candidates(live, candidates.numpy())
+        worth = (1 - weight) * likeliest.exp() - weight * penalty
+        best = worth.masked_fill(likeliest.isneginf(), -math.inf).numpy().argmax(axis=1)  # -∞ is illegal
+        pressed = candidates.numpy()[np.arange(len(live)), best]
+        typed = keyboard.type(live, pressed)
+        board.keep_candidates(live, best, vectors, board.is_token[typed] & (typed == pressed))
+        slipped = (typed != pressed).any()
+        live = board.not_stuck(np.sort(np.concatenate(board.press(live, pressed, typed, scores))))
+        if slipped and live.size:
+            board.read_tops(live)
+
+
 class _Keyboard:
-    """The chances of one row, which no other row can change."""
+    """What each row's chances make of it: three numbers in [0, 1) for every action, drawn before anything is typed, so
+    that no other row can change them: (rows, actions, 3)."""
 
-    BLOCK = 32
+    def __init__(self, board: _Board, chances: np.ndarray, noise: float) -> None:
+        self.board, self.chances, self.noise = board, chances, noise
+        self.letters = np.flatnonzero(board.is_token & board.allowed)
+        if noise and len(self.letters) < 2:
+            raise ValueError(f"noise is {noise}, and there is no other token to slip to")
 
-    def __init__(self, vocab: int, seed: int, row: int) -> None:
-        self.vocab, self.used = vocab, self.BLOCK
-        self.choices, self.slips = np.random.default_rng([seed, row]), np.random.default_rng([seed, row, 1])
-        self.block = np.zeros((0, vocab), dtype=np.float32)
+    def choose(self, rows: np.ndarray, scores: Tensor) -> np.ndarray:
+        """The action on whose step of the ladder p_0, p_0 + p_1, ... the first chance falls."""
+        ladder = scores.exp().cumsum(dim=1, dtype=torch.float64)
+        # 1 - chance is in (0, 1]: at neither end is an action of probability 0 met.
+        aim = torch.from_numpy(1 - self.chances[rows, self.board.count[rows], :1]) * ladder[:, -1:]
+        return torch.searchsorted(ladder, aim)[:, 0].numpy()
 
-    def times(self) -> np.ndarray:
-        """An exponential time for each action; drawn for many choices at once, since a call has a price of its own."""
-        if self.used == self.BLOCK:
-            self.block, self.used = self.choices.standard_exponential((self.BLOCK, self.vocab), dtype=np.float32), 0
-        self.used += 1
-        return self.block[self.used - 1]
-
-    def slip(self, key: int, noise: float, letters: list[int]) -> int:
-        """What appears when a key is pressed: another token with this probability, if it is one."""
-        if key not in letters or self.slips.random() >= noise:
-            return key
-        return letters[(letters.index(key) + int(self.slips.integers(1, len(letters)))) % len(letters)]
+    def type(self, rows: np.ndarray, pressed: np.ndarray) -> np.ndarray:
+        """What appears when these keys are pressed: with probability η another token, if they are tokens."""
+        if not self.noise:
+            return pressed
+        _, slip, which = self.chances[rows, self.board.count[rows]].T
+        shift = 1 + (which * (len(self.letters) - 1)).astype(np.int64)
+        other = self.letters[(np.searchsorted(self.letters, pressed) + shift) % len(self.letters)]
+        return np.where(self.board.is_token[pressed] & (slip < self.noise), other, pressed)
 
 
 class _Board:
-    """The texts of all rows, what is known at every depth of them, and what was done."""
+    """The texts of all rows, what is known at every depth of them, and what was done.
+
+    Its small numbers are NumPy's, whose calls cost less. `slots` are the rows that the cache still holds, and every
+    pass feeds all of them: to read the top of a text again writes what stands there already, and is cheaper than to
+    copy the others. Once half of the slots have ended they are dropped.
+    """
 
     def __init__(
-        self, model: Model, tokens: Tensor, start: Tensor, eos: int | None, backspace: int | None, max_actions: int
+        self,
+        model: Model,
+        texts: list[np.ndarray],
+        keys: Keys,
+        banned: Sequence[int],
+        longest: int,
+        max_actions: int,
+        candidates: int,
     ) -> None:
-        self.model, self.tokens, self.start, self.depth = model, tokens, start, start.clone()
-        self.eos, self.backspace, self.max_actions = eos, backspace, max_actions
-        special = [key for key in (eos, backspace) if key is not None]
-        self.is_token = torch.ones(model.config.vocab_size, dtype=torch.bool)
-        self.is_token[special] = False
-        self.letters: list[int] = self.is_token.nonzero().squeeze(1).tolist()
-        self.pressed, self.typed = torch.zeros(2, len(tokens), max_actions, dtype=torch.long)
-        self.log_probs = torch.zeros(len(tokens), max_actions)
-        self.count = torch.zeros(len(tokens), dtype=torch.long)
-        self.ended = torch.zeros(len(tokens), dtype=torch.long)  # a place in ENDINGS
-        self.num_forward_passes = 0
-        self.cache: StackCache | None = None
-        self.hidden = torch.zeros(0)
+        self.model, self.longest, self.max_actions = model, longest, max_actions
+        self.eos, self.backspace = (-1 if key is None else key for key in keys)  # -1 is never met
+        self.is_token = ~np.isin(np.arange(model.config.vocab_size), [self.eos, self.backspace])
+        self.allowed = ~np.isin(np.arange(model.config.vocab_size), banned)
+        if not (self.is_token & self.allowed).any():
+            raise ValueError(f"banned has all {self.is_token.sum()} tokens; one must be left to type")
+        self.start = np.array([len(text) for text in texts])
+        self.depth, self.slots, self.num_forward_passes = self.start.copy(), np.arange(len(texts)), 0
+        self.pressed, self.typed = np.zeros((2, len(texts), max_actions), dtype=np.int64)
+        self.log_probs = np.zeros((len(texts), max_actions))
+        self.count, self.ended = np.zeros((2, len(texts)), dtype=np.int64)  # ended: a place in ENDINGS
 
-    def feed(self, rows: Tensor, positions: Tensor) -> None:
-        """One forward pass: what stands at these positions of these rows."""
-        tokens = self.tokens[rows[:, None], positions]
-        like = next(iter(self.model.parameters())) if isinstance(self.model, torch.nn.Module) else torch.zeros(0)
-        if self.cache is None:
-            self.cache = StackCache(self.model.config, len(self.tokens), self.tokens.shape[1], like)
-        rows, positions = rows.to(like.device), positions.to(like.device)
-        found = self.model.hidden(tokens.to(like.device), positions, self.cache.attend(rows, positions))
-        if self.hidden.numel() == 0:
-            self.hidden = found.new_zeros(*self.tokens.shape, found.shape[2])
-        self.hidden[rows[:, None], positions] = found
+        width = int(self.start.max())
+        self.tokens = np.zeros((len(texts), min(longest, width + max_actions)), dtype=np.int64)
+        for row, text in enumerate(texts):
+            self.tokens[row, : len(text)] = text
+        weights = model.parameters() if isinstance(model, nn.Module) else iter(())
+        self.like = next(weights, torch.zeros(0))  # everything has its dtype, and is where it is
+        self.cache = StackCache(model.config, len(texts), self.tokens.shape[1] + candidates, self.like)
+        self.decoder: Decoder | None = None
+        found = self._pass(self.tokens[:, :width], np.tile(np.arange(width), (len(texts), 1)))
+        self.hidden = found.new_zeros(*self.tokens.shape, found.shape[2])
+        self.hidden[:, :width] = found
+        if Decoder.fits(model) and not candidates:
+            self.decoder = Decoder(cast(Transformer, model), self.cache)
+
+    def _pass(self, tokens: np.ndarray, positions: np.ndarray, places: np.ndarray | None = None) -> Tensor:
+        """One forward pass of the slots: (slots, inputs) → (slots, inputs, width)."""
         self.num_forward_passes += 1
+        ids, depths, at = (
+            torch.from_numpy(part).to(self.like.device)
+            for part in (tokens, positions, positions if places is None else places)
+        )
+        if self.decoder is not None:
+            return self.decoder.hidden(ids[:, 0], depths[:, 0])[:, None]
+        found = self.model.hidden(ids, depths, self.cache.attend(depths, at))
+        if found.ndim != 3 or found.shape[:2] != ids.shape:
+            raise ValueError(f"hidden has shape {tuple(found.shape)}; (*{tuple(ids.shape)}, width) was wanted")
+        return found
 
-    def logits(self, rows: Tensor) -> Tensor:
-        """Of the texts that stand now. ValueError if one is not a number."""
-        on_top = self.hidden[rows.to(self.hidden.device), (self.depth[rows] - 1).to(self.hidden.device)]
-        logits = self.model.logits(on_top).float().cpu()
-        if not logits.isfinite().all():
-            row = int(rows[(~logits.isfinite()).any(dim=1)][0])
-            raise ValueError(
-                f"row {row} has NaN or infinite logits at action {self.count[row].item()}; is the model trained?"
-            )
-        return logits
+    def _drop_ended(self, live: np.ndarray) -> None:
+        if 2 * len(live) <= len(self.slots):
+            self.cache.stored = self.cache.stored[:, :, np.searchsorted(self.slots, live)]
+            self.slots = live
 
-    def legal(self, rows: Tensor) -> Tensor:
+    def read_tops(self, live: np.ndarray) -> None:
+        """One pass in which every slot reads the token on top of its text."""
+        self._drop_ended(live)
+        top = self.depth[self.slots] - 1
+        self.hidden[self.slots, top] = self._pass(self.tokens[self.slots, top][:, None], top[:, None])[:, 0]
+
+    def read_candidates(self, live: np.ndarray, candidates: np.ndarray) -> tuple[Tensor, Tensor]:
+        """The vector by which each candidate (rows, k) is judged, and its largest cosine with those below it. One pass,
+        unless no candidate is a token that has room."""
+        tokens, depth = self.is_token[candidates], self.depth[live][:, None]
+        below = depth - np.where(tokens, 0, np.where(candidates == self.backspace, 2, 1))
+        vectors = self.hidden[live[:, None], np.minimum(below, self.hidden.shape[1] - 1)]  # right for keys
+        if (tokens & (depth < self.longest)).any():
+            self._drop_ended(live)
+            fed = np.zeros((len(self.slots), candidates.shape[1]), dtype=np.int64)
+            slots = np.searchsorted(self.slots, live)
+            fed[slots] = np.where(tokens, candidates, 0)
+            positions = np.minimum(self.depth[self.slots], self.longest - 1)[:, None].repeat(fed.shape[1], axis=1)
+            self.scratch = self.depth[self.slots].max() + np.arange(
+                fed.shape[1]
+            )  # above every text, so in nobody's use
+            found = self._pass(fed, positions, self.scratch + np.zeros_like(fed))[slots]
+            vectors = torch.where(torch.from_numpy(tokens)[:, :, None].to(found.device), found, vectors)
+        text = self.hidden[live, : int(depth.max())]
+        cosines = F.normalize(vectors, dim=2) @ rearrange(F.normalize(text, dim=2), "b n w -> b w n")
+        unseen = torch.from_numpy(np.arange(text.shape[1]) >= below[:, :, None])
+        largest = cosines.float().cpu().masked_fill(unseen, -math.inf).amax(dim=2)
+        return vectors, largest.masked_fill(torch.from_numpy(below == 0), 0.0)
+
+    def keep_candidates(self, live: np.ndarray, best: np.ndarray, vectors: Tensor, kept: np.ndarray) -> None:
+        """What was computed for these candidates is what is on top of the text once they are typed."""
+        rows, chosen = live[kept], best[kept]
+        slots, depth = np.searchsorted(self.slots, rows), self.depth[rows]
+        if len(rows):
+            self.cache.stored[:, :, slots, :, depth] = self.cache.stored[:, :, slots, :, self.scratch[chosen]]
+        self.hidden[rows, depth] = vectors[np.flatnonzero(kept), chosen]
+
+    def logits(self, rows: np.ndarray) -> Tensor:
+        """Of the texts that stand now; -∞ for what is illegal. ValueError if the model's are not numbers."""
+        logits = self.model.logits(self.hidden[rows, self.depth[rows] - 1]).float().cpu()
+        if logits.shape != (len(rows), len(self.is_token)):
+            raise ValueError(f"logits has shape {tuple(logits.shape)}; {(len(rows), len(self.is_token))} was wanted")
+        if not math.isfinite(logits.sum().item()):  # a sum is cheaper than a look at each
+            for row in rows[~logits.isfinite().all(dim=1).numpy()]:
+                raise ValueError(f"row {row} has NaN or infinite logits at action {self.count[row]}; is it trained?")
+        return torch.where(torch.from_numpy(self.legal(rows)), logits, -math.inf)
+
+    def legal(self, rows: np.ndarray) -> np.ndarray:
         """(rows, actions): tokens while there is room, `<backspace>` where there is something to delete."""
-        legal = self.is_token.expand(len(rows), -1) & (self.depth[rows] < self.tokens.shape[1])[:, None]
-        if self.eos is not None:
+        legal = self.is_token & (self.depth[rows] < self.longest)[:, None]
+        if self.eos >= 0:
             legal[:, self.eos] = True
-        if self.backspace is not None:
+        if self.backspace >= 0:
             legal[:, self.backspace] = self.depth[rows] > self.start[rows]
-        return legal
+        return legal & self.allowed
 
-    def press(self, rows: Tensor, pressed: Tensor, typed: Tensor, log_probs: Tensor) -> tuple[Tensor, Tensor]:
-        """Write one action of each row; returns the rows that go on after deleting, and after growing."""
+    def not_stuck(self, rows: np.ndarray) -> np.ndarray:
+        """The rows that have a legal action; the others end, since their text is full."""
+        if (self.depth[rows] < self.longest).all():
+            return rows  # nearly always, and cheap to see
+        stuck = ~self.legal(rows).any(axis=1)
+        self.ended[rows[stuck]] = ENDINGS.index("length")
+        return rows[~stuck]
+
+    def press(
+        self, rows: np.ndarray, pressed: np.ndarray, typed: np.ndarray, scores: Tensor
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Write one action of each row; returns the rows that go on after growing, and after deleting."""
         place = (rows, self.count[rows])
-        self.pressed[place], self.typed[place], self.log_probs[place] = pressed, typed, log_probs
+        self.pressed[place], self.typed[place] = pressed, typed
+        self.log_probs[place] = scores.numpy()[np.arange(len(rows)), pressed]
         self.count[rows] += 1
-        grows, deletes = self.is_token[typed], typed == (-1 if self.backspace is None else self.backspace)
+        grows, deletes = self.is_token[typed], typed == self.backspace
         self.tokens[rows[grows], self.depth[rows[grows]]] = typed[grows]
-        self.depth[rows] += grows.long() - deletes.long()
-        spent = self.count[rows] >= self.max_actions
+        self.depth[rows] += grows.astype(np.int64) - deletes
+        spent = self.count[rows] == self.max_actions
         self.ended[rows[spent]] = ENDINGS.index("max_actions")
         self.ended[rows[~grows & ~deletes]] = ENDINGS.index("eos")
-        return rows[deletes & ~spent], rows[grows & ~spent]
+        return rows[grows & ~spent], rows[deletes & ~spent]
 
     def traces(self) -> list[Trace]:
         """One a row."""
         found = []
-        for row, count in enumerate(self.count.tolist()):
+        for row, count in enumerate(self.count):
             pressed, typed, log_probs = (
                 part[row, :count].tolist() for part in (self.pressed, self.typed, self.log_probs)
             )
-            text = self.tokens[row, int(self.start[row]) : int(self.depth[row])].tolist()
-            found.append(Trace(pressed, typed, log_probs, text, ENDINGS[int(self.ended[row])]))
+            text = self.tokens[row, self.start[row] : self.depth[row]].tolist()
+            found.append(Trace(pressed, typed, log_probs, text, ENDINGS[self.ended[row]]))
         return found
 
 
-def _check_prompts(
-    prompts: Sequence[Sequence[int]], vocab: int, longest: int, eos: int | None, backspace: int | None
-) -> None:
+def _checked(prompts: Sequence[Any] | np.ndarray | Tensor, keys: Keys, vocab: int, longest: int) -> list[np.ndarray]:
+    """The prompts as arrays, if they and the keys are what they should be."""
+    for name, key in zip(("eos", "backspace"), keys, strict=True):
+        if key is not None and not 0 <= key < vocab:
+            raise ValueError(f"{name} is {key}; an id in 0..{vocab - 1}, or None, was wanted")
+    if keys[0] is not None and keys[0] == keys[1]:
+        raise ValueError(f"eos and backspace are both {keys[0]}; two keys were wanted")
     if not len(prompts):
         raise ValueError("there is no prompt; at least one was wanted")
+    checked = []
     for row, prompt in enumerate(prompts):
-        if not len(prompt):
+        ids = np.asarray(prompt.cpu() if isinstance(prompt, Tensor) else prompt)
+        if ids.shape == (0,):
             raise ValueError(f"prompt {row} is empty; at least one token must stand before the first action")
-        if len(prompt) > longest:
-            raise ValueError(f"prompt {row} has {len(prompt)} tokens; max_length is {longest}")
-        for place, token in enumerate(prompt):
-            if not 0 <= int(token) < vocab or int(token) in (eos, backspace):
-                raise ValueError(f"prompt {row} has id {token} at position {place}; tokens below {vocab} were wanted")
+        if ids.ndim != 1 or ids.dtype.kind not in "iu":
+            raise ValueError(f"prompt {row} has shape {ids.shape} and kind {ids.dtype}; one row of ids was wanted")
+        if len(ids) > longest:
+            raise ValueError(f"prompt {row} has {len(ids)} tokens; max_length is {longest}")
+        wrong = (ids < 0) | (ids >= vocab) | np.isin(ids, [key for key in keys if key is not None])
+        for place in np.flatnonzero(wrong):
+            raise ValueError(f"prompt {row} has id {ids[place]} at position {place}; tokens below {vocab} were wanted")
+        checked.append(ids)
+    return checked

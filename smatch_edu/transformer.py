@@ -6,13 +6,11 @@ position is an input (the depth of the text, not the index in the row), and so i
 
     tokens (batch, inputs) → embedding (batch, inputs, width) → blocks → norm → logits (batch, inputs, vocab)
 
-Source: Radford et al. 2019 (GPT-2: pre-norm, weight
-tying, initialisation); Su et al. 2021 (rotary positions).
+Source: Radford et al. 2019 (GPT-2: pre-norm, weight tying, initialisation); Su et al. 2021 (rotary positions).
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections.abc import Callable
@@ -23,9 +21,12 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float, Int
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from smatch_edu.files import write_atomically
+from smatch_edu.flex import flex_attention_over
 from smatch_edu.trajectories import visible
 
 # (queries, keys, values), each (batch, heads, inputs, head), and the layer's number → (batch, heads, inputs, head)
@@ -127,7 +128,7 @@ class Transformer(nn.Module):
             ValueError: an id outside the vocabulary, a position outside 0..max_length-1, or shapes that do not fit.
         """
         if positions is None:
-            positions = torch.arange(tokens.shape[1], device=tokens.device).expand_as(tokens)
+            positions = torch.arange(tokens.shape[-1], device=tokens.device).expand_as(tokens)
         self.check(tokens, positions)
         return self.logits(self.hidden(tokens, positions, attention(visible, tokens.shape)))
 
@@ -136,7 +137,8 @@ class Transformer(nn.Module):
     ) -> Float[Tensor, "batch inputs width"]:
         """The last hidden vector of every input, unchecked."""
         x = self.embedding(tokens)
-        turn = turns(positions, self.config.width // self.config.num_heads, x.dtype)
+        exact = torch.promote_types(x.dtype, torch.float32)  # the 8 bits of bfloat16 would turn by wrong angles
+        turn = turns(positions, self.config.width // self.config.num_heads, exact)
         for block in self.blocks:
             x = block(x, turn, attend)
         return self.norm(x)
@@ -147,23 +149,19 @@ class Transformer(nn.Module):
 
     def check(self, tokens: Int[Tensor, "batch inputs"], positions: Int[Tensor, "batch inputs"]) -> None:
         """Raise a ValueError that names row, place and limit."""
-        if tokens.shape[1] == 0:
-            raise ValueError("tokens has no inputs; at least one was wanted (a prompt)")
-        for what, values, limit in (
-            ("tokens", tokens, self.config.vocab_size),
-            ("positions", positions, self.config.max_length),
-        ):
+        if tokens.ndim != 2 or tokens.numel() == 0 or tokens.is_floating_point():
+            given = f"shape {tuple(tokens.shape)} and dtype {tokens.dtype}"
+            raise ValueError(f"tokens has {given}; ids of shape (batch, inputs), at least one, were wanted")
+        for what, values, name in (("tokens", tokens, "vocab_size"), ("positions", positions, "max_length")):
+            limit = getattr(self.config, name)
             if values.shape != tokens.shape:
                 raise ValueError(
                     f"{what} has shape {tuple(values.shape)}; that of tokens, {tuple(tokens.shape)}, was wanted"
                 )
             if values.min() < 0 or values.max() >= limit:
                 row, place = ((values < 0) | (values >= limit)).nonzero()[0].tolist()
-                raise ValueError(
-                    f"{what} has {values[row, place].item()} at row {row}, place {place}; wanted 0..{limit - 1}"
-                )
-
-    # -- its size and its file -----------------------------------------------------------------------------------
+                found = f"{values[row, place].item()} at row {row}, place {place}"
+                raise ValueError(f"{what} has {found}; wanted 0..{limit - 1}, since {name} is {limit}")
 
     def num_parameters(self) -> int:
         """All of them; the tied head counts once."""
@@ -177,14 +175,12 @@ class Transformer(nn.Module):
         return 2 * weights + self.config.num_layers * 2 * width * length
 
     def save(self, path: str | Path) -> None:
-        """Write weights and config into one safetensors file."""
-        save_file(self.state_dict(), path, metadata={"config": json.dumps(asdict(self.config))})
+        """Write weights and config into one safetensors file: the whole of it or, when interrupted, none."""
+        write_atomically(Path(path), save(self.state_dict(), metadata={"config": json.dumps(asdict(self.config))}))
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Transformer:
         """Read what `save` wrote. ValueError if the file is none of ours."""
-        from safetensors import SafetensorError, safe_open
-
         try:
             with safe_open(path, "pt") as file:
                 config = TransformerConfig(**json.loads((file.metadata() or {})["config"]))
@@ -193,9 +189,6 @@ class Transformer(nn.Module):
         except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path} is not a transformer saved by this package: {error}") from None
         return model
-
-
-# -- positions and visibility --------------------------------------------------------------------------------------
 
 
 def turns(positions: Int[Tensor, "batch inputs"], head: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -212,7 +205,7 @@ def rotate(
     positions alone."""
     cos, sin = turn
     first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1).to(x.dtype)
 
 
 def attention(seen: Tensor | None, shape: torch.Size) -> Attend:
@@ -222,7 +215,7 @@ def attention(seen: Tensor | None, shape: torch.Size) -> Attend:
         if seen.shape != shape:
             raise ValueError(f"expires has shape {tuple(seen.shape)}; that of tokens, {tuple(shape)}, was wanted")
         if seen.is_cuda:
-            return _flex(seen)
+            return flex_attention_over(seen)
         seen = visible(seen) if bool((seen < inputs).any()) else None  # None: nothing is deleted that could be seen
     if seen is None:
         return lambda q, k, v, layer: F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -230,22 +223,3 @@ def attention(seen: Tensor | None, shape: torch.Size) -> Attend:
         raise ValueError(f"visible has shape {tuple(seen.shape)}; {(batch, inputs, inputs)} was wanted")
     mask = rearrange(seen, "b q k -> b 1 q k")
     return lambda q, k, v, layer: F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-
-
-def _flex(expires: Tensor) -> Attend:
-    """FlexAttention: the mask is two comparisons with a vector, and no matrix is ever made (CUDA only)."""
-    from torch.nn.attention.flex_attention import create_block_mask
-
-    def mask_mod(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        return (key <= query) & (query < expires[batch, key])
-
-    batch, inputs = expires.shape
-    blocks = create_block_mask(mask_mod, batch, None, inputs, inputs, device=str(expires.device))
-    return lambda q, k, v, layer: _compiled_flex()(q, k, v, block_mask=blocks)
-
-
-@functools.cache
-def _compiled_flex() -> Callable[..., Tensor]:
-    from torch.nn.attention.flex_attention import flex_attention
-
-    return torch.compile(flex_attention, dynamic=False)

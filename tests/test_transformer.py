@@ -1,5 +1,6 @@
 """The transformer: one packed pass says what fresh runs on every visible text say; its parts, its size, its file."""
 
+import inspect
 import math
 
 import numpy as np
@@ -102,6 +103,34 @@ def test_nothing_deleted_takes_the_causal_path(monkeypatch):
     assert asked[0] == {"is_causal": True} and set(asked[1]) == {"attn_mask"}
 
 
+def test_the_network_is_what_its_equations_say(rng):
+    """Block by block: x + attention(norm x), x + perceptron(norm x), a norm, and the embedding once more."""
+    model = model_of(rng)
+    tokens, heads = torch.from_numpy(rng.integers(0, K, size=(1, 9))), model.config.num_heads
+    x = model.embedding.weight[tokens[0]]
+
+    def norm(layer, x):
+        centred = x - x.mean(dim=1, keepdim=True)
+        return centred / (centred.square().mean(dim=1, keepdim=True) + 1e-5).sqrt() * layer.weight + layer.bias
+
+    for block in model.blocks:
+        queries, keys, values = (norm(block.norm_attention, x) @ block.to_qkv.weight.T + block.to_qkv.bias).chunk(3, 1)
+        found = []
+        for q, k, v in zip(*(part.chunk(heads, dim=1) for part in (queries, keys, values)), strict=True):
+            half = q.shape[1] // 2
+            angle = torch.arange(9)[:, None] * 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+            turned = [torch.complex(part[:, :half], part[:, half:]) * torch.exp(1j * angle) for part in (q, k)]
+            scores = (turned[0] @ turned[1].conj().T).real / math.sqrt(q.shape[1])
+            weights = scores.exp() * torch.ones(9, 9).tril()
+            found.append(weights / weights.sum(dim=1, keepdim=True) @ v)
+        x = x + torch.cat(found, dim=1) @ block.from_heads.weight.T + block.from_heads.bias
+        wide = norm(block.norm_perceptron, x) @ block.widen.weight.T + block.widen.bias
+        bent = wide / 2 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3)))
+        x = x + bent @ block.narrow.weight.T + block.narrow.bias
+    logits = norm(model.norm, x) @ model.embedding.weight.T
+    torch.testing.assert_close(model(tokens)[0], logits, rtol=0, atol=1e-10)
+
+
 def test_a_rotation_keeps_lengths_and_feels_only_the_distance(rng):
     x, y = torch.from_numpy(rng.normal(size=(2, 1, 1, 1, 8)))
     at = lambda vector, position: rotate(vector, turns(torch.tensor([[position]]), 8, torch.float64))  # noqa: E731
@@ -155,6 +184,20 @@ def test_a_file_gives_the_model_back(rng, tmp_path):
             Transformer.load(tmp_path / "broken.safetensors")
 
 
+def test_who_is_interrupted_while_saving_keeps_the_file_of_before(rng, tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    model_of(rng, dtype=torch.float32).save(path)
+    before = path.read_bytes()
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model_of(rng, dtype=torch.float32).save(path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -171,11 +214,12 @@ def test_a_shape_that_cannot_be_is_named(options, message):
 @pytest.mark.parametrize(
     ("tokens", "positions", "seen", "message"),
     [
-        ([[1, 7]], None, None, "tokens has 7 at row 0, place 1; wanted 0..6"),
+        ([[1, 7]], None, None, "tokens has 7 at row 0, place 1; wanted 0..6, since vocab_size is 7"),
         ([[1, -1]], None, None, "tokens has -1"),
-        ([[1, 2]], [[0, 64]], None, "positions has 64 at row 0, place 1; wanted 0..63"),
-        ([[]], None, None, "no inputs"),
-        ([[1] * 65], None, None, "positions has 64"),
+        ([[1, 2]], [[0, 64]], None, "positions has 64 at row 0, place 1; wanted 0..63, since max_length is 64"),
+        ([[]], None, None, r"tokens has shape \(1, 0\) and dtype torch.int64; ids of shape"),
+        ([[1] * 65], None, None, "positions has 64 at row 0, place 64; wanted 0..63, since max_length is 64"),
+        ([[1, 2]], [[0, -1]], None, "positions has -1 at row 0, place 1"),
         ([[1, 2]], None, np.ones((1, 2, 3), dtype=bool), r"visible has shape \(1, 2, 3\); \(1, 2, 2\) was wanted"),
         ([[1, 2]], None, np.ones((1, 3), dtype=np.int64), r"expires has shape \(1, 3\)"),
     ],
@@ -188,3 +232,17 @@ def test_inputs_that_do_not_fit_are_named(tokens, positions, seen, message):
             None if positions is None else torch.tensor(positions),
             None if seen is None else torch.from_numpy(seen),
         )
+
+
+@pytest.mark.parametrize(
+    ("tokens", "positions", "message"),
+    [
+        (torch.tensor([1, 2]), torch.tensor([0, 1]), r"tokens has shape \(2,\) and dtype torch.int64; ids of shape"),
+        (torch.ones(1, 2), torch.tensor([[0, 1]]), r"tokens has shape \(1, 2\) and dtype torch.float32; ids of shape"),
+        (torch.ones(0, 2, dtype=torch.long), torch.ones(0, 2, dtype=torch.long), r"tokens has shape \(0, 2\)"),
+        (torch.tensor([[1, 2]]), torch.tensor([[0]]), r"positions has shape \(1, 1\); that of tokens, \(1, 2\), was"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named_also_where_nothing_checks_annotations(tokens, positions, message):
+    with pytest.raises(ValueError, match=message):
+        inspect.unwrap(Transformer.check)(Transformer(SMALL), tokens, positions)
