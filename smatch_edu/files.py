@@ -16,13 +16,29 @@ def check_writable(path: Path) -> None:
         raise ValueError(f"{path}: cannot be written; choose another place with --out")
 
 
-def write_atomically(path: Path, text: str) -> None:
+def check_folder(path: Path) -> None:
+    """Make a folder for results, unless it is there. ValueError if nothing can be written into it."""
+    if not path.resolve().parent.is_dir():
+        raise ValueError(f"{path}: there is no folder {path.resolve().parent.name!r}; make it first")
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file; a folder was wanted, choose another place with --out")
+    try:
+        path.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=path) as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
     """The whole file or none of it, also when interrupted: written beside its place, then moved there."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.resolve().parent, suffix=".tmp", delete=False
-    ) as file:
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with tempfile.NamedTemporaryFile("wb", dir=path.resolve().parent, suffix=".tmp", delete=False) as file:
         try:
-            file.write(text)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
             file.close()
             os.chmod(file.name, 0o644)
             os.replace(file.name, path)

@@ -15,7 +15,7 @@ Built by hand in notebooks/05_objective_on_logits.ipynb. Source: Cundy & Ermon 2
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -152,6 +152,11 @@ class Trajectories:
             else:
                 ahead = torch.nn.functional.pad(values[torch.as_tensor(reached)], (0, int(not ended.all())))
         return cls(logits[where], pressed, lengths, ended, legal[where], ahead)
+
+    def rows(self, start: int, stop: int) -> Trajectories:
+        """Some of them, start..stop-1."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part[start:stop] for name, part in parts.items() if part is not None})
 
     @property
     def taken(self) -> Bool[Tensor, "batch time"]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -247,6 +247,85 @@ def text_tree(
         axes.set(title=title, xlim=(-0.7, num_leaves - 0.3), ylim=(-depth - 0.6, 0.45))
         axes.axis("off")
     return cast(Figure, axes.figure)
+
+
+def attention_over_trie(
+    signs: Sequence[str],
+    positions: Int[np.ndarray, " inputs"],
+    expires: Int[np.ndarray, " inputs"],
+    query: int,
+    weights: Float[np.ndarray, " inputs"],
+    *,
+    title: str = "",
+    axes: Axes | None = None,
+    width: float = 6.4,
+    height: float = 3.8,
+) -> Figure:
+    """What one input attends to, on the tree of all that was typed: discs, as large as their weights. What was deleted
+    before it is a faded square, struck through; what comes after it, an empty hexagon.
+
+    Args:
+        signs: what to write on each input, (inputs,): the packed tokens as characters.
+        positions, expires: (inputs,), of a trajectory packed with `layout="trie"`.
+        query: the input that looks, 0..inputs-1.
+        weights: its attention to each input, (inputs,); 0 where it cannot see.
+
+    Raises:
+        ValueError: lengths that do not fit, a query out of range, an input that stands on nothing, or a weight on one
+            that cannot be seen.
+    """
+    x, under = _places_in_trie(signs, positions, expires)
+    if np.shape(weights) != (len(signs),):
+        raise ValueError(f"weights has shape {np.shape(weights)}; ({len(signs)},), one for each sign, was wanted")
+    if not 0 <= query < len(signs):
+        raise ValueError(f"query is {query}; wanted 0..{len(signs) - 1}")
+    later, deleted = np.arange(len(signs)) > query, expires <= query
+    for k in np.flatnonzero((later | deleted) & (weights != 0)):
+        raise ValueError(f"weights has {weights[k]} at input {k}; wanted 0, since input {query} cannot see it")
+    looks: Any = {
+        "seen": {"marker": "o", "color": LOOKS[3]["color"], "edgecolor": NEUTRAL},
+        "deleted": {"marker": "s", "color": "0.93", "edgecolor": "0.7"},
+        "comes later": {"marker": "h", "color": "white", "edgecolor": "0.7", "linestyle": ":"},
+    }
+    with style():
+        axes = _axes(axes, width, height)
+        for kind, where, dashes in zip(looks, (~later & ~deleted, deleted, later), ("-", "--", ":"), strict=True):
+            axes.scatter([], [], s=90, label=kind, **looks[kind])
+            for k in np.flatnonzero(where).tolist():
+                seen, at = kind == "seen", (x[k], -positions[k])
+                if k != under[k]:
+                    line = [x[under[k]], x[k]], [-positions[under[k]], -positions[k]]
+                    axes.plot(*line, dashes, color=NEUTRAL if seen else "0.7", linewidth=1, zorder=1)
+                size = 260 + 900 * weights[k]
+                axes.scatter(*at, s=size, zorder=2, **looks[kind])
+                worn: Any = {"va": "center", "color": NEUTRAL if seen else "0.45", "zorder": 3}
+                axes.text(*at, signs[k], ha="center", **worn)
+                words = f"{weights[k]:.2f}{' ← looks' if k == query else ''}" if seen else ""
+                axes.annotate(words, at, (4 + size**0.5 / 2, 0), textcoords="offset points", fontsize=9, **worn)
+                if kind == "deleted":
+                    axes.plot(*at, marker=(2, 2, -60), markersize=24, color=NEUTRAL)  # a stroke through it
+        axes.set(title=title, xlim=(-0.5, x.max() + 0.9), ylim=(-positions.max() - 1, 0.5))
+        axes.legend(loc="lower center", ncols=3, fontsize=8)
+        axes.axis("off")
+    return cast(Figure, axes.figure)
+
+
+def _places_in_trie(signs: Sequence[str], positions: np.ndarray, expires: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each input its place from left to right, and the input that it stands on (the first one on itself)."""
+    under, count = np.zeros(len(signs), dtype=int), len(signs)
+    for name, values in {"positions": positions, "expires": expires}.items():
+        if np.shape(values) != (count,):
+            raise ValueError(f"{name} has shape {np.shape(values)}; ({count},), one for each sign, was wanted")
+    for k in range(1, count):
+        found = np.flatnonzero((positions[:k] == positions[k] - 1) & (expires[:k] > k))
+        if len(found) != 1:
+            raise ValueError(f"input {k} stands on {len(found)} inputs at position {positions[k] - 1}; wanted 1")
+        under[k] = found[0]
+    leaf = ~np.isin(np.arange(count), under[1:])
+    x = np.cumsum(leaf) - 1.0  # inputs come in the order of a walk over the tree, and so do its leaves
+    for k in np.flatnonzero(~leaf)[::-1]:
+        x[k] = x[1:][under[1:] == k].mean()
+    return x, under
 
 
 def check_not_by_colour_alone(figure: Figure) -> None:

@@ -4,8 +4,9 @@ A trajectory walks over a tree of texts: a token steps down, `<backspace>` steps
 on the visible text alone, so a network may be asked at all texts of a walk in one pass, if each input sees what stood
 on the screen when it was typed, and nothing that was deleted before.
 
-`pack` lays a walk out in one of two ways. With `layout="trie"` only pushed tokens are inputs: a text that is met again
-is the same input, so `<backspace>` costs nothing. With `layout="refeed"` (the paper's, as far as it can be
+`pack` lays a walk out in one of two ways. With `layout="trie"` only pushed tokens are inputs: the text that
+`<backspace>` returns to is an input already, so it costs nothing. (A letter that is deleted and typed again is a new
+input.) With `layout="refeed"` (the paper's, as far as it can be
 reconstructed) there is one input for each action: after `<backspace>` the token that is on top again is fed once more.
 Either way input k is visible to input q iff
 
@@ -105,6 +106,11 @@ class PackedBatch(NamedTuple):
     def at_actions(self, outputs: Float[Tensor, "rows inputs features"]) -> Float[Tensor, "trajectories time features"]:
         """The outputs at the states in which the actions are taken, of any model that was fed this batch."""
         return outputs[self.row[:, None], self.state_of_action]
+
+    def states(self) -> Int[Tensor, "trajectories passed"]:
+        """`state_of_action` and one column more: after its last action the input on top, 0 after `<eos>`."""
+        ends = self.final_state.clamp(min=0)[:, None]
+        return torch.nn.functional.pad(self.state_of_action, (0, 1)).scatter(1, self.lengths[:, None], ends)
 
 
 def augment(
@@ -364,7 +370,7 @@ class _Layout(NamedTuple):
 
 
 def _trie(events: _Events) -> _Layout:
-    """An input for each token pushed; a text that is met again is the same input."""
+    """An input for each token pushed; the text that `<backspace>` returns to is one of them."""
     every = np.arange(len(events.action))
     pushed, deleted = events.step > 0, events.step < 0
     so_far = np.cumsum(pushed)

@@ -1,8 +1,8 @@
 """The string MDP: its numbering, exact occupancies and values, demonstrator and samples, against dense oracles."""
 
-import math
 import functools
 import itertools
+import math
 
 import numpy as np
 import pytest

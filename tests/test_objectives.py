@@ -1039,3 +1039,12 @@ def test_a_demonstration_typed_without_slips_can_be_read_on_a_keyboard_that_slip
         for i in range(int(given.lengths[b])):
             wanted = logits[states[b, i], actions[b, i]] - gamma * values[reached[b, i]]
             assert rewards[b, i].item() == pytest.approx(wanted.item())
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_some_rows_of_a_batch_are_these_trajectories_alone(rng, gamma, optional):
+    batch = random_batch(rng, legal=optional, weights=optional, next_values=optional)
+    part, value = batch.rows(1, 4), float64(rng.normal())
+    torch.testing.assert_close(part.rewards(value, gamma), batch.rewards(value, gamma)[1:4])
+    torch.testing.assert_close(part.discounts(gamma), batch.discounts(gamma)[1:4])
+    assert (part.legal is None) == (not optional) and part.lengths.tolist() == batch.lengths[1:4].tolist()

@@ -5,12 +5,14 @@ import json
 import re
 from html.parser import HTMLParser
 
+import jaxtyping
 import numpy as np
 import pytest
 
 from smatch_edu import plots, show
 from smatch_edu.mdp import StringMDP
 from smatch_edu.show import Keystroke
+from smatch_edu.trajectories import NEVER, pack, visible
 from smatch_edu.vocabulary import Vocabulary
 
 ABC = Vocabulary("abc")
@@ -221,3 +223,63 @@ def test_a_tree_of_texts_has_a_mark_for_each_and_squares_off_the_data():
 def test_a_table_of_numbers_says_every_number_in_words():
     table = plots.table_of_numbers(np.array([[0.25, np.inf], [1.0, -2.5]]), ["r", "s"], ["x", "y"])
     assert [text.get_text() for text in table.axes[0].texts] == ["0.25", "∞", "1.00", "-2.50"]
+
+
+# Attention over the trie
+
+
+def test_attention_over_the_trie_strikes_out_what_was_deleted_and_says_each_weight(rng):
+    typed = [0, 1, ABC.backspace]
+    for _ in range(12):
+        standing = len(typed) - 2 * typed.count(ABC.backspace)
+        typed.append(ABC.backspace if standing and rng.random() < 0.4 else int(rng.integers(3)))
+    packed = pack([0, 1], [*typed, 2], ABC.backspace)
+    query = int(rng.integers(4, len(packed.tokens)))  # by then input 3 is deleted
+    index, seen = np.arange(len(packed.tokens)), visible(packed.expires)[query]
+    weights = rng.dirichlet(np.ones(len(index))) * seen
+    figure = plots.attention_over_trie(ABC.decode(packed.tokens.tolist()), *packed[1:3], query, weights)
+    show.picture(figure, "the attention of one input")  # it rests on no colour alone
+
+    (axes,) = figure.axes
+    order = np.concatenate([index[seen], index[packed.expires <= query], index[index > query]])
+    marks = [mark for mark in axes.collections if len(mark.get_offsets())]
+    places = np.concatenate([mark.get_offsets() for mark in marks])
+    assert np.array_equal(places[:, 1], -packed.positions[order]) and len(np.unique(places, axis=0)) == len(index)
+    sizes = np.array([mark.get_sizes()[0] for mark in marks[: seen.sum()]])
+    assert np.array_equal(np.argsort(sizes), np.argsort(weights[seen]))
+    struck = [line.get_xydata()[0] for line in axes.lines if len(line.get_xydata()) == 1]
+    assert np.array_equal(struck, places[(packed.expires <= query)[order]])
+
+    words = [text.get_text() for text in axes.texts]
+    assert words[::2] == list(ABC.decode(packed.tokens[order].tolist()))
+    looks = np.where(order == query, " ← looks", "")
+    assert words[1::2] == [f"{weights[k]:.2f}{look}" if seen[k] else "" for k, look in zip(order, looks, strict=True)]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["seen", "deleted", "comes later"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"signs": "aab"}, r"positions has shape \(4,\); \(3,\), one for each sign, was wanted"),
+        ({"expires": np.array([9, 9, 3])}, r"expires has shape \(3,\); \(4,\), one for each sign"),
+        ({"weights": np.ones(5)}, r"weights has shape \(5,\); \(4,\), one for each sign"),
+        ({"query": 4}, r"query is 4; wanted 0\.\.3"),
+        ({"query": -1}, r"query is -1; wanted 0\.\.3"),
+        ({"weights": np.array([0.5, 0.2, 0.1, 0.2])}, "weights has 0.1 at input 2; wanted 0, since input 3 cannot see"),
+        ({"query": 1}, "weights has 0.1 at input 3; wanted 0, since input 1 cannot see"),
+        ({"positions": np.array([0, 1, 2, 4])}, "input 3 stands on 0 inputs at position 3; wanted 1"),
+        ({"expires": np.array([9, 9, 9, 9]), "positions": np.array([0, 1, 1, 2])}, "input 3 stands on 2 inputs"),
+    ],
+)
+def test_what_is_no_attention_over_a_trie_is_named(monkeypatch, changed, message):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as a user sees it
+    whole = {
+        "signs": "abca",
+        "positions": np.array([0, 1, 2, 2]),
+        "expires": np.array([NEVER, NEVER, 3, NEVER]),
+        "query": 3,
+        "weights": np.array([0.5, 0.4, 0.0, 0.1]),
+    }
+    plots.attention_over_trie(**whole)
+    with pytest.raises(ValueError, match=message):
+        plots.attention_over_trie(**(whole | changed))

@@ -128,6 +128,8 @@ def test_a_batch_holds_each_trajectory_as_it_is_alone(layout, many):
         assert np.array_equal(batch.actions[number, :actions], alone.actions)
         assert np.array_equal(batch.state_of_action[number, :actions], alone.state_of_action)
         assert batch.lengths[number] == actions and batch.final_state[number] == alone.final_state
+        passed = [*alone.state_of_action.tolist(), 0 if alone.final_state == ABSORBING else alone.final_state]
+        assert batch.states()[number, : actions + 1].tolist() == passed
         assert (batch.expires[number, inputs:] == NEVER).all() and batch.row[number] == number
 
 
