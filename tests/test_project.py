@@ -40,10 +40,13 @@ FLOORS = {
     **dict.fromkeys(("divergences", "figure1", "vocabulary"), 0),
     **dict.fromkeys(("mdp", "trajectories"), 1),
     "soft_values": 1.5,  # on the mdp, under its solvers
+    "flex": 1.5,  # attention on CUDA, under the transformer
     **dict.fromkeys(("tabular", "objectives", "transformer"), 2),
     "summary": 2.5,
+    "decoding": 2.5,  # the cache, and a fast step through the transformer
     **dict.fromkeys(("generation", "neural", "replay", "tasks", "metrics"), 3),
     "training": 4,
+    "runs": 4.5,  # what training leaves on disk
     **dict.fromkeys(("huggingface", "experiments", "walkthrough"), 5),
     "report": 6,  # the walkthrough's page
     "cli": 7,  # the door: it opens on everything
