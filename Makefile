@@ -49,6 +49,7 @@ bench: .venv/.installed-test ## time the algorithms against plain ones, as ratio
 	$(PINNED) $(PY) benchmarks/occupancy.py
 	$(PINNED) $(PY) benchmarks/tabular.py
 	$(PINNED) $(PY) benchmarks/transformer.py
+	$(PY) benchmarks/gpu.py
 
 format: .venv/.installed-test ## repair what ruff can repair
 	$(PY) -m ruff check --fix

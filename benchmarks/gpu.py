@@ -36,6 +36,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.flex_attention import create_mask, flex_attention
 from transformer import BACKSPACE, EOS, VOCAB, Deleting, demonstrations, paired
 
+import smatch_edu.flex as flex
 import smatch_edu.transformer as library
 from smatch_edu.files import check_writable, write_atomically
 from smatch_edu.generation import generate
@@ -272,8 +273,9 @@ def flex_on_cpu() -> None:
         given.append(block_mask)
         return torch.compile(flex_attention, backend="eager")(q, k, v, block_mask=block_mask)
 
-    with mock.patch.object(library, "_compiled_flex", lambda: eager), torch.no_grad():
-        off = apart(library._flex(expires)(q, k, v, 0), F.scaled_dot_product_attention(q, k, v, wanted[:, None]))
+    with mock.patch.object(flex, "_compiled", lambda: eager), torch.no_grad():
+        found = library.flex_attention_over(expires)(q, k, v, 0)
+    off = apart(found, F.scaled_dot_product_attention(q, k, v, wanted[:, None]))
     expect(off < 1e-5, f"flex attention is {off:.2g} off the dense mask's")
     elements = create_mask(given[0].mask_mod, 3, 1, 300, 300, "cpu")[:, 0]
     expect(torch.equal(elements, wanted), "mask_mod is not visible(expires)")

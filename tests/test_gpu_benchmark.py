@@ -41,11 +41,12 @@ from unittest import mock
 import torch
 import gpu
 
-library, flex, attention, step = gpu.library, gpu.library._flex, gpu.library.attention, gpu.Decoder.forward
+library, step = gpu.library, gpu.Decoder.forward
+flex, attention = library.flex_attention_over, library.attention
 everything = lambda expires: torch.full_like(expires, gpu.NEVER)
 causal_is_trie = lambda seen, shape: attention(None if seen is not None and seen.dtype != torch.bool else seen, shape)
 for target, name, broken, word in [
-    (library, "_flex", lambda expires: flex(everything(expires)), "flex attention is"),
+    (library, "flex_attention_over", lambda expires: flex(everything(expires)), "flex attention is"),
     (gpu, "create_mask", lambda *_: torch.ones(3, 1, 300, 300, dtype=torch.bool), "mask_mod"),
     (gpu, "reduce", lambda *_, **__: torch.ones(3, 3, 3, dtype=torch.int), "blocks"),
     (gpu, "SECTIONS", gpu.SECTIONS[:-1], "rows in the table"),
