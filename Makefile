@@ -45,7 +45,7 @@ lab: .venv/.installed-lab ## open the student versions in JupyterLab, made in le
 	.venv/bin/smatch learn --source notebooks --out learn
 	$(PY) -m jupyterlab --notebook-dir=learn --LabApp.default_url=/lab/tree/00_start_here.ipynb $(ARGS)
 
-bench: .venv/.installed-test ## time the algorithms against plain ones, as ratios
+bench: .venv/.installed-bench ## time the algorithms against plain ones, as ratios
 	$(PINNED) $(PY) benchmarks/occupancy.py
 	$(PINNED) $(PY) benchmarks/tabular.py
 	$(PINNED) $(PY) benchmarks/transformer.py
@@ -83,6 +83,8 @@ $(shell test -x $(PY) || rm -f .venv/.installed-*)
 .venv/.installed-lab:  CONTAINS = .venv/.installed-run
 .venv/.installed-test: EXTRAS = [dev,notebooks]
 .venv/.installed-test: CONTAINS = .venv/.installed-run .venv/.installed-lab
+.venv/.installed-bench: EXTRAS = [dev,notebooks,hf]
+.venv/.installed-bench: CONTAINS = .venv/.installed-run .venv/.installed-lab .venv/.installed-test
 .venv/.installed-%: pyproject.toml | $(PY)
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip
 	$(PY) -m pip install -e '.$(EXTRAS)'

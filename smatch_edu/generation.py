@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -80,8 +81,8 @@ class Sampling:
 
     def __post_init__(self) -> None:
         for name, fine, wanted in (
-            ("temperature", 0 < self.temperature < math.inf, "positive (greedy=True takes the likeliest)"),
-            ("top_k", self.top_k is None or self.top_k >= 1, "at least 1, since an action must be left"),
+            ("temperature", 1e-30 < self.temperature < math.inf, "positive (greedy=True takes the likeliest)"),
+            ("top_k", self.top_k is None or _whole(self.top_k, 1), "a whole number, at least 1"),
             ("top_p", 0 < self.top_p <= 1, "in (0, 1]"),
             ("noise", 0 <= self.noise < 1, "in [0, 1)"),
             ("contrastive", self.contrastive is None or 0 <= self.contrastive <= 1, "in [0, 1]"),
@@ -93,7 +94,8 @@ class Sampling:
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """(rows, actions) → the log of the distribution that is chosen from; -∞ for what is left out."""
-        logits = logits.float() / self.temperature
+        logits = logits.float()
+        logits = (logits - logits.amax(dim=1, keepdim=True)) / self.temperature
         if self.top_k is not None and self.top_k < logits.shape[1] and self.contrastive is None:
             least = logits.topk(self.top_k, dim=1).values[:, -1:]
             logits = logits.masked_fill(logits < least, -math.inf)
@@ -113,7 +115,7 @@ def generate(
     backspace: int | None = None,
     max_actions: int = 256,
     temperature: float = 1.0,
-    seed: int | Sequence[int] = 0,
+    seed: Any = 0,
     *,
     top_k: int | None = None,
     top_p: float = 1.0,
@@ -125,15 +127,16 @@ def generate(
 ) -> GenerationResult:
     """Let the model type after each prompt, deleting where it wants to.
 
-    A row's result depends on its prompt, the seed and its number, and not on the other rows (unless its chance falls
-    within 1e-5 of the border between two actions: sums over a batch may round differently).
+    A row's result depends on its prompt, the seed and its number, and not on the other rows (unless two numbers
+    that decide, a chance and a border or two scores, differ by less than about 1e-5: sums over a batch may round
+    differently).
 
     Args:
         model: see `Model`.
         prompts: rows of ids (lists, arrays or tensors), at least one each, of any lengths.
         eos, backspace: their ids; None if there is no such key.
         max_actions: after so many a row ends, also one that types and deletes for ever.
-        seed: one for all rows, which then differ by their numbers; or one for each row.
+        seed: a whole number ≥ 0 for all rows, which then differ by their numbers; or one for each row.
         max_length: longest text, prompt included; the model's if left out. There only `<eos>` and `<backspace>` are
             legal.
 
@@ -151,12 +154,14 @@ def generate(
     longest = model.config.max_length if max_length is None else max_length
     if longest > model.config.max_length:
         raise ValueError(f"max_length is {longest}; the model has positions for {model.config.max_length}")
-    if max_actions < 1:
-        raise ValueError(f"max_actions is {max_actions}; at least 1 was wanted")
+    if not _whole(max_actions, 1):
+        raise ValueError(f"max_actions is {max_actions}; a whole number, at least 1, was wanted")
     texts = _checked(prompts, (eos, backspace), model.config.vocab_size, longest)
-    seeds = [[seed, row] for row in range(len(texts))] if isinstance(seed, int) else list(seed)
-    if len(seeds) != len(texts):
-        raise ValueError(f"there are {len(seeds)} seeds for {len(texts)} prompts")
+    seeds: Any = np.asarray(seed)
+    if seeds.dtype.kind not in "iu" or seeds.shape not in ((), (len(texts),)) or (seeds < 0).any():
+        raise ValueError(f"seed is {seed}; a whole number ≥ 0, or one for each of {len(texts)} prompts, was wanted")
+    if not seeds.shape:
+        seeds = [[int(seeds), row] for row in range(len(texts))]
     chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in seeds])
     width = 0 if contrastive is None else top_k or 4
     board = _Board(model, texts, (eos, backspace), banned, longest, max_actions, width)
@@ -258,6 +263,9 @@ class _Board:
         self.eos, self.backspace = (-1 if key is None else key for key in keys)  # -1 is never met
         self.is_token = ~np.isin(np.arange(model.config.vocab_size), [self.eos, self.backspace])
         self.allowed = ~np.isin(np.arange(model.config.vocab_size), banned)
+        for key in banned:
+            if not 0 <= key < len(self.allowed):
+                raise ValueError(f"banned has id {key}; ids are 0..{len(self.allowed) - 1}")
         if not (self.is_token & self.allowed).any():
             raise ValueError(f"banned has all {self.is_token.sum()} tokens; one must be left to type")
         self.start = np.array([len(text) for text in texts])
@@ -389,6 +397,10 @@ class _Board:
             text = self.tokens[row, self.start[row] : self.depth[row]].tolist()
             found.append(Trace(pressed, typed, log_probs, text, ENDINGS[self.ended[row]]))
         return found
+
+
+def _whole(number: Any, least: int) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool) and int(number) >= least
 
 
 def _checked(prompts: Sequence[Any] | np.ndarray | Tensor, keys: Keys, vocab: int, longest: int) -> list[np.ndarray]:

@@ -202,7 +202,8 @@ class NeuralConfig:
 
     @property
     def minimises(self) -> str:
-        """What the loss minimises: the sampled mixture, its samples held fixed, the skew KL."""
+        """What the loss minimises: the sampled mixture, its samples held fixed, the skew KL. (With `next_value`
+        "sample" only nearly: its penalty on r² is averaged over slips as well, and no exact optimum is known here.)"""
         return "skew_kl" if self.divergence == "sampled_mixture" else self.divergence
 
 
@@ -218,11 +219,10 @@ def loss_on_samples(
     """
     mdp, table = network.mdp, network.table()
 
-    def walked(states: np.ndarray, actions: np.ndarray) -> Trajectories:
-        reached = mdp.step(states[:, :-1], actions, rng) if config.next_value == "sample" else None
-        return Trajectories.on_table(mdp, table, states, actions, config.next_value, reached)
-
-    data = walked(*expert.sample(config.batch, config.max_actions, rng))
+    states, actions = expert.sample(config.batch, config.max_actions, rng)
+    # Demonstrations were typed on keyboards of their own: where does the learner's lead?
+    reached = mdp.step(states[:, :-1], actions, rng) if config.next_value == "sample" else None
+    data = Trajectories.on_table(mdp, table, states, actions, config.next_value, reached)
     if config.divergence == "mle":
         return -log_likelihood(data, config.gamma)
     options: dict[str, Any] = {"gamma": config.gamma, "alpha": config.alpha}
@@ -233,7 +233,7 @@ def loss_on_samples(
         legal = torch.tensor(mdp.legal)
         policy = torch.softmax(table.detach().double().masked_fill(~legal, -math.inf), dim=1)
         where = mdp.sample(policy, config.batch, config.max_actions, int(rng.integers(2**31)))
-        model = walked(*where)
+        model = Trajectories.on_table(mdp, table, *where, config.next_value)
     if chosen is None:
         return -sequencematch_objective(data, network.absorbing_value, model=model, **options)
     loss = -sequencematch_objective(data, network.absorbing_value, divergence=chosen.continued(MARGIN), **options)

@@ -206,15 +206,20 @@ def in_notebook(body: str, title: str, *scripts: str) -> Html:
 
 
 def typing(
-    traces: Sequence[Sequence[Keystroke]],
+    traces: Sequence[Any],
     vocabulary: Vocabulary,
     title: str,
     real_words: Collection[str] | None = None,
     autoplay: bool = False,
 ) -> Html:
-    """`trace_html` as the output of a notebook's cell."""
+    """`trace_html` as the output of a notebook's cell.
+
+    Args:
+        traces: keystrokes, or the traces that `generation.generate` returns.
+    """
+    strokes = [list(map(Keystroke, one.pressed, one.actions)) if hasattr(one, "pressed") else one for one in traces]
     real = None if real_words is None else frozenset(real_words)
-    return in_notebook(trace_html(traces, vocabulary, title, real, autoplay), title, "player.js")
+    return in_notebook(trace_html(strokes, vocabulary, title, real, autoplay), title, "player.js")
 
 
 class Picture:

@@ -139,11 +139,13 @@ def augment(
         noise: η in [0, 1).
         backspace, eos: their ids; `<eos>` is pressed at the end if it is given.
         num_tokens: wrong tokens are uniform among 0..num_tokens-1, the right one left out.
-        mistakes: a weight ≥ 0 for every token at every place of the demonstration; the right one's is ignored. Where
-            all the others are 0, nothing plausible can go wrong, and the keyboard does not slip.
+        mistakes: a weight ≥ 0 for every token at every place of the demonstration; the right one's is ignored, and so
+            are those of `<backspace>` and `<eos>`. Where all the others are 0, nothing plausible can go wrong, and the
+            keyboard does not slip.
 
     Raises:
-        ValueError: noise out of range, neither or both of `num_tokens` and `mistakes`, or shapes that do not fit.
+        ValueError: noise out of range, neither or both of `num_tokens` and `mistakes`, shapes that do not fit, weights
+            that are not finite, or `<backspace>` or `<eos>` in the demonstration.
 
     Source: Cundy & Ermon 2023 (noise augmentation).
     """
@@ -152,6 +154,9 @@ def augment(
     if (num_tokens is None) == (mistakes is None):
         raise ValueError("give either num_tokens, for uniform mistakes, or a table of mistakes")
     right, rng = _ids("tokens", tokens), np.random.default_rng(seed)
+    keys = [backspace] if eos is None else [backspace, eos]
+    for place in np.flatnonzero(np.isin(right, keys)):
+        raise ValueError(f"tokens has key {right[place]} at position {place}; a demonstration has tokens alone")
     slips = rng.geometric(1 - noise, size=len(right)) - 1
     if mistakes is None:
         if num_tokens is None or num_tokens < 2 or (len(right) and right.max() >= num_tokens):
@@ -160,8 +165,10 @@ def augment(
         wrong = (right[where] + rng.integers(1, num_tokens, size=len(where))) % num_tokens
     else:
         weights = np.array(mistakes, dtype=np.float64)
-        if weights.ndim != 2 or len(weights) != len(right) or not (weights >= 0).all():
+        fits = weights.ndim == 2 and len(weights) == len(right) and weights.shape[1] > right.max(initial=-1)
+        if not fits or not (weights >= 0).all() or not np.isfinite(weights).all():
             raise ValueError(f"mistakes has shape {weights.shape}; ({len(right)}, vocab) of numbers ≥ 0 was wanted")
+        weights[:, [key for key in keys if key < weights.shape[1]]] = 0
         weights[np.arange(len(right)), right] = 0
         total = weights.sum(axis=1)
         slips = np.where(total > 0, slips, 0)
@@ -242,6 +249,8 @@ def pack_batch(
     """
     if layout not in LAYOUTS:
         raise nearest(layout, LAYOUTS, "layout")
+    if backspace == eos:
+        raise ValueError(f"eos and backspace are both {eos}; two keys were wanted")
     rows = [[one] if isinstance(one, Trajectory) else list(one) for one in trajectories]
     if not rows or not all(rows):
         raise ValueError("there is no trajectory to pack")
@@ -320,6 +329,8 @@ def _events(flat: list[Trajectory], row: np.ndarray, backspace: int, eos: int | 
             raise ValueError(f"action {event - starts[number]} of trajectory {number} is {what}")
 
     refuse(ends & (np.arange(len(action)) < (starts + lengths - 1)[trajectory]), "<eos>, and more actions follow it")
+    pressed, keys = np.concatenate([one.pressed for one in flat]), [backspace] if eos is None else [backspace, eos]
+    refuse((pressed != action) & (np.isin(pressed, keys) | np.isin(action, keys)), "a slip of <eos> or <backspace>")
     refuse(above < 0, "<backspace> with nothing to delete: only the prompt stands")
     for number, one in enumerate(flat):
         special = np.isin(one.prompt, [backspace] if eos is None else [backspace, eos])

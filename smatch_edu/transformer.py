@@ -184,9 +184,10 @@ class Transformer(nn.Module):
         try:
             with safe_open(path, "pt") as file:
                 config = TransformerConfig(**json.loads((file.metadata() or {})["config"]))
-            model = cls(config).to(device)
-            model.load_state_dict(load_file(path, device))
-        except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
+            with torch.device("meta"):  # no weights are drawn
+                model = cls(config)
+            model.load_state_dict(load_file(path, device), assign=True)
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"{path} is not a transformer saved by this package: {error}") from None
         return model
 

@@ -158,7 +158,10 @@ def test_a_folder_that_is_named_like_a_notebook_is_passed_over(folders):
 def test_lines_end_alike_on_every_system(folders, monkeypatch):
     source, learn = folders
     real = tempfile.NamedTemporaryFile
-    windows = lambda *args, **options: real(*args, **({"newline": "\r\n"} | options))  # noqa: E731
+
+    def windows(mode="w+b", **options):
+        return real(mode, **(options if "b" in mode else {"newline": "\r\n"} | options))
+
     monkeypatch.setattr("tempfile.NamedTemporaryFile", windows)
     said(source, learn)
     assert b"\r" not in (learn / "01_one.ipynb").read_bytes()

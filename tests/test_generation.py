@@ -69,13 +69,18 @@ def test_each_row_does_what_a_naive_sampler_does(rng, options):
             assert tuple(trace.text) == standing[len(prompt) :]
 
 
-def test_a_row_does_not_depend_on_its_neighbours(rng):
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"noise": 0.3}, {"greedy": True}, {"top_k": 3}, {"top_p": 0.7}, {"contrastive": 0.5}, {"temperature": 0.01}],
+    ids=str,
+)
+def test_a_row_does_not_depend_on_its_neighbours(rng, options):
     model = model_of(rng)
-    together = generate(model, PROMPTS, EOS, BACK, max_actions=20, seed=5)
+    together = generate(model, PROMPTS, EOS, BACK, max_actions=20, seed=5, **options)
     for row in range(len(PROMPTS)):
         others = [prompt if number == row else [2] for number, prompt in enumerate(PROMPTS)]
         assert (
-            generate(model, others, EOS, BACK, max_actions=20, seed=5).traces[row].actions
+            generate(model, others, EOS, BACK, max_actions=20, seed=5, **options).traces[row].actions
             == together.traces[row].actions
         )
 
@@ -379,7 +384,7 @@ def test_top_k_and_top_p_keep_what_they_say():
         ([[1.5]], {}, r"prompt 0 has shape \(1,\) and kind float64"),
         (np.zeros((0, 3), dtype=np.int64), {}, "there is no prompt"),
         (torch.zeros(2, 0, dtype=torch.long), {}, "prompt 0 is empty"),
-        ([[1], [2]], {"seed": [1]}, "there are 1 seeds for 2 prompts"),
+        ([[1], [2]], {"seed": [1]}, "one for each of 2 prompts, was wanted"),
         ([[1, 2]], {"max_length": 1}, "prompt 0 has 2 tokens; max_length is 1"),
     ],
 )
@@ -445,9 +450,12 @@ def test_logits_that_are_no_numbers_are_named_with_row_and_action(rng):
 
 
 def test_training_stays_as_it_was(rng):
-    model = model_of(rng, SMALL, torch.float32)
+    model = model_of(rng, SMALL, torch.float32).train()
+    before = [parameter.detach().clone() for parameter in model.parameters()]
     trace = generate(model, [[1]], EOS, BACK, max_actions=5, seed=1).traces[0]
-    assert all(p.grad is None for p in model.parameters()) and len(trace.log_probs) == len(trace.actions)
+    assert model.training and torch.is_grad_enabled() and len(trace.log_probs) == len(trace.actions)
+    for parameter, was in zip(model.parameters(), before, strict=True):
+        assert parameter.requires_grad and torch.equal(parameter, was)
 
 
 @pytest.mark.parametrize("options", [{}, {"noise": 0.3}, {"contrastive": 0.4}, {"greedy": True}], ids=str)
@@ -461,3 +469,35 @@ def test_what_is_banned_may_stand_in_a_prompt_and_is_never_typed(rng, options):
     assert same == generate(model, [[2, 1]], EOS, BACK, max_actions=20, **options).traces[0]
     with pytest.raises(ValueError, match=r"banned has all 5 tokens; one must be left"):
         generate(model, [[2, 1]], EOS, BACK, banned=range(5), **options)
+
+
+@pytest.mark.parametrize("seed", [np.int64(3), [3, 4], np.array([3, 4]), torch.tensor([3, 4])], ids=str)
+def test_seeds_may_come_from_anywhere(rng, seed):
+    found = generate(model_of(rng), [[1], [2]], EOS, BACK, max_actions=5, seed=seed)
+    assert len(found.traces) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": -3}, "seed is -3; a whole number"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": [1]}, "one for each of 2 prompts"),
+        ({"banned": [99]}, "banned has id 99"),
+        ({"temperature": 1e-40}, "temperature is 1e-40"),
+    ],
+    ids=str,
+)
+def test_chances_that_cannot_be_are_named(rng, options, message):
+    with pytest.raises(ValueError, match=message):
+        generate(model_of(rng), [[1], [2]], EOS, BACK, max_actions=5, **options)
+
+
+def test_at_the_smallest_temperature_the_likeliest_is_taken(rng):
+    model = model_of(rng)
+    cold, greedy = (
+        generate(model, PROMPTS, EOS, BACK, max_actions=8, **options).traces
+        for options in ({"temperature": 1e-20}, {"greedy": True})
+    )
+    assert [trace.actions for trace in cold] == [trace.actions for trace in greedy]
+    assert all(np.isfinite(trace.log_probs).all() for trace in cold)

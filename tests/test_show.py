@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from smatch_edu import plots, show
+from smatch_edu.generation import Trace
 from smatch_edu.mdp import StringMDP
-from smatch_edu.show import Keystroke
+from smatch_edu.show import Keystroke, typing
 from smatch_edu.trajectories import NEVER, pack, visible
 from smatch_edu.vocabulary import Vocabulary
 
@@ -283,3 +284,11 @@ def test_what_is_no_attention_over_a_trie_is_named(monkeypatch, changed, message
     plots.attention_over_trie(**whole)
     with pytest.raises(ValueError, match=message):
         plots.attention_over_trie(**(whole | changed))
+
+
+def test_traces_of_a_generation_can_be_watched_as_they_are():
+    letters = Vocabulary("ab")
+    back, eos = letters.backspace, letters.eos
+    trace = Trace([0, 0, back, 1, eos], [0, 1, back, 1, eos], [0.0] * 5, [0, 1], "eos")
+    strokes = [Keystroke(*pair) for pair in zip(trace.pressed, trace.actions, strict=True)]
+    assert typing([trace], letters, "one text").body == typing([strokes], letters, "one text").body

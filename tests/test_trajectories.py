@@ -1,5 +1,7 @@
 """Trajectories: the inputs that an action sees are the text that stood then, in both layouts; and noise."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -253,8 +255,44 @@ def test_mistakes_come_from_the_weights_that_are_given(rng):
         ({"noise": 0.1, "num_tokens": 2}, "num_tokens is 2; it must be at least 2, and above every token"),
         ({"noise": 0.1, "mistakes": np.ones((3, 5))}, r"mistakes has shape \(3, 5\)"),
         ({"noise": 0.1, "mistakes": -np.ones((2, 5))}, "numbers ≥ 0"),
+        ({"noise": 0.1, "mistakes": np.full((2, 5), np.inf)}, "numbers ≥ 0"),
+        ({"noise": 0.1, "mistakes": np.ones((2, 3))}, r"mistakes has shape \(2, 3\)"),
     ],
 )
 def test_bad_noise_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         augment([1], [2, 3], backspace=BACK, seed=0, **options)
+
+
+def test_what_a_model_proposes_may_be_a_softmax_over_all_actions_and_no_key_slips(rng):
+    for _ in range(20):
+        tokens = rng.integers(0, K, size=8)
+        proposed = torch.from_numpy(rng.normal(size=(8, K + 2))).softmax(dim=1).numpy()
+        made = augment([1], tokens, 0.4, BACK, EOS, seed=rng, mistakes=proposed)
+        assert survivors(made) == tuple(tokens.tolist())
+        assert (made.typed[made.slipped] < K).all()
+        pack_batch([made], BACK, EOS)
+
+
+def test_keys_do_not_slip_and_are_no_part_of_a_demonstration():
+    with pytest.raises(ValueError, match=r"tokens has key 6 at position 1"):
+        augment([1], [2, BACK], 0.0, BACK, EOS, seed=0, num_tokens=K)
+    for pressed, typed in (([2, BACK], [2, 3]), ([2, 3], [2, BACK]), ([2, 3], [2, EOS])):
+        with pytest.raises(ValueError, match="action 1 of trajectory 0 is a slip of <eos> or <backspace>"):
+            pack_batch([trajectory([1], pressed, typed)], BACK, EOS)
+    with pytest.raises(ValueError, match="eos and backspace are both 5"):
+        pack([1], [2], 5, 5)
+
+
+@BOTH
+def test_memory_grows_with_the_actions_and_not_with_their_square(rng, layout):
+    def peak(actions):
+        typed = np.where(np.arange(actions) % 5 == 4, BACK, rng.integers(0, K, size=actions))
+        tracemalloc.start()
+        pack([1], typed, BACK, EOS, layout)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(100)
+    assert peak(8000) < 2.5 * peak(4000)
