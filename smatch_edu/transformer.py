@@ -79,8 +79,9 @@ class Block(nn.Module):
         qkv = rearrange(
             self.to_qkv(self.norm_attention(x)), "b n (three h d) -> three b h n d", three=3, h=self.num_heads
         )
-        queries, keys = rotate(qkv[:2], turn)
-        seen = attend(queries, keys, qkv[2], self.layer)  # (batch, heads, inputs, head)
+        turned, values = qkv.split([2, 1])  # one split, whose gradient is one copy
+        queries, keys = rotate(turned, turn)
+        seen = attend(queries, keys, values.squeeze(0), self.layer)  # (batch, heads, inputs, head)
         x = x + self.from_heads(rearrange(seen, "b h n d -> b n (h d)"))
         return x + self.narrow(F.gelu(self.widen(self.norm_perceptron(x)), approximate="tanh"))
 

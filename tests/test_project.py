@@ -44,10 +44,11 @@ FLOORS = {
     **dict.fromkeys(("tabular", "objectives", "transformer"), 2),
     "summary": 2.5,
     "decoding": 2.5,  # the cache, and a fast step through the transformer
-    **dict.fromkeys(("generation", "neural", "replay", "tasks", "metrics"), 3),
+    **dict.fromkeys(("generation", "neural", "replay", "tasks"), 3),
+    "metrics": 3.5,  # judges what was generated for a task
     "training": 4,
     "runs": 4.5,  # what training leaves on disk
-    **dict.fromkeys(("huggingface", "experiments", "walkthrough"), 5),
+    **dict.fromkeys(("evaluation", "huggingface", "experiments", "walkthrough"), 5),
     "report": 6,  # the walkthrough's page
     "cli": 7,  # the door: it opens on everything
     "__main__": 8,
