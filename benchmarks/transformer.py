@@ -1,7 +1,7 @@
 """The transformer's speed as ratios of two things timed in one run, in pairs that alternate. `make bench` runs it.
 
-Training: 256 actions of which 20 % are backspaces (the trie has 206 inputs with the prompt, the re-fed layout 257) against plain causal
-training on 256 tokens. Generation: actions a second with 20 % backspaces against plain generation by the same engine,
+Training: 256 actions of which 20 % are backspaces (the trie has 206 inputs with the prompt, the re-fed layout 257)
+against plain causal training on 256 tokens. Generation: actions a second with 20 % backspaces against plain generation by the same engine,
 and tokens a second against Hugging Face's `generate` and GPT-2 of equal size (if transformers is installed: the [hf]
 extra). Models of about 1 M and 10 M parameters (0.86 and 9.5), random weights; medians over the pairs.
 """
@@ -198,7 +198,9 @@ def main() -> None:
         def generate_theirs(theirs: torch.nn.Module = theirs, ids: torch.Tensor = ids) -> None:
             theirs.eval()
             with torch.no_grad():
-                theirs.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=ACTIONS, do_sample=True, top_k=0)
+                theirs.generate(
+                    ids, attention_mask=torch.ones_like(ids), max_new_tokens=ACTIONS, do_sample=True, top_k=0
+                )
 
         wanted = ">= 3" if size == "1 M" else ">= 1.5"
         row("generate, Hugging Face / ours", size, paired(generate_theirs, typing(0.0), arguments.pairs), wanted)

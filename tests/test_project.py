@@ -161,7 +161,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_wheel_holds_the_library_and_its_words_and_nothing_else(wheel):
+def test_the_wheel_holds_the_library_and_its_data_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         words = archive.read("smatch_edu/_data/words.tsv")
@@ -169,7 +169,9 @@ def test_the_wheel_holds_the_library_and_its_words_and_nothing_else(wheel):
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "smatch_edu").rglob("*.py")}
     assert modules and modules <= names
     assert "smatch_edu/py.typed" in names
-    assert {name for name in names if name.startswith("smatch_edu/_data/")} == {"smatch_edu/_data/words.tsv"}
+    read = [ROOT / "data" / "words.tsv", *(ROOT / "data" / "arithmetic").glob("*.tsv")]
+    shipped = {f"smatch_edu/_data/{path.relative_to(ROOT / 'data').as_posix()}" for path in read}
+    assert {name for name in names if name.startswith("smatch_edu/_data/")} == shipped
     assert all(name.startswith("smatch_edu/") for name in names)
 
 
@@ -189,6 +191,11 @@ def test_an_installed_wheel_works_away_from_the_repository(wheel, tmp_path):
     assert (package / "py.typed").is_file()
     assert (package / "_data" / "words.tsv").read_bytes() == (ROOT / "data" / "words.tsv").read_bytes()
     assert "walkthrough" in run(scripts / "smatch", "--help", cwd=tmp_path)
+    first = (
+        "from smatch_edu.tasks import get_task; task = get_task('arithmetic'); "
+        "print(task.show(task.split('test')[0].prompt))"
+    )
+    assert run(python, "-I", "-c", first, cwd=tmp_path).startswith("In base ")
 
 
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}  # the latter leaves Qt out

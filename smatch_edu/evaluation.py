@@ -1,0 +1,94 @@
+"""What a trained model answers: accuracy at several temperatures, with the backspace key and without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+
+from smatch_edu.generation import Trace, generate
+from smatch_edu.metrics import Interval, Telemetry, mean_interval, telemetry
+from smatch_edu.tasks import Example
+from smatch_edu.training import Policy
+
+BATCH = 256  # prompts answered at once
+
+
+class Condition(NamedTuple):
+    """How answers are typed: the temperature (0 is greedy), and whether `<backspace>` may be pressed."""
+
+    temperature: float
+    backspace: bool
+
+    def __str__(self) -> str:
+        how = f"temperature {self.temperature:g}" if self.temperature else "greedy"
+        return how + ("" if self.backspace else ", no ⌫")
+
+
+CONDITIONS = tuple(Condition(t, allowed) for allowed in (True, False) for t in (1.0, 0.5, 0.0))
+
+
+class Evaluation(NamedTuple):
+    """What came of one condition.
+
+    Attributes:
+        condition: how the answers were typed.
+        right: (seeds, examples).
+        accuracy: with its interval over examples, and over seeds if there are several.
+        telemetry: of the first seed.
+    """
+
+    condition: Condition
+    right: Bool[np.ndarray, "seeds examples"]
+    accuracy: Interval
+    telemetry: Telemetry
+
+
+def answers(
+    policy: Policy, examples: Sequence[Example], condition: Condition, seed: int = 0, max_actions: int = 128
+) -> list[Trace]:
+    """One trace for each example's prompt."""
+    keys, found = policy.task.vocabulary, list[Trace]()
+    for start in range(0, len(examples), BATCH):
+        some = examples[start : start + BATCH]
+        found += generate(
+            policy.transformer,
+            [one.prompt for one in some],
+            keys.eos,
+            keys.backspace,
+            max_actions=max_actions,
+            temperature=condition.temperature or 1.0,
+            greedy=condition.temperature == 0,
+            seed=seed + start,
+            banned=() if condition.backspace else (keys.backspace,),
+        ).traces
+    return found
+
+
+def evaluate(
+    policies: Sequence[Policy],
+    examples: Sequence[Example],
+    conditions: Sequence[Condition] = CONDITIONS,
+    seed: int = 0,
+) -> list[Evaluation]:
+    """Answer all examples under every condition.
+
+    Args:
+        policies: the same training from several seeds, or one.
+        seed: of the typing; each policy's differs.
+    """
+    found = []
+    for condition in conditions:
+        traces = [answers(policy, examples, condition, seed + 10**6 * n) for n, policy in enumerate(policies)]
+        task = policies[0].task
+        right = np.array(
+            [
+                [trace.ended == "eos" and task.score(one, trace.text) for one, trace in zip(examples, row, strict=True)]
+                for row in traces
+            ]
+        )
+        used = telemetry(examples, traces[0], task.vocabulary.backspace, task.vocabulary.eos)
+        found.append(Evaluation(condition, right, mean_interval(right.astype(np.float64)), used))
+    return found

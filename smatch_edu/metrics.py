@@ -1,0 +1,127 @@
+"""How good answers are, and what the backspace key was used for, with confidence intervals.
+
+    accuracy     share of answers that are right
+    rate         share of actions that are backspaces
+    run length   mean number of backspaces in a row
+    precision    of the tokens that were deleted, the share that were wrong
+    recall       of the tokens that were wrong, the share that were deleted
+
+A token is wrong if no right answer begins with the text up to it.
+
+Source: Cundy & Ermon 2023 (accuracy on arithmetic); the telemetry is this project's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import binomtest, bootstrap
+
+from smatch_edu.generation import Trace
+from smatch_edu.tasks import Example
+
+
+class Interval(NamedTuple):
+    """An estimate with the ends of its confidence interval; NaN where there is nothing to estimate."""
+
+    estimate: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def share_interval(hits: int, count: int, level: float = 0.95) -> Interval:
+    """hits/count with Wilson's interval, which has a width also where all or none were hits. NaN for a count of 0."""
+    if count == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    found = binomtest(hits, count).proportion_ci(level, method="wilson")
+    return Interval(hits / count, float(found.low), float(found.high))
+
+
+def mean_interval(
+    scores: Sequence[Float[np.ndarray, " items"]] | Float[np.ndarray, "seeds items"],
+    level: float = 0.95,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """The mean of all scores, with a bootstrap interval over items, and over seeds where there are several.
+
+    With several seeds both are drawn anew, seeds and items, so that the interval holds both chances.
+
+    Args:
+        scores: one row for each seed, one number for each item, the same items in each row.
+        level: of confidence, in (0, 1).
+
+    Raises:
+        ValueError: no scores, or rows of different lengths.
+    """
+    if not len(scores) or len({len(row) for row in scores}) != 1 or not len(scores[0]):
+        raise ValueError(f"scores has rows of lengths {sorted({len(row) for row in scores})}; wanted equal and above 0")
+    table = np.asarray(scores, dtype=np.float64)
+    if np.ptp(table) == 0:
+        value = float(table.flat[0])
+        if value not in (0.0, 1.0):
+            return Interval(value, value, value)
+        return share_interval(int(value) * table.shape[1], table.shape[1], level)
+
+    def mean_of(seeds: np.ndarray, items: np.ndarray, axis: int = -1) -> np.ndarray:
+        return table[seeds[..., :, None], items[..., None, :]].mean(axis=(-2, -1))
+
+    seeds, items = (np.arange(size) for size in table.shape)
+    options = {"confidence_level": level, "n_resamples": num_resamples, "method": "percentile", "batch": 50}
+    if len(table) == 1:  # nothing to draw among seeds
+
+        def of_items(items: np.ndarray, axis: int = -1) -> np.ndarray:
+            return table[0][items].mean(axis=axis)
+
+        found = bootstrap((items,), of_items, rng=seed, **options)
+    else:
+        found = bootstrap((seeds, items), mean_of, rng=seed, **options)
+    return Interval(float(table.mean()), *map(float, found.confidence_interval))
+
+
+class Telemetry(NamedTuple):
+    """What the backspace key was used for.
+
+    Attributes:
+        rate: share of actions that are backspaces.
+        run_length: mean number of backspaces in a row; NaN without one.
+        precision: of the tokens deleted, the share that were wrong.
+        recall: of the wrong tokens typed, the share that were deleted.
+    """
+
+    rate: Interval
+    run_length: float
+    precision: Interval
+    recall: Interval
+
+
+def telemetry(examples: Sequence[Example], traces: Sequence[Trace], backspace: int, eos: int) -> Telemetry:
+    """The backspaces of these traces, one for each example, judged by the right answers."""
+    pressed = deleted = deleted_wrong = wrong = runs = actions = 0
+    for example, trace in zip(examples, traces, strict=True):
+        text: list[int] = []
+        before = None
+        for action in trace.actions:
+            actions += 1
+            if action == backspace:
+                pressed, runs = pressed + 1, runs + (before != backspace)
+                was_wrong = tuple(text) != example.answer[: len(text)]
+                deleted, deleted_wrong = deleted + 1, deleted_wrong + was_wrong
+                text.pop()
+            elif action != eos:
+                text.append(action)
+                wrong += tuple(text) != example.answer[: len(text)]
+            before = action
+    return Telemetry(
+        rate=share_interval(pressed, actions),
+        run_length=pressed / runs if runs else math.nan,
+        precision=share_interval(deleted_wrong, deleted),
+        recall=share_interval(deleted_wrong, wrong),
+    )

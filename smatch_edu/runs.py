@@ -1,0 +1,143 @@
+"""Training runs on disk: a folder with config.json, log.jsonl and checkpoint.safetensors.
+
+The checkpoint is one file, replaced in one move: a run that is killed at any moment leaves a whole one. Resuming
+cuts the log back to it, and goes on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+from tqdm import tqdm
+
+from smatch_edu.files import check_folder, write_atomically
+from smatch_edu.replay import ReplayBuffer
+from smatch_edu.training import Policy, Run, TrainingConfig
+
+CONFIG, LOG, CHECKPOINT = "config.json", "log.jsonl", "checkpoint.safetensors"
+SHOWN = ("loss", "r2_data", "r2_model", "backspace_rate")  # beside the progress bar
+MAY_DIFFER = {"num_steps", "device", "log_every", "checkpoint_every"}  # between a run and its resumption
+
+
+def train(config: TrainingConfig, out: Path, resume: bool = False, progress: bool = True) -> Policy:
+    """Train, and keep everything in a folder.
+
+    Args:
+        out: the folder; made if its parent exists.
+        resume: go on with the run that is in it.
+        progress: show a bar.
+
+    Raises:
+        ValueError: a folder that cannot be written, or holds a run (without `resume`) or a run of another config.
+        FloatingPointError: a loss that is no number; the checkpoint before it stays.
+    """
+    check_folder(out)
+    if (out / CONFIG).exists() and not resume:
+        raise ValueError(f"{out} holds a run already; resume it with --resume, or choose another place with --out")
+    run = Run(config)
+    if resume and (out / CHECKPOINT).exists():
+        restore(run, out)
+    write_atomically(out / CONFIG, json.dumps(dataclasses.asdict(config), indent=1) + "\n")
+    lines = _kept_lines(out, run.step)
+    write_atomically(out / LOG, "".join(lines))
+    start, before = time.perf_counter(), json.loads(lines[-1])["seconds"] if lines else 0.0
+    with (
+        (out / LOG).open("a", encoding="utf-8") as log,
+        tqdm(total=config.num_steps, initial=run.step, disable=None if progress else True) as bar,
+    ):
+        while run.step < config.num_steps:
+            line: dict[str, Any] = run.update()
+            bar.update()
+            step = run.step - 1
+            if step % config.log_every == 0 or run.step == config.num_steps or step == config.warmup_steps:
+                line["seconds"] = round(before + time.perf_counter() - start, 3)
+                log.write(json.dumps(line) + "\n")
+                log.flush()
+                bar.set_postfix({name: f"{line[name]:.3g}" for name in SHOWN if name in line})
+            if run.step % config.checkpoint_every == 0 or run.step == config.num_steps:
+                os.fsync(log.fileno())
+                store(run, out)
+    return run.policy
+
+
+def _kept_lines(out: Path, step: int) -> list[str]:
+    """The lines of the log that were written before a step; a line that was cut short is not one."""
+    if not (out / LOG).exists() or step == 0:
+        return []
+    lines = (out / LOG).read_text("utf-8").splitlines(keepends=True)
+    return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < step]
+
+
+def store(run: Run, out: Path) -> None:
+    """Write the checkpoint: weights, the optimiser's moments and the replay buffer; config and step as JSON."""
+    tensors = {f"policy.{name}": part for name, part in run.policy.state_dict().items()}
+    for number, moments in run.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(part) for name, part in moments.items()}
+    tensors |= {f"buffer.{name}": part for name, part in run.buffer.to_tensors().items()}
+    about = {"about": json.dumps({"step": run.step, "config": dataclasses.asdict(run.config)})}
+    whole = {name: part.contiguous().clone() for name, part in tensors.items()}
+    write_atomically(out / CHECKPOINT, save(whole, metadata=about))
+
+
+def restore(run: Run, out: Path) -> None:
+    """Put a run where its checkpoint was. ValueError if that is broken, or of another config, naming the difference."""
+    tensors, config, step = _read(out)
+    mine = dataclasses.asdict(run.config)
+    for name in mine:
+        if name not in MAY_DIFFER and mine[name] != config.get(name):
+            raise ValueError(f"{out} was trained with {name} = {config.get(name)}; {mine[name]} was given")
+    _load_weights(run.policy, tensors, out)
+    state = run.optimiser.state_dict()
+    state["state"] = {}
+    for name, part in tensors.items():
+        if name.startswith("optimiser."):
+            _, number, moment = name.split(".")
+            state["state"].setdefault(int(number), {})[moment] = part
+    run.optimiser.load_state_dict(state)
+    held = {name.removeprefix("buffer."): part for name, part in tensors.items() if name.startswith("buffer.")}
+    run.buffer = ReplayBuffer.from_tensors(run.config.buffer_size, held)
+    run.step = step
+
+
+def load_policy(out: Path, device: str = "cpu") -> tuple[Policy, TrainingConfig]:
+    """The policy of a run, and its config. ValueError: the checkpoint is missing, broken, or of another vocabulary."""
+    tensors, config, _ = _read(out)
+    known = {field.name for field in dataclasses.fields(TrainingConfig)}
+    settings = TrainingConfig(**{name: value for name, value in config.items() if name in known} | {"device": device})
+    policy = Policy(settings.make_task(), settings)
+    _load_weights(policy, tensors, out)
+    return policy.to(device).eval(), settings
+
+
+def _load_weights(policy: Policy, tensors: dict[str, Tensor], out: Path) -> None:
+    held = {name.removeprefix("policy."): part for name, part in tensors.items() if name.startswith("policy.")}
+    for name, wanted in policy.state_dict().items():
+        if name not in held:
+            raise ValueError(f"{out / CHECKPOINT} has no weights {name!r}")
+        if held[name].shape != wanted.shape:
+            raise ValueError(
+                f"{out / CHECKPOINT} has {name} of shape {tuple(held[name].shape)}; {tuple(wanted.shape)} was wanted: "
+                "another vocabulary or config"
+            )
+    policy.load_state_dict(held)
+
+
+def _read(out: Path) -> tuple[dict[str, Tensor], dict[str, Any], int]:
+    path = out / CHECKPOINT
+    if not path.exists():
+        raise ValueError(f"{out} has no {CHECKPOINT}; a folder made by `smatch train` was wanted")
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads(file.metadata()["about"])
+            return {name: file.get_tensor(name) for name in file.keys()}, about["config"], about["step"]  # noqa: SIM118
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is no whole checkpoint of this package: {error}") from None

@@ -1,0 +1,81 @@
+"""Intervals cover what they should as often as they say, and telemetry is what a reader of the trace would count."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from smatch_edu.generation import Trace
+from smatch_edu.metrics import mean_interval, share_interval, telemetry
+from smatch_edu.tasks import Example
+
+BACK, EOS = 11, 10
+
+
+def trace(*actions):
+    return Trace(list(actions), list(actions), [0.0] * len(actions), [], "eos")
+
+
+def test_telemetry_counts_what_a_reader_would():
+    example = Example((1,), (3, 4, 5))
+    traces = [
+        trace(3, 9, BACK, 4, 5, EOS),  # one slip, taken back
+        trace(3, 4, BACK, BACK, 3, 4, 5, EOS),  # two right tokens deleted in a row
+        trace(9, 9, BACK, 5, EOS),  # wrong, wrong, the second taken back, and what follows is wrong as well
+        trace(3, 4, 5, 6, EOS),  # one too many
+        trace(3, 4, 5, EOS),
+    ]
+    found = telemetry([example] * 5, traces, BACK, EOS)
+    assert found.rate.estimate == pytest.approx(4 / (6 + 8 + 5 + 5 + 4))
+    assert found.run_length == pytest.approx(4 / 3)
+    assert found.precision.estimate == pytest.approx(2 / 4)
+    assert found.recall.estimate == pytest.approx(2 / (1 + 0 + 3 + 1 + 0))
+    nothing = telemetry([example], [trace(3, 4, 5, EOS)], BACK, EOS)
+    assert nothing.rate.estimate == 0 and math.isnan(nothing.run_length)
+    assert math.isnan(nothing.precision.estimate) and math.isnan(nothing.recall.estimate)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.97])
+def test_wilsons_interval_covers_the_truth_as_often_as_it_says(share):
+    count = 200
+    covered = 0.0
+    for hits in range(count + 1):
+        found = share_interval(hits, count)
+        assert 0 <= found.low <= found.estimate <= found.high <= 1
+        covered += binom.pmf(hits, count, share) * (found.low <= share <= found.high)
+    assert 0.93 < covered < 0.98
+    assert share_interval(0, 50).high > 0.01 and share_interval(50, 50).low < 0.99
+
+
+def test_the_bootstrap_over_items_covers_the_truth_as_often_as_it_says(rng):
+    covered = [
+        found.low <= 0.7 <= found.high
+        for found in (
+            mean_interval([(rng.random(300) < 0.7).astype(float)], num_resamples=300, seed=n) for n in range(200)
+        )
+    ]
+    assert 0.88 < np.mean(covered) <= 1
+
+
+def test_seeds_that_differ_widen_the_interval(rng):
+    shares = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
+    differing = (rng.random((5, 400)) < shares[:, None]).astype(float)
+    alike = (rng.random((5, 400)) < 0.7).astype(float)
+    wide, narrow = mean_interval(differing), mean_interval(alike)
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+    assert wide.low < 0.7 < wide.high
+    assert wide == mean_interval(differing)
+
+
+def test_where_all_answers_are_right_the_interval_still_has_a_width():
+    found = mean_interval([np.ones(100)])
+    assert found.estimate == 1 and 0.9 < found.low < 1
+    assert str(found).startswith("1.000 [0.9")
+
+
+def test_bad_scores_are_named():
+    with pytest.raises(ValueError, match=r"rows of lengths \[2, 3\]"):
+        mean_interval([np.zeros(2), np.zeros(3)])
+    with pytest.raises(ValueError, match="lengths"):
+        mean_interval([])
