@@ -1,9 +1,9 @@
 """The transformer's speed as ratios of two things timed in one run, in pairs that alternate. `make bench` runs it.
 
 Training: 256 actions of which 20 % are backspaces (the trie has 206 inputs with the prompt, the re-fed layout 257)
-against plain causal training on 256 tokens. Generation: actions a second with 20 % backspaces against plain generation by the same engine,
-and tokens a second against Hugging Face's `generate` and GPT-2 of equal size (if transformers is installed: the [hf]
-extra). Models of about 1 M and 10 M parameters (0.86 and 9.5), random weights; medians over the pairs.
+against plain causal training on 256 tokens. Generation: actions a second with 20 % backspaces against plain generation
+by the same engine, and tokens a second against Hugging Face's `generate` and GPT-2 of equal size (if transformers is
+installed: the [hf] extra). Models of about 1 M and 10 M parameters (0.86 and 9.5), random weights; medians over the pairs.
 """
 
 from __future__ import annotations

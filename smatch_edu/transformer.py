@@ -207,7 +207,8 @@ def rotate(
     positions alone."""
     cos, sin = turn
     first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1).to(x.dtype)
+    turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(first * sin, second, cos)
+    return torch.cat(turned, dim=-1).to(x.dtype)
 
 
 def attention(seen: Tensor | None, shape: torch.Size) -> Attend:
