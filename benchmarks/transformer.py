@@ -3,7 +3,7 @@
 Training: 256 actions of which 20 % are backspaces (the trie has 206 inputs with the prompt, the re-fed layout 257)
 against plain causal training on 256 tokens. Generation: actions a second with 20 % backspaces against plain generation
 by the same engine, and tokens a second against Hugging Face's `generate` and GPT-2 of equal size (if transformers is
-installed: the [hf] extra). Models of about 1 M and 10 M parameters (0.86 and 9.5), random weights; medians over the pairs.
+installed: the [hf] extra). Models of about 1 M and 10 M parameters (0.86 and 9.5), random weights; medians.
 """
 
 from __future__ import annotations
