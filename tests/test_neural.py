@@ -199,7 +199,7 @@ def test_an_infinite_divergence_is_refused_by_name():
 
 @pytest.mark.parametrize(("name", "next_value"), [("mle", "expectation"), ("js", "expectation"), ("js", "sample")])
 def test_a_network_reaches_the_exact_optimum(name, next_value):
-    shortfalls = trained(WORDS, name, next_value, num_steps=400)
+    shortfalls = trained(WORDS, name, next_value, num_steps=800)
     assert shortfalls[0].shortfall > 0.9
     assert shortfalls[-1].shortfall < 0.02
 
