@@ -371,10 +371,10 @@ class Yardstick:
         for _ in range(300):  # raising a reward raises values, and so what must be earned where a slip leads to them
             lowest = edge + gamma * self._surprise(values)
             outside |= legal & (given < lowest)
-            if not bool((legal & (reward < lowest - 1e-12)).any()):
+            if not bool((legal & (reward < lowest - torch.where(problem.support, 0.0, 1e-12))).any()):
                 break
             inside = torch.where(problem.support, lowest + MARGIN / alpha, lowest)
-            reward = torch.where(legal & (given < inside) & outside, inside, given)
+            reward = torch.where(outside, torch.maximum(reward, inside), reward)  # never down again, so that it ends
             values, _ = soft_values(mdp, reward, gamma, values)
         gain = problem.gain(reward[problem.support], values, self.config.next_value == "sample")
         return (gain - (1 - gamma) * values[0]).item(), (outside.sum() / legal.sum()).item()
