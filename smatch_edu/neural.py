@@ -24,15 +24,13 @@ from tqdm import tqdm
 
 from smatch_edu.divergences import DIVERGENCES, Divergence, get_divergence, nearest
 from smatch_edu.mdp import StringMDP
-from smatch_edu.objectives import Trajectories, edge_penalty, log_likelihood, sequencematch_objective
+from smatch_edu.objectives import MARGIN, PENALTY, Trajectories, edge_penalty, log_likelihood, sequencematch_objective
 from smatch_edu.soft_values import soft_values
 from smatch_edu.tabular import Problem, maximise_objective, minimise_divergence, objective
 from smatch_edu.trajectories import Trajectory, pack_batch, visible
 from smatch_edu.transformer import Transformer, TransformerConfig
 
 METHODS = ("mle", "sampled_mixture", *DIVERGENCES)
-MARGIN = 0.02  # φ is continued from here above the edge of its domain, in units of α r
-PENALTY = 2.0  # factor of the edge penalty; above 1 it is exact
 
 
 class NeuralPolicy(nn.Module):

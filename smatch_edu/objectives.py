@@ -27,6 +27,8 @@ from smatch_edu.divergences import DIVERGENCES, Divergence, first_index, get_div
 from smatch_edu.mdp import StringMDP, check_discount
 
 VALUE_ESTIMATES = ("start", "data", "half")
+MARGIN = 0.02  # in training φ is continued from here above the edge of its domain, in units of α r
+PENALTY = 2.0  # factor of `edge_penalty`; above 1 it is exact
 
 
 @dataclass(frozen=True)

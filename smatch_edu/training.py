@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from smatch_edu.divergences import DIVERGENCES, get_divergence, nearest
 from smatch_edu.generation import generate
-from smatch_edu.objectives import Trajectories, edge_penalty, log_likelihood, sequencematch_terms
+from smatch_edu.objectives import MARGIN, PENALTY, Trajectories, edge_penalty, log_likelihood, sequencematch_terms
 from smatch_edu.replay import ReplayBuffer
 from smatch_edu.tasks import Example, Task, get_task
 from smatch_edu.trajectories import ABSORBING, PackedBatch, Trajectory, augment, pack_batch
@@ -37,8 +37,6 @@ NOISE_MODES = ("random", "ground_truth", "model")
 LABELS = ("kept", "masked")
 SCHEDULES = ("constant", "linear", "cosine")
 EXAMPLES, SLIPS, TYPING, REPLAY = range(4)  # kinds of chance
-MARGIN = 0.02  # φ of a sample-free divergence is continued from here above the edge of its domain, in units of α r
-PENALTY = 2.0  # factor of the edge penalty; above 1 it is exact
 
 
 @dataclass(frozen=True)
