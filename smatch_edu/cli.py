@@ -9,7 +9,7 @@ from pathlib import Path
 import tyro
 
 from smatch_edu import course, report, show
-from smatch_edu.experiments import NeuralDivergenceConfig, neural_divergence
+from smatch_edu.experiments import NeuralDivergenceConfig, SweepConfig, neural_divergence, sweep
 from smatch_edu.files import check_writable, write_atomically
 from smatch_edu.vocabulary import Vocabulary, load_words
 from smatch_edu.walkthrough import WalkthroughConfig, walkthrough
@@ -52,6 +52,13 @@ app.command(experiment, name="experiment", help="Run an experiment; one that was
 def run_neural_divergence(config: tyro.conf.OmitArgPrefixes[NeuralDivergenceConfig]) -> None:
     """Train a small transformer for every divergence and hold it against the exact optimum."""
     neural_divergence(config)
+    print(f"Table: {config.out}")
+
+
+@experiment.command(name="sweep")
+def run_sweep(config: tyro.conf.OmitArgPrefixes[SweepConfig]) -> None:
+    """Train with every combination of some settings, and see how well each answers."""
+    sweep(config)
     print(f"Table: {config.out}")
 
 

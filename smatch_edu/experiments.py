@@ -6,18 +6,26 @@ A run that is in the table is not run again, so an experiment that was interrupt
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import itertools
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import multiprocessing
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import get_type_hints
 
+import torch
 from tqdm import tqdm
 
-from smatch_edu.divergences import DIVERGENCES
+from smatch_edu.divergences import DIVERGENCES, nearest
+from smatch_edu.evaluation import evaluate
 from smatch_edu.files import check_writable, write_atomically
 from smatch_edu.mdp import StringMDP
 from smatch_edu.neural import METHODS, Expert, NeuralConfig, NeuralPolicy, Yardstick, train_policy
+from smatch_edu.training import Run, TrainingConfig
 from smatch_edu.vocabulary import load_words
 
 Row = Mapping[str, object]
@@ -31,13 +39,14 @@ def read_table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def extend_table(path: Path, runs: Iterable[Row], measure: Callable[[Row], list[Row]]) -> None:
+def extend_table(path: Path, runs: Iterable[Row], measure: Callable[[Row], list[Row]], workers: int = 1) -> None:
     """Measure every run whose settings are not in the table yet, and add its rows, each with the run's settings.
 
     Args:
         path: the table; written whole after every run.
         runs: settings by name, the same names in each.
         measure: settings → rows of results.
+        workers: processes that measure at once; with more than one the rows stand in the order in which they finish.
 
     Raises:
         ValueError: the table cannot be written, or its columns are others than these runs'.
@@ -49,14 +58,123 @@ def extend_table(path: Path, runs: Iterable[Row], measure: Callable[[Row], list[
         raise ValueError(f"{path} has no column {missing[0]!r}; it holds another experiment, choose another place")
     done = {tuple(str(row[name]) for name in runs[0]) for row in rows} if runs else set()
     waiting = [run for run in runs if tuple(map(str, run.values())) not in done]
-    for run in (bar := tqdm(waiting, disable=None)):
-        bar.set_description(" ".join(map(str, run.values())))
-        rows += [{**run, **found} for found in measure(run)]
+    for run, measured in _each(waiting, measure, workers):
+        rows += [{**run, **found} for found in measured]
         table = io.StringIO()
         writer = csv.DictWriter(table, list(rows[0]), delimiter="\t", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         write_atomically(path, table.getvalue())
+
+
+def _each(runs: list[Row], measure: Callable[[Row], list[Row]], workers: int) -> Iterator[tuple[Row, list[Row]]]:
+    """Runs with what was measured, as they finish, behind a progress bar."""
+    with tqdm(total=len(runs), disable=None, unit="run") as bar:
+        if workers == 1:
+            for run in runs:
+                bar.set_description(" ".join(map(str, run.values())))
+                yield run, measure(run)
+                bar.update()
+            return
+        # Fresh processes: a fork of one in which torch has threads may hang.
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            waiting = {pool.submit(measure, run): run for run in runs}
+            try:
+                for done in as_completed(waiting):
+                    yield waiting[done], done.result()
+                    bar.update()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+# -- training over a grid of settings --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """Train with every combination of some settings, and see how well each answers.
+
+    Attributes:
+        out: the table; a run that is in it is not run again.
+        vary: settings of training and their values, as name=value,value; all combinations are run.
+        base: the other settings.
+        split: the questions to answer. Settings are chosen on validation.
+        workers: runs at a time, each on one thread.
+    """
+
+    out: Path
+    vary: tuple[str, ...] = ()
+    base: TrainingConfig = field(default_factory=TrainingConfig)
+    split: str = "validation"
+    workers: int = 1
+
+    def runs(self) -> list[TrainingConfig]:
+        """All combinations. ValueError for an unknown name, or a value that the field does not take."""
+        names, values = [], []
+        for one in self.vary:
+            name, _, given = one.partition("=")
+            names.append(name)
+            values.append([_value(name, value) for value in given.split(",")])
+        return [replace(self.base, **dict(zip(names, row, strict=True))) for row in itertools.product(*values)]
+
+
+def _value(name: str, text: str) -> object:
+    """A field of TrainingConfig from text."""
+    kinds = get_type_hints(TrainingConfig)
+    if name not in kinds:
+        raise nearest(name, kinds, "setting of training")
+    if text == "None" and kinds[name] == (float | None):
+        return None
+    if kinds[name] is bool and text in ("True", "False"):
+        return text == "True"
+    kind = float if kinds[name] == (float | None) else kinds[name]
+    try:
+        if kind is bool:
+            raise ValueError
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{name} cannot be {text!r}; {kind.__name__} was wanted") from None
+
+
+def sweep(config: SweepConfig) -> None:
+    """Train with every combination, and add six rows for each to the table: three temperatures, with `<backspace>` and
+    without it."""
+    runs = {settings(one): one for one in config.runs()}
+    config.base.make_task().split(config.split)  # an unknown one is named before anything is trained
+    measure = functools.partial(_train_and_answer, runs=runs, split=config.split)
+    extend_table(config.out, [{"settings": name, "split": config.split} for name in runs], measure, config.workers)
+
+
+def settings(config: TrainingConfig) -> str:
+    """What differs from the defaults, as `smatch train` takes it."""
+    given = {one.name: getattr(config, one.name) for one in fields(config) if getattr(config, one.name) != one.default}
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+
+
+def _train_and_answer(row: Row, runs: Mapping[str, TrainingConfig], split: str) -> list[Row]:
+    torch.set_num_threads(1)  # sums depend on the number of threads
+    start, run = time.perf_counter(), Run(runs[str(row["settings"])])
+    while run.step < run.config.steps:
+        run.update()
+    seconds = time.perf_counter() - start
+    return [
+        {
+            "seconds": f"{seconds:.0f}",
+            "temperature": found.condition.temperature,
+            "backspace": found.condition.backspace,
+            **{
+                name: f"{value:.4f}"
+                for name, value in (
+                    *zip(("accuracy", "low", "high"), found.accuracy, strict=True),
+                    ("rate", found.telemetry.rate.estimate),
+                    ("run_length", found.telemetry.run_length),
+                    ("precision", found.telemetry.precision.estimate),
+                    ("recall", found.telemetry.recall.estimate),
+                )
+            },
+        }
+        for found in evaluate([run.policy], run.task.split(split))
+    ]
 
 
 # -- the neural policy against the exact optimum ---------------------------------------------------------------------

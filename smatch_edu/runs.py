@@ -25,7 +25,7 @@ from smatch_edu.training import Policy, Run, TrainingConfig
 
 CONFIG, LOG, CHECKPOINT = "config.json", "log.jsonl", "checkpoint.safetensors"
 SHOWN = ("loss", "r2_data", "r2_model", "backspace_rate")  # beside the progress bar
-MAY_DIFFER = {"num_steps", "device", "log_every", "checkpoint_every"}  # between a run and its resumption
+MAY_DIFFER = {"steps", "device", "log_every", "checkpoint_every"}  # between a run and its resumption
 
 
 def train(config: TrainingConfig, out: Path, resume: bool = False, progress: bool = True) -> Policy:
@@ -52,18 +52,18 @@ def train(config: TrainingConfig, out: Path, resume: bool = False, progress: boo
     start, before = time.perf_counter(), json.loads(lines[-1])["seconds"] if lines else 0.0
     with (
         (out / LOG).open("a", encoding="utf-8") as log,
-        tqdm(total=config.num_steps, initial=run.step, disable=None if progress else True) as bar,
+        tqdm(total=config.steps, initial=run.step, disable=None if progress else True) as bar,
     ):
-        while run.step < config.num_steps:
+        while run.step < config.steps:
             line: dict[str, Any] = run.update()
             bar.update()
             step = run.step - 1
-            if step % config.log_every == 0 or run.step == config.num_steps or step == config.warmup_steps:
+            if step % config.log_every == 0 or run.step == config.steps or step == config.warmup_steps:
                 line["seconds"] = round(before + time.perf_counter() - start, 3)
                 log.write(json.dumps(line) + "\n")
                 log.flush()
                 bar.set_postfix({name: f"{line[name]:.3g}" for name in SHOWN if name in line})
-            if run.step % config.checkpoint_every == 0 or run.step == config.num_steps:
+            if run.step % config.checkpoint_every == 0 or run.step == config.steps:
                 os.fsync(log.fileno())
                 store(run, out)
     return run.policy

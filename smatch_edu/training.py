@@ -45,7 +45,7 @@ class TrainingConfig:
 
     Attributes:
         task: what it learns to write: "arithmetic" or "keyboard".
-        family: of the arithmetic task, "paper" or "addition"; nothing for other tasks.
+        family: of the arithmetic task: "in_base" (the paper's; also if left empty), "in_base_10" or "addition".
         method: mle (clean texts), bc (behavioural cloning: noise and backspace), or sequencematch (the same, and the
             objective).
         divergence: of sequencematch: "sampled_mixture" (the paper's), or by its φ, without model samples in the loss,
@@ -57,7 +57,7 @@ class TrainingConfig:
         noise_mode: where wrong tokens come from: random, ground_truth (the task's plausible mistakes), model (what the
             model itself would write).
         noised_label: "kept": the label of a slip is what was meant; "masked": the slip is left out of the loss.
-        num_steps: updates.
+        steps: updates.
         warmup_steps: k, the first updates, by cloning alone.
         beta_end: weight of cloning at the end.
         beta_steps: updates after the warm-up in which β falls to beta_end.
@@ -69,7 +69,7 @@ class TrainingConfig:
         learning_rate: the highest.
         schedule: of the learning rate after the first 100 steps of its warm-up: constant, linear or cosine (to 0).
         weight_decay: of AdamW.
-        batch_tokens: inputs in an update, about; with model samples half of them are theirs.
+        batch_tokens: inputs in an update, about; where model samples enter the loss half of them are theirs.
         num_layers, num_heads, width: of the transformer.
         value_head: ℓ = log π + v(s), with a head of its own for v.
         seed: of everything.
@@ -89,7 +89,7 @@ class TrainingConfig:
     noise: float = 0.1
     noise_mode: str = "random"
     noised_label: str = "kept"
-    num_steps: int = 1000
+    steps: int = 1000
     warmup_steps: int = 500
     beta_end: float = 0.5
     beta_steps: int = 250
@@ -133,7 +133,7 @@ class TrainingConfig:
             "weight_decay": (lambda x: 0 <= x < math.inf, "at least 0"),
         }
         for name in (
-            "num_steps",
+            "steps",
             "sample_every",
             "num_samples",
             "buffer_size",
@@ -169,11 +169,17 @@ class TrainingConfig:
         fallen = min(1.0, (step - self.warmup_steps + 1) / max(self.beta_steps, 1))
         return 1 + fallen * (self.beta_end - 1)
 
+    def needs_samples(self, step: int) -> bool:
+        """Whether an update looks at what the model types."""
+        if self.method != "sequencematch" or step < self.warmup_steps:
+            return False
+        return self.divergence == "sampled_mixture" or math.isfinite(get_divergence(self.divergence).domain)
+
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
-        left = 1 - step / self.num_steps
+        left = 1 - step / self.steps
         falls = {"constant": 1.0, "linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2}[self.schedule]
-        return self.learning_rate * min(1, (step + 1) / min(100, max(self.num_steps // 10, 1))) * falls
+        return self.learning_rate * min(1, (step + 1) / min(100, max(self.steps // 10, 1))) * falls
 
     def rng(self, kind: int, step: int) -> np.random.Generator:
         """The chances of one kind in one step."""
@@ -253,15 +259,24 @@ class Batcher:
     def __init__(self, task: Task, config: TrainingConfig) -> None:
         self.task, self.config, self.examples = task, config, task.split("train")
         mean = np.mean([len(one.prompt) + len(one.answer) for one in self.examples])
-        shared = 2 if config.method == "sequencematch" else 1  # the other half are the model's own
-        self.size = max(1, round(config.batch_tokens / mean / shared))
+        self.full = max(1, round(config.batch_tokens / mean))
         self.order = functools.lru_cache(maxsize=2)(
             lambda turn: config.rng(EXAMPLES, turn).permutation(len(self.examples))
         )
 
+    def size(self, step: int) -> int:
+        """Demonstrations in an update: half as many once the other half are the model's own."""
+        return max(1, self.full // 2) if self.config.needs_samples(step) else self.full
+
+    def start(self, step: int) -> int:
+        """Demonstrations before an update."""
+        warmed = min(step, self.config.warmup_steps)
+        return warmed * self.full + (step - warmed) * self.size(step)
+
     def chosen(self, step: int) -> list[Example]:
         """Turn after turn through all examples, each in an order of its own."""
-        places = (divmod(place, len(self.examples)) for place in range(step * self.size, (step + 1) * self.size))
+        first = self.start(step)
+        places = (divmod(place, len(self.examples)) for place in range(first, first + self.size(step)))
         return [self.examples[self.order(turn)[index]] for turn, index in places]
 
     def demonstrations(self, step: int, policy: Policy) -> list[Trajectory]:
@@ -363,31 +378,24 @@ class Run:
         self.buffer = ReplayBuffer(config.buffer_size)
         self.batcher = Batcher(self.task, config)
 
-    @property
-    def needs_samples(self) -> bool:
-        """Whether this update looks at what the model types."""
-        config = self.config
-        if config.method != "sequencematch" or self.step < config.warmup_steps:
-            return False
-        return config.divergence == "sampled_mixture" or math.isfinite(get_divergence(config.divergence).domain)
-
     def update(self) -> dict[str, Any]:
         """One update; returns its line of the log. FloatingPointError if the loss is no number."""
         config, step = self.config, self.step
         line: dict[str, Any] = {"step": step, "rate": config.rate(step)}
         sampled: list[Trajectory] = []
-        if self.needs_samples:
+        if config.needs_samples(step):
             if len(self.buffer) == 0 or (step - config.warmup_steps) % config.sample_every == 0:
                 line |= self.type_texts()
-            sampled = self.buffer.sample(self.batcher.size, config.rng(REPLAY, step))
+            sampled = self.buffer.sample(self.batcher.size(step), config.rng(REPLAY, step))
         data = self.batcher.demonstrations(step, self.policy)
         with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
             loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
         line |= {"loss": loss.item(), **parts}
         if not loss.isfinite():
+            first = self.batcher.start(step)
             raise FloatingPointError(
-                f"the loss is {loss.item()} at step {step} (the batch: examples {step * self.batcher.size} to "
-                f"{(step + 1) * self.batcher.size - 1} of the stream); try a lower learning_rate than "
+                f"the loss is {loss.item()} at step {step} (the batch: examples {first} to "
+                f"{first + len(data) - 1} of the stream); try a lower learning_rate than "
                 f"{config.learning_rate}, a lower alpha than {config.weight_of_entropy}, or a longer warm-up"
             )
         self.optimiser.zero_grad(set_to_none=True)

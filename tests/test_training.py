@@ -22,7 +22,7 @@ from smatch_edu.trajectories import Trajectory
 
 SMALL = TrainingConfig(
     family="addition",
-    num_steps=12,
+    steps=12,
     warmup_steps=4,
     beta_steps=4,
     sample_every=3,
@@ -90,7 +90,7 @@ def test_what_was_pressed_is_the_action_and_a_slip_can_be_masked():
 def test_every_turn_shows_every_example_once_in_another_order():
     batcher = Batcher(get_task("arithmetic", family="addition"), SMALL)
     count = len(batcher.examples)
-    steps = 2 * math.ceil(count / batcher.size) + 1
+    steps = 2 * math.ceil(count / batcher.size(10**6)) + 1
     seen = [example for step in range(steps) for example in batcher.chosen(step)]
     assert sorted(seen[:count]) == sorted(batcher.examples) == sorted(seen[count : 2 * count])
     assert seen[:count] != seen[count : 2 * count]
@@ -144,7 +144,7 @@ def test_the_loss_mixes_cloning_and_the_objective_by_beta(divergence):
 
 @pytest.mark.parametrize("method", ["mle", "bc", "sequencematch"])
 def test_training_makes_the_demonstrations_likelier(method):
-    run = Run(with_options(method=method, num_steps=60, warmup_steps=30, learning_rate=1e-2))
+    run = Run(with_options(method=method, steps=60, warmup_steps=30, learning_rate=1e-2))
     lines = [run.update() for _ in range(60)]
     same = lines[:30] if method == "sequencematch" else lines  # from the switch on it is a discounted one
     first, last = (np.mean([line["log_likelihood"] for line in part]) for part in (same[:5], same[-5:]))
@@ -188,7 +188,7 @@ def test_a_run_that_was_interrupted_anywhere_ends_with_the_same_bits(tmp_path, m
     whole, parts = (tmp_path / name / CHECKPOINT for name in ("whole", "parts"))
     assert whole.read_bytes() == parts.read_bytes()
     assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
-    assert len(log_of(tmp_path / "whole")) == config.num_steps
+    assert len(log_of(tmp_path / "whole")) == config.steps
 
 
 def test_a_run_is_not_overwritten_and_not_resumed_with_another_config(tmp_path):
@@ -235,7 +235,7 @@ def test_weights_of_another_vocabulary_are_refused_with_the_difference(tmp_path)
 
 @pytest.mark.slow
 def test_killed_at_twenty_moments_a_run_ends_with_the_same_bits(tmp_path, rng):
-    config = with_options(num_steps=400, checkpoint_every=7)
+    config = with_options(steps=400, checkpoint_every=7)
     train(config, tmp_path / "whole", progress=False)
     (tmp_path / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
     code = (
@@ -271,7 +271,7 @@ def test_settings_are_checked_and_the_nearest_name_is_suggested():
     for options, message in [
         ({"gamma": 1.0}, r"gamma is 1\.0; it must be in \(0, 1\)"),
         ({"noise": 1.0}, "noise is"),
-        ({"num_steps": 0}, "num_steps is 0"),
+        ({"steps": 0}, "steps is 0"),
         ({"batch_tokens": 0}, "batch_tokens is 0"),
         ({"alpha": None}, "give exactly one of them"),
         ({"coefficient": 1.0}, "give exactly one of them"),
@@ -283,7 +283,7 @@ def test_settings_are_checked_and_the_nearest_name_is_suggested():
 
 
 def test_beta_falls_from_one_after_the_warm_up_and_the_rate_rises_and_falls():
-    config = TrainingConfig(num_steps=1000, warmup_steps=100, beta_steps=200, beta_end=0.4)
+    config = TrainingConfig(steps=1000, warmup_steps=100, beta_steps=200, beta_end=0.4)
     betas = [config.beta(step) for step in range(1000)]
     assert betas[:100] == [1.0] * 100 and betas[299:] == pytest.approx([0.4] * 701)
     assert all(a >= b for a, b in itertools.pairwise(betas)) and betas[100] < 1
