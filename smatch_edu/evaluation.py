@@ -89,6 +89,6 @@ def evaluate(
                 for row in traces
             ]
         )
-        used = telemetry(examples, traces[0], task.vocabulary.backspace, task.vocabulary.eos)
+        used = telemetry(task, examples, traces[0])
         found.append(Evaluation(condition, right, mean_interval(right.astype(np.float64)), used))
     return found

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import torch
 from tqdm import tqdm
@@ -110,7 +110,7 @@ class SweepConfig:
 
     def runs(self) -> list[TrainingConfig]:
         """All combinations. ValueError for an unknown name, or a value that the field does not take."""
-        names, values = [], []
+        names, values = list[str](), list[list[Any]]()
         for one in self.vary:
             name, _, given = one.partition("=")
             names.append(name)
@@ -118,7 +118,7 @@ class SweepConfig:
         return [replace(self.base, **dict(zip(names, row, strict=True))) for row in itertools.product(*values)]
 
 
-def _value(name: str, text: str) -> object:
+def _value(name: str, text: str) -> Any:
     """A field of TrainingConfig from text."""
     kinds = get_type_hints(TrainingConfig)
     if name not in kinds:

@@ -22,7 +22,7 @@ from jaxtyping import Float
 from scipy.stats import binomtest, bootstrap
 
 from smatch_edu.generation import Trace
-from smatch_edu.tasks import Example
+from smatch_edu.tasks import Example, Task
 
 
 class Interval(NamedTuple):
@@ -102,26 +102,26 @@ class Telemetry(NamedTuple):
     recall: Interval
 
 
-def telemetry(examples: Sequence[Example], traces: Sequence[Trace], backspace: int, eos: int) -> Telemetry:
+def telemetry(task: Task, examples: Sequence[Example], traces: Sequence[Trace]) -> Telemetry:
     """The backspaces of these traces, one for each example, judged by the right answers."""
-    pressed = deleted = deleted_wrong = wrong = runs = actions = 0
+    keys = task.vocabulary
+    pressed = deleted_wrong = wrong = runs = actions = 0
     for example, trace in zip(examples, traces, strict=True):
         text: list[int] = []
         before = None
         for action in trace.actions:
             actions += 1
-            if action == backspace:
-                pressed, runs = pressed + 1, runs + (before != backspace)
-                was_wrong = tuple(text) != example.answer[: len(text)]
-                deleted, deleted_wrong = deleted + 1, deleted_wrong + was_wrong
+            if action == keys.backspace:
+                pressed, runs = pressed + 1, runs + (before != action)
+                deleted_wrong += not task.begins(example, text)
                 text.pop()
-            elif action != eos:
+            elif action != keys.eos:
                 text.append(action)
-                wrong += tuple(text) != example.answer[: len(text)]
+                wrong += not task.begins(example, text)
             before = action
     return Telemetry(
         rate=share_interval(pressed, actions),
         run_length=pressed / runs if runs else math.nan,
-        precision=share_interval(deleted_wrong, deleted),
+        precision=share_interval(deleted_wrong, pressed),
         recall=share_interval(deleted_wrong, wrong),
     )

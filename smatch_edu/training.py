@@ -308,13 +308,13 @@ class Batcher:
         keys, time = self.task.vocabulary, max(len(one.pressed) for one in typed)
         off = torch.zeros(len(typed), time + 1, dtype=torch.bool)
         for row, one in enumerate(typed):
-            right, text = (*self.answers[tuple(one.prompt.tolist())], keys.eos), list[int]()
+            text = one.prompt.tolist()
             for step, (pressed, happened) in enumerate(zip(one.pressed.tolist(), one.typed.tolist(), strict=True)):
-                agree = next(
-                    (i for i, pair in enumerate(zip(text, right, strict=False)) if pair[0] != pair[1]), len(text)
-                )
-                on_path = agree == len(text) and pressed == right[len(text)]
-                off[row, step] = not (on_path or (agree == len(text) - 1 and pressed == keys.backspace))
+                if pressed == keys.backspace:
+                    on_path = tuple(text) not in self.right and tuple(text[:-1]) in self.right
+                else:
+                    on_path = (*text, pressed) in self.right
+                off[row, step] = not on_path
                 if happened == keys.backspace:
                     text.pop()
                 else:
@@ -322,9 +322,10 @@ class Batcher:
         return off
 
     @functools.cached_property
-    def answers(self) -> dict[tuple[int, ...], tuple[int, ...]]:
-        """prompt → right answer."""
-        return dict(self.examples)
+    def right(self) -> frozenset[tuple[int, ...]]:
+        """Every prompt with every beginning of a right answer, and with all of it and `<eos>`."""
+        whole = [(len(one.prompt), (*one.prompt, *one.answer, self.task.vocabulary.eos)) for one in self.examples]
+        return frozenset(text[:end] for start, text in whole for end in range(start, len(text) + 1))
 
 
 def loss_of(

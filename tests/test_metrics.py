@@ -8,9 +8,10 @@ from scipy.stats import binom
 
 from smatch_edu.generation import Trace
 from smatch_edu.metrics import mean_interval, share_interval, telemetry
-from smatch_edu.tasks import Example
+from smatch_edu.tasks import Example, get_task
 
-BACK, EOS = 11, 10
+TASK = get_task("arithmetic", family="addition")
+BACK, EOS = TASK.vocabulary.backspace, TASK.vocabulary.eos
 
 
 def trace(*actions):
@@ -26,14 +27,24 @@ def test_telemetry_counts_what_a_reader_would():
         trace(3, 4, 5, 6, EOS),  # one too many
         trace(3, 4, 5, EOS),
     ]
-    found = telemetry([example] * 5, traces, BACK, EOS)
+    found = telemetry(TASK, [example] * 5, traces)
     assert found.rate.estimate == pytest.approx(4 / (6 + 8 + 5 + 5 + 4))
     assert found.run_length == pytest.approx(4 / 3)
     assert found.precision.estimate == pytest.approx(2 / 4)
     assert found.recall.estimate == pytest.approx(2 / (1 + 0 + 3 + 1 + 0))
-    nothing = telemetry([example], [trace(3, 4, 5, EOS)], BACK, EOS)
+    nothing = telemetry(TASK, [example], [trace(3, 4, 5, EOS)])
     assert nothing.rate.estimate == 0 and math.isnan(nothing.run_length)
     assert math.isnan(nothing.precision.estimate) and math.isnan(nothing.recall.estimate)
+
+
+def test_of_words_any_that_begins_so_is_right():
+    task = get_task("keyboard", longest_word=3)
+    keys, example = task.vocabulary, Example((26,), task.vocabulary.encode("the"))
+    an, xq = keys.encode("an"), keys.encode("xq")
+    typed = [trace(*an, keys.backspace, keys.encode("t")[0], keys.eos), trace(*xq, keys.backspace, keys.eos)]
+    found = telemetry(task, [example] * 2, typed)
+    assert found.precision.estimate == pytest.approx(1 / 2)  # `an` begins a word, `xq` does not
+    assert found.recall.estimate == pytest.approx(1 / (1 + ("x" not in {word[0] for word in task.words.words})))
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.97])

@@ -70,6 +70,10 @@ class Task(ABC):
         """Whether `text`, what survives after the prompt and without `<eos>`, is right."""
         return tuple(text) == example.answer
 
+    def begins(self, example: Example, text: Sequence[int]) -> bool:
+        """Whether a right answer begins with `text`."""
+        return tuple(text) == example.answer[: len(text)]
+
     def show(self, actions: Sequence[int]) -> str:
         """Ids as text, with signs for `<eos>` and `<backspace>`."""
         return self.vocabulary.show(actions)

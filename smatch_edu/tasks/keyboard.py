@@ -83,6 +83,10 @@ class Keyboard(Task):
         """Whether `text` is a word: after a space any is right."""
         return self.vocabulary.show(text) in self.words.words
 
+    def begins(self, example: Example, text: Sequence[int]) -> bool:
+        """Whether a word begins with `text`."""
+        return tuple(text) in _beginnings(self.longest_word, self.letters)
+
 
 def neighbours(letter: str) -> str:
     """The letters whose keys touch that of `letter`: beside it, or in the next row and less than a width aside."""
@@ -107,3 +111,9 @@ def _words(longest: int, letters: str) -> Words:
 def _examples(longest: int, letters: str) -> tuple[Example, ...]:
     keys = Keyboard(longest, letters).vocabulary
     return tuple(Example(keys.encode(" "), keys.encode(word)) for word in _words(longest, letters).words)
+
+
+@functools.cache
+def _beginnings(longest: int, letters: str) -> frozenset[tuple[int, ...]]:
+    answers = [one.answer for one in _examples(longest, letters)]
+    return frozenset(answer[:length] for answer in answers for length in range(len(answer) + 1))
