@@ -6,11 +6,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 import tyro
 
 from smatch_edu import course, report, show
+from smatch_edu.evaluation import HEADER, LEGEND, Condition, answers, evaluate, rows
 from smatch_edu.experiments import NeuralDivergenceConfig, SweepConfig, neural_divergence, sweep
 from smatch_edu.files import check_writable, write_atomically
+from smatch_edu.runs import load_policy, train
+from smatch_edu.tables import text_table
+from smatch_edu.tasks import Example
+from smatch_edu.training import TrainingConfig
 from smatch_edu.vocabulary import Vocabulary, load_words
 from smatch_edu.walkthrough import WalkthroughConfig, walkthrough
 
@@ -30,6 +36,78 @@ def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> Non
         for name, panel in report.panels(results, config).items():
             write_atomically(config.figures / f"{name}.svg", show.svg(panel.figure))
     print(f"Report: {config.out} (open it in a browser; it needs no network)")
+
+
+@app.command(name="train")
+def run_train(config: tyro.conf.OmitArgPrefixes[TrainingConfig], out: Path, resume: bool = False) -> None:
+    """Train a model to answer. Everything is kept in one folder.
+
+    Args:
+        config: how.
+        out: the folder, for the checkpoint, the config and the log.
+        resume: go on with the run that is in the folder; it ends as if it had never stopped.
+    """
+    torch.set_num_threads(1)  # faster for small models, and the same sums everywhere
+    try:
+        train(config, out, resume)
+    except KeyboardInterrupt:
+        print(f"\nThe last checkpoint is in {out}; the same command with --resume goes on from it.", file=sys.stderr)
+        raise
+    print(f"Trained: {out}")
+
+
+@app.command(name="generate")
+def run_generate(
+    checkpoint: Path,
+    prompt: str,
+    trace: Path | None = None,
+    count: int = 1,
+    temperature: float = 1.0,
+    backspace: bool = True,
+    seed: int = 0,
+) -> None:
+    """Let a trained model type after a prompt, and show every key.
+
+    Args:
+        checkpoint: a folder made by `smatch train`.
+        prompt: what it goes on from, such as 491+893=
+        trace: a page on which the typing can be watched.
+        count: how many texts.
+        temperature: 0 is greedy.
+        backspace: whether the key may be pressed.
+        seed: of the typing.
+    """
+    if trace is not None:
+        check_writable(trace)
+    if count < 1:
+        raise ValueError(f"count is {count}; it must be at least 1")
+    policy, _ = load_policy(checkpoint)
+    keys = policy.task.vocabulary
+    asked = Example(keys.encode(prompt), ())
+    typed = answers(policy, [asked] * count, Condition(temperature, backspace), seed)
+    for one in typed:
+        print(f"{prompt}{keys.show(one.actions)}\n  {prompt}{keys.decode(one.text)}  (ended: {one.ended})")
+    if trace is not None:
+        strokes = [list(map(show.Keystroke, one.pressed, one.actions)) for one in typed]
+        player = show.trace_html(strokes, keys, f"after {prompt}", autoplay=True)
+        write_atomically(trace, show.page_html("Typing with a backspace key", player))
+        print(f"Trace: {trace} (open it in a browser; it needs no network)")
+
+
+@app.command(name="evaluate")
+def run_evaluate(checkpoint: tuple[Path, ...], split: str = "test", seed: int = 0) -> None:
+    """Let trained models answer the questions of a split, with the backspace key and without it.
+
+    Args:
+        checkpoint: folders made by `smatch train`: one, or the same training from several seeds.
+        split: which questions.
+        seed: of the typing.
+    """
+    policies = [load_policy(one)[0] for one in checkpoint]
+    examples = policies[0].task.split(split)
+    print(f"{len(examples):,} questions ({split}), {len(policies)} model{'s' * (len(policies) > 1)}")
+    print(text_table(HEADER, rows(evaluate(policies, examples, seed=seed)), words=1, group=0))
+    print(LEGEND)
 
 
 @app.command(name="learn")
@@ -83,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. What the user can mend is said in one line, exit code 2; Ctrl-C ends with 130."""
     try:
         app.cli(prog="smatch", description="SequenceMatch, taught and implemented.", args=arguments)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"smatch: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from jaxtyping import Bool
 
 from smatch_edu.generation import Trace, generate
 from smatch_edu.metrics import Interval, Telemetry, mean_interval, telemetry
+from smatch_edu.tables import number, percent
 from smatch_edu.tasks import Example
 from smatch_edu.training import Policy
 
@@ -67,6 +68,28 @@ def answers(
     return found
 
 
+HEADER = ("answers", "accuracy", "⌫ rate", "in a row", "precision", "recall")
+LEGEND = (
+    "⌫ rate: share of actions. In a row: mean number of ⌫ in a row. Precision: of the tokens deleted, the share that\n"
+    "were wrong. Recall: of the wrong tokens, the share deleted. Brackets: 95 % intervals."
+)
+
+
+def rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
+    """Of a table under `HEADER`."""
+    return [
+        [
+            str(found.condition),
+            str(found.accuracy),
+            percent(found.telemetry.rate.estimate),
+            number(found.telemetry.run_length, 2),
+            percent(found.telemetry.precision.estimate),
+            percent(found.telemetry.recall.estimate),
+        ]
+        for found in evaluations
+    ]
+
+
 def evaluate(
     policies: Sequence[Policy],
     examples: Sequence[Example],
@@ -78,7 +101,12 @@ def evaluate(
     Args:
         policies: the same training from several seeds, or one.
         seed: of the typing; each policy's differs.
+
+    Raises:
+        ValueError: policies of different tasks.
     """
+    if others := [policy.task for policy in policies if policy.task != policies[0].task]:
+        raise ValueError(f"policies are of the tasks {policies[0].task} and {others[0]}; one was wanted")
     found = []
     for condition in conditions:
         traces = [answers(policy, examples, condition, seed + 10**6 * n) for n, policy in enumerate(policies)]

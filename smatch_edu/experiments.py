@@ -148,7 +148,8 @@ def sweep(config: SweepConfig) -> None:
 def settings(config: TrainingConfig) -> str:
     """What differs from the defaults, as `smatch train` takes it."""
     given = {one.name: getattr(config, one.name) for one in fields(config) if getattr(config, one.name) != one.default}
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+    words = (f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}") for name, value in given.items())
+    return " ".join(words)
 
 
 def _train_and_answer(row: Row, runs: Mapping[str, TrainingConfig], split: str) -> list[Row]:

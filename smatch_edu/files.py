@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -16,8 +17,15 @@ def check_writable(path: Path) -> None:
         raise ValueError(f"{path}: cannot be written; choose another place with --out")
 
 
-def check_folder(path: Path) -> None:
-    """Make a folder for results, unless it is there. ValueError if nothing can be written into it."""
+def check_folder(path: Path, room: int = 0) -> None:
+    """Make a folder for results, unless it is there.
+
+    Args:
+        room: bytes that will be written into it.
+
+    Raises:
+        ValueError: nothing can be written into it, or not so much.
+    """
     if not path.resolve().parent.is_dir():
         raise ValueError(f"{path}: there is no folder {path.resolve().parent.name!r}; make it first")
     if path.exists() and not path.is_dir():
@@ -29,6 +37,11 @@ def check_folder(path: Path) -> None:
             file.flush()
     except OSError as error:
         raise ValueError(f"{path}: cannot be written ({error.strerror}); choose another place with --out") from None
+    if (free := shutil.disk_usage(path).free) < room:
+        raise ValueError(
+            f"{path}: the disk has {free / 1e6:.1f} MB free and {room / 1e6:.1f} are needed; choose another place with "
+            "--out"
+        )
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from smatch_edu import plots, show
 from smatch_edu.figure1 import Figure1Chain
 from smatch_edu.mdp import StringMDP
+from smatch_edu.tables import percent
 from smatch_edu.vocabulary import Vocabulary, Words
-from smatch_edu.walkthrough import LEGEND, METHODS, TITLES, Result, WalkthroughConfig, percent, table
+from smatch_edu.walkthrough import LEGEND, METHODS, TITLES, Result, WalkthroughConfig, table
 
 
 class Panel(NamedTuple):

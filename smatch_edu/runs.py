@@ -25,7 +25,7 @@ from smatch_edu.training import Policy, Run, TrainingConfig
 
 CONFIG, LOG, CHECKPOINT = "config.json", "log.jsonl", "checkpoint.safetensors"
 SHOWN = ("loss", "r2_data", "r2_model", "backspace_rate")  # beside the progress bar
-MAY_DIFFER = {"steps", "device", "log_every", "checkpoint_every"}  # between a run and its resumption
+MAY_DIFFER = {"device", "log_every", "checkpoint_every"}  # between a run and its resumption
 
 
 def train(config: TrainingConfig, out: Path, resume: bool = False, progress: bool = True) -> Policy:
@@ -33,22 +33,24 @@ def train(config: TrainingConfig, out: Path, resume: bool = False, progress: boo
 
     Args:
         out: the folder; made if its parent exists.
-        resume: go on with the run that is in it.
+        resume: go on with the run that is in it, if there is one.
         progress: show a bar.
 
     Raises:
-        ValueError: a folder that cannot be written, or holds a run (without `resume`) or a run of another config.
+        ValueError: a folder that cannot be written, or whose disk is full, or that holds a run (without `resume`) or a
+            run of another config.
         FloatingPointError: a loss that is no number; the checkpoint before it stays.
     """
-    check_folder(out)
+    run = Run(config)
+    check_folder(out, room=2 * run.size)  # the next checkpoint is written beside the last one
     if (out / CONFIG).exists() and not resume:
         raise ValueError(f"{out} holds a run already; resume it with --resume, or choose another place with --out")
-    run = Run(config)
     if resume and (out / CHECKPOINT).exists():
         restore(run, out)
     write_atomically(out / CONFIG, json.dumps(dataclasses.asdict(config), indent=1) + "\n")
     lines = _kept_lines(out, run.step)
     write_atomically(out / LOG, "".join(lines))
+    shown, done = dict[str, str](), 0
     start, before = time.perf_counter(), json.loads(lines[-1])["seconds"] if lines else 0.0
     with (
         (out / LOG).open("a", encoding="utf-8") as log,
@@ -57,12 +59,15 @@ def train(config: TrainingConfig, out: Path, resume: bool = False, progress: boo
         while run.step < config.steps:
             line: dict[str, Any] = run.update()
             bar.update()
+            done += line["samples"]
             step = run.step - 1
             if step % config.log_every == 0 or run.step == config.steps or step == config.warmup_steps:
                 line["seconds"] = round(before + time.perf_counter() - start, 3)
                 log.write(json.dumps(line) + "\n")
                 log.flush()
-                bar.set_postfix({name: f"{line[name]:.3g}" for name in SHOWN if name in line})
+                shown |= {name: f"{line[name]:.3g}" for name in SHOWN if name in line}
+                shown["samples/s"] = f"{done / (time.perf_counter() - start):.0f}"
+                bar.set_postfix(shown)
             if run.step % config.checkpoint_every == 0 or run.step == config.steps:
                 os.fsync(log.fileno())
                 store(run, out)
@@ -92,8 +97,9 @@ def restore(run: Run, out: Path) -> None:
     """Put a run where its checkpoint was. ValueError if that is broken, or of another config, naming the difference."""
     tensors, config, step = _read(out)
     mine = dataclasses.asdict(run.config)
+    longer = {"steps"} if run.config.schedule == "constant" else set()  # else every learning rate would be another
     for name in mine:
-        if name not in MAY_DIFFER and mine[name] != config.get(name):
+        if name not in MAY_DIFFER | longer and mine[name] != config.get(name):
             raise ValueError(f"{out} was trained with {name} = {config.get(name)}; {mine[name]} was given")
     _load_weights(run.policy, tensors, out)
     state = run.optimiser.state_dict()

@@ -46,6 +46,7 @@ class TrainingConfig:
     Attributes:
         task: what it learns to write: "arithmetic" or "keyboard".
         family: of the arithmetic task: "in_base" (the paper's; also if left empty), "in_base_10" or "addition".
+        fresh: new examples in every update, without end, instead of those of the split "train".
         method: mle (clean texts), bc (behavioural cloning: noise and backspace), or sequencematch (the same, and the
             objective).
         divergence: of sequencematch: "sampled_mixture" (the paper's), or by its φ, without model samples in the loss,
@@ -81,6 +82,7 @@ class TrainingConfig:
 
     task: str = "arithmetic"
     family: str = ""
+    fresh: bool = False
     method: str = "sequencematch"
     divergence: str = "sampled_mixture"
     gamma: float = 0.8
@@ -119,6 +121,7 @@ class TrainingConfig:
             "noise_mode": NOISE_MODES,
             "noised_label": LABELS,
             "schedule": SCHEDULES,
+            "device": ("cpu", "cuda"),
             "dtype": ("float32", "bfloat16"),
         }
         for name, known in choices.items():
@@ -224,6 +227,8 @@ class Policy(nn.Module):
         hidden = network.hidden(packed.tokens, packed.positions, attention(packed.expires, packed.tokens.shape))
         hidden = hidden[packed.row[:, None], states]
         logits = network.logits(hidden).float()
+        if not logits.isfinite().all():
+            raise FloatingPointError("the model's logits are not all finite")
         if self.value_head is not None:
             log_policy = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=2)
             logits = torch.where(legal, log_policy + self.value_head(hidden).float(), 0.0)
@@ -274,7 +279,9 @@ class Batcher:
         return warmed * self.full + (step - warmed) * self.size(step)
 
     def chosen(self, step: int) -> list[Example]:
-        """Turn after turn through all examples, each in an order of its own."""
+        """Turn after turn through all examples, each in an order of its own; or new ones, if that is wanted."""
+        if self.config.fresh:
+            return self.task.fresh(self.config.rng(EXAMPLES, step), self.size(step))
         first = self.start(step)
         places = (divmod(place, len(self.examples)) for place in range(first, first + self.size(step)))
         return [self.examples[self.order(turn)[index]] for turn, index in places]
@@ -371,6 +378,8 @@ class Run:
     """A training run: what it has reached, one update, and its files."""
 
     def __init__(self, config: TrainingConfig, task: Task | None = None) -> None:
+        if config.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device is 'cuda', and torch finds none here; 'cpu' is always there")
         self.config, self.task, self.step = config, task or config.make_task(), 0
         self.policy = Policy(self.task, config).to(config.device)
         self.optimiser = torch.optim.AdamW(
@@ -379,8 +388,15 @@ class Run:
         self.buffer = ReplayBuffer(config.buffer_size)
         self.batcher = Batcher(self.task, config)
 
+    @property
+    def size(self) -> int:
+        """Bytes of a checkpoint, about: weights with two moments each, and the texts in the buffer."""
+        weights = sum(part.numel() for part in self.policy.parameters())
+        return 12 * weights + 24 * self.config.buffer_size * (self.task.max_length + self.config.max_actions)
+
     def update(self) -> dict[str, Any]:
-        """One update; returns its line of the log. FloatingPointError if the loss is no number."""
+        """One update; returns its line of the log. FloatingPointError, before a weight has changed, if the loss or its
+        gradient is no number."""
         config, step = self.config, self.step
         line: dict[str, Any] = {"step": step, "rate": config.rate(step)}
         sampled: list[Trajectory] = []
@@ -389,19 +405,22 @@ class Run:
                 line |= self.type_texts()
             sampled = self.buffer.sample(self.batcher.size(step), config.rng(REPLAY, step))
         data = self.batcher.demonstrations(step, self.policy)
-        with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
-            loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
-        line |= {"loss": loss.item(), **parts}
-        if not loss.isfinite():
+        self.optimiser.zero_grad(set_to_none=True)
+        try:
+            with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
+                loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
+            if not (loss.isfinite() and norm.isfinite()):
+                raise FloatingPointError(f"the loss is {loss.item()} and its gradient has the norm {norm.item()}")
+        except FloatingPointError as error:
             first = self.batcher.start(step)
             raise FloatingPointError(
-                f"the loss is {loss.item()} at step {step} (the batch: examples {first} to "
-                f"{first + len(data) - 1} of the stream); try a lower learning_rate than "
-                f"{config.learning_rate}, a lower alpha than {config.weight_of_entropy}, or a longer warm-up"
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
+                f"{error} at step {step} (the batch: examples {first} to {first + len(data) - 1} of the stream); try a "
+                f"lower learning_rate than {config.learning_rate}, a higher alpha than {config.weight_of_entropy}, or "
+                "a longer warm-up"
+            ) from None
+        line |= {"loss": loss.item(), **parts, "samples": len(data) + len(sampled)}
         for group in self.optimiser.param_groups:
             group["lr"] = config.rate(step)
         self.optimiser.step()

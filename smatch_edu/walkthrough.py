@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from smatch_edu.divergences import DIVERGENCES
 from smatch_edu.mdp import StringMDP
+from smatch_edu.tables import number, percent, text_table
 from smatch_edu.tabular import maximise_objective
 from smatch_edu.vocabulary import Vocabulary, Words
 
@@ -172,18 +173,6 @@ LEGEND = {
 # -- what is printed ---------------------------------------------------------------------------------------------
 
 
-def number(value: float, digits: int = 4) -> str:
-    """A number as it is shown: ∞ and – for what is infinite or undefined."""
-    if math.isnan(value):
-        return "–"
-    return "∞" if math.isinf(value) else f"{value:.{digits}f}"
-
-
-def percent(value: float) -> str:
-    """A share, in percent."""
-    return "–" if math.isnan(value) else f"{100 * value:.1f}%"
-
-
 def table(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the one table, as text."""
     header = [
@@ -212,20 +201,3 @@ def table(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
         for result in results
     ]
     return header, rows
-
-
-def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The table for a terminal: words to the left, numbers to the right, a line between keyboards."""
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    rule = "  ".join("─" * width for width in widths)
-
-    def line(row: Sequence[str]) -> str:
-        cells = (cell.ljust(w) if i < 3 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
-        return "  ".join(cells)
-
-    lines = [line(header)]
-    for previous, row in zip([None, *rows], rows, strict=False):
-        if previous is None or previous[:2] != row[:2]:
-            lines.append(rule)
-        lines.append(line(row))
-    return "\n".join(lines)

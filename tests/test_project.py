@@ -35,7 +35,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 FLOORS = {
     "__init__": -2,
-    **dict.fromkeys(("arrays", "files"), -1),  # what floor 0 itself stands on
+    **dict.fromkeys(("arrays", "files", "tables"), -1),  # what floor 0 itself stands on
     "course": 0,
     **dict.fromkeys(("divergences", "figure1", "vocabulary"), 0),
     **dict.fromkeys(("mdp", "trajectories"), 1),

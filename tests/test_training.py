@@ -96,6 +96,16 @@ def test_every_turn_shows_every_example_once_in_another_order():
     assert seen[:count] != seen[count : 2 * count]
 
 
+def test_endless_examples_are_new_in_every_step_and_depend_on_nothing_but_the_step():
+    config = with_options(fresh=True)
+    one, other = (Batcher(config.make_task(), config) for _ in range(2))
+    seen = [one.chosen(step) for step in range(6)]
+    assert seen[4] == other.chosen(4)
+    unseen = {example for name in ("validation", "test", "held_out") for example in one.task.split(name)}
+    assert not unseen & {example for examples in seen for example in examples}
+    assert len({example for examples in seen for example in examples}) > 0.9 * sum(map(len, seen))
+
+
 @pytest.mark.parametrize("mode", ["random", "ground_truth", "model"])
 def test_demonstrations_slip_as_often_as_they_should_and_end_with_the_right_answer(mode):
     config = with_options(noise_mode=mode, noise=0.25, batch_tokens=8000)
@@ -154,11 +164,16 @@ def test_training_makes_the_demonstrations_likelier(method):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_try():
-    run = Run(SMALL)
+    runs = {reason: Run(SMALL) for reason in ("logits are not all finite", "its gradient has the norm")}
+    broken, steep = (run.policy.transformer.norm for run in runs.values())
     with torch.no_grad():
-        run.policy.transformer.norm.bias[0] = math.inf
-    with pytest.raises((FloatingPointError, ValueError), match=r"NaN|step 0.*try a lower learning_rate"):
-        run.update()
+        broken.bias[0] = math.inf
+    steep.bias.register_hook(lambda gradient: gradient * math.inf)
+    for reason, run in runs.items():
+        before = {name: part.clone() for name, part in run.policy.state_dict().items()}
+        with pytest.raises(FloatingPointError, match=rf"{reason}.* step 0 .*examples 0 to.*try a lower learning_rate"):
+            run.update()
+        assert all(torch.equal(part, before[name]) for name, part in run.policy.state_dict().items())
 
 
 # -- files ---------------------------------------------------------------------------------------------------------

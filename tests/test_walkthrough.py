@@ -10,8 +10,9 @@ import pytest
 import oracles
 from smatch_edu import cli, report
 from smatch_edu.mdp import StringMDP
+from smatch_edu.tables import text_table
 from smatch_edu.vocabulary import Vocabulary, load_words
-from smatch_edu.walkthrough import METHODS, WalkthroughConfig, table, text_table, train, walkthrough
+from smatch_edu.walkthrough import METHODS, WalkthroughConfig, table, train, walkthrough
 
 ABC = Vocabulary("abc")
 
