@@ -18,8 +18,9 @@ help: ## show this list
 	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run and lab, THREADS=2 for tests and benchmarks,'
 	@echo 'NB=notebooks/02_occupancy.ipynb for make notebooks and execute.'
 
-run: .venv/.installed-run ## the walkthrough: SequenceMatch on one page, in a minute
+run: .venv/.installed-run ## SequenceMatch on two pages: a typist trained exactly, and models that learned to add
 	.venv/bin/smatch walkthrough $(ARGS)
+	.venv/bin/smatch compare
 
 test: static unit notebooks ## lint, types, tests and notebooks
 
@@ -56,7 +57,7 @@ format: .venv/.installed-test ## repair what ruff can repair
 	$(PY) -m ruff format
 
 clean: ## remove caches, builds and reports; .venv/ and learn/ (a student's work) stay
-	rm -rf build dist walkthrough.html .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist walkthrough.html comparison.html .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . \( -name .venv -o -name .git -o -name learn \) -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 

@@ -10,6 +10,7 @@ import torch
 import tyro
 
 from smatch_edu import course, report, show
+from smatch_edu.comparison import ComparisonConfig, compare
 from smatch_edu.evaluation import HEADER, LEGEND, Condition, answers, evaluate, rows
 from smatch_edu.experiments import NeuralDivergenceConfig, SweepConfig, neural_divergence, sweep
 from smatch_edu.files import check_writable, write_atomically
@@ -38,18 +39,29 @@ def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> Non
     print(f"Report: {config.out} (open it in a browser; it needs no network)")
 
 
+@app.command(name="compare")
+def run_compare(config: tyro.conf.OmitArgPrefixes[ComparisonConfig]) -> None:
+    """Let three trained models answer the same questions, and train one for half a minute."""
+    check_writable(config.out)
+    write_atomically(config.out, compare(config))
+    print(f"Report: {config.out} (open it in a browser; it needs no network)")
+
+
 @app.command(name="train")
-def run_train(config: tyro.conf.OmitArgPrefixes[TrainingConfig], out: Path, resume: bool = False) -> None:
+def run_train(
+    config: tyro.conf.OmitArgPrefixes[TrainingConfig], out: Path, resume: bool = False, weights_only: bool = False
+) -> None:
     """Train a model to answer. Everything is kept in one folder.
 
     Args:
         config: how.
         out: the folder, for the checkpoint, the config and the log.
         resume: go on with the run that is in the folder; it ends as if it had never stopped.
+        weights_only: once it has ended, keep the weights and not what is needed to train on.
     """
     torch.set_num_threads(1)  # faster for small models, and the same sums everywhere
     try:
-        train(config, out, resume)
+        train(config, out, resume, weights_only=weights_only)
     except KeyboardInterrupt:
         print(f"\nThe last checkpoint is in {out}; the same command with --resume goes on from it.", file=sys.stderr)
         raise

@@ -58,3 +58,10 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def packaged(*parts: str) -> Path:
+    """A place among the package's data: in an installed wheel they lie in the package, in a checkout in data/."""
+    package = Path(__file__).resolve().parent
+    installed = (package / "_data").joinpath(*parts)
+    return installed if installed.exists() else (package.parent / "data").joinpath(*parts)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from smatch_edu import plots, show
+from smatch_edu import figures, show
 from smatch_edu.figure1 import Figure1Chain
 from smatch_edu.mdp import StringMDP
 from smatch_edu.tables import percent
@@ -66,7 +66,7 @@ def typing(
 
 
 def panels(results: Sequence[Result], config: WalkthroughConfig) -> dict[str, Panel]:
-    """The figures, by the name of the function in `plots` that draws them."""
+    """The figures, by the name of the function in `figures` that draws them."""
     noisiest = max(config.noise)
     chosen = {(r.method, r.backspace): r for r in results if r.noise == noisiest}
     return {
@@ -88,7 +88,7 @@ def _words_typed(results: Sequence[Result], config: WalkthroughConfig) -> Panel:
         for (method, backspace), shares in real.items()
     )
     return Panel(
-        plots.words_typed(config.noise, real, TITLES),
+        figures.words_typed(config.noise, real, TITLES),
         f"Probability that the finished word is real, at noise {', '.join(map(percent, config.noise))}: {told}.",
         "Without backspace a slip cannot be undone, whatever the divergence. With it, the divergence decides whether "
         "the key is used: maximum likelihood never saw it pressed, so it never presses it.",
@@ -103,7 +103,7 @@ def _occupancy_by_length(chosen: dict[tuple[str, bool], Result], noise: float) -
     }
     told = "; ".join(f"{name} {percent(off.sum())}" for name, (_, off) in bars.items())
     return Panel(
-        plots.occupancy_by_length(
+        figures.occupancy_by_length(
             {name: on for name, (on, _) in bars.items()}, {name: off for name, (_, off) in bars.items()}
         ),
         f"Occupancy by letters on the screen at noise {percent(noise)}. Off the data in all: {told}.",
@@ -118,7 +118,7 @@ def _backspace_use(trained: Sequence[Result], noise: float) -> Panel:
         for typist in trained
     )
     return Panel(
-        plots.backspace_use(
+        figures.backspace_use(
             [TITLES[result.method] for result in trained],
             [0.0 if math.isnan(result.backspace_helps) else result.backspace_helps for result in trained],
             [result.backspace_hurts for result in trained],
@@ -139,7 +139,7 @@ def _out_of_distribution(error: float = 0.05, horizon: int = 60) -> Panel:
     }
     told = "; ".join(f"{label} {percent(curve[-1])}" for label, curve in curves.items())
     return Panel(
-        plots.out_of_distribution(curves, error),
+        figures.out_of_distribution(curves, error),
         f"Probability of being off the data after {horizon} steps: {told}.",
         "One wrong token in twenty. Without backspace 1-(1-ε)^t goes to 1. If backspace is pressed more often than not "
         "once the text is off the data, the error stays bounded.",

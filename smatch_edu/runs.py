@@ -19,22 +19,28 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
+from smatch_edu.evaluation import Condition, evaluate
 from smatch_edu.files import check_folder, write_atomically
 from smatch_edu.replay import ReplayBuffer
 from smatch_edu.training import Policy, Run, TrainingConfig
 
 CONFIG, LOG, CHECKPOINT = "config.json", "log.jsonl", "checkpoint.safetensors"
-SHOWN = ("loss", "r2_data", "r2_model", "backspace_rate")  # beside the progress bar
+QUESTIONS = 200  # of the validation set, answered now and then
+SHOWN = ("loss", "accuracy", "r2_data", "r2_model", "backspace_rate")  # beside the progress bar
 MAY_DIFFER = {"device", "log_every", "checkpoint_every"}  # between a run and its resumption
 
 
-def train(config: TrainingConfig, out: Path, resume: bool = False, progress: bool = True) -> Policy:
+def train(
+    config: TrainingConfig, out: Path, resume: bool = False, progress: bool = True, weights_only: bool = False
+) -> Policy:
     """Train, and keep everything in a folder.
 
     Args:
         out: the folder; made if its parent exists.
         resume: go on with the run that is in it, if there is one.
         progress: show a bar.
+        weights_only: once it has ended, keep what is needed to answer and not what is needed to train on, which is
+            three times as much.
 
     Raises:
         ValueError: a folder that cannot be written, or whose disk is full, or that holds a run (without `resume`) or a
@@ -61,7 +67,15 @@ def train(config: TrainingConfig, out: Path, resume: bool = False, progress: boo
             bar.update()
             done += line["samples"]
             step = run.step - 1
-            if step % config.log_every == 0 or run.step == config.steps or step == config.warmup_steps:
+            if config.evaluate_every and run.step % config.evaluate_every == 0:
+                examples = run.task.split("validation")[:QUESTIONS]
+                line["accuracy"] = evaluate([run.policy], examples, [Condition(1.0, True)])[0].accuracy.estimate
+            if (
+                step % config.log_every == 0
+                or run.step == config.steps
+                or step == config.warmup_steps
+                or "accuracy" in line
+            ):
                 line["seconds"] = round(before + time.perf_counter() - start, 3)
                 log.write(json.dumps(line) + "\n")
                 log.flush()
@@ -70,7 +84,7 @@ def train(config: TrainingConfig, out: Path, resume: bool = False, progress: boo
                 bar.set_postfix(shown)
             if run.step % config.checkpoint_every == 0 or run.step == config.steps:
                 os.fsync(log.fileno())
-                store(run, out)
+                store(run, out, weights_only and run.step == config.steps)
     return run.policy
 
 
@@ -82,12 +96,13 @@ def _kept_lines(out: Path, step: int) -> list[str]:
     return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < step]
 
 
-def store(run: Run, out: Path) -> None:
+def store(run: Run, out: Path, weights_only: bool = False) -> None:
     """Write the checkpoint: weights, the optimiser's moments and the replay buffer; config and step as JSON."""
     tensors = {f"policy.{name}": part for name, part in run.policy.state_dict().items()}
-    for number, moments in run.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(part) for name, part in moments.items()}
-    tensors |= {f"buffer.{name}": part for name, part in run.buffer.to_tensors().items()}
+    if not weights_only:
+        for number, moments in run.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{number}.{name}": torch.as_tensor(part) for name, part in moments.items()}
+        tensors |= {f"buffer.{name}": part for name, part in run.buffer.to_tensors().items()}
     about = {"about": json.dumps({"step": run.step, "config": dataclasses.asdict(run.config)})}
     whole = {name: part.contiguous().clone() for name, part in tensors.items()}
     write_atomically(out / CHECKPOINT, save(whole, metadata=about))
@@ -101,6 +116,9 @@ def restore(run: Run, out: Path) -> None:
     for name in mine:
         if name not in MAY_DIFFER | longer and mine[name] != config.get(name):
             raise ValueError(f"{out} was trained with {name} = {config.get(name)}; {mine[name]} was given")
+    held = {name.removeprefix("buffer."): part for name, part in tensors.items() if name.startswith("buffer.")}
+    if not held and step < run.config.steps:
+        raise ValueError(f"{out} has the weights of step {step} only, and cannot be trained on to {run.config.steps}")
     _load_weights(run.policy, tensors, out)
     state = run.optimiser.state_dict()
     state["state"] = {}
@@ -109,8 +127,8 @@ def restore(run: Run, out: Path) -> None:
             _, number, moment = name.split(".")
             state["state"].setdefault(int(number), {})[moment] = part
     run.optimiser.load_state_dict(state)
-    held = {name.removeprefix("buffer."): part for name, part in tensors.items() if name.startswith("buffer.")}
-    run.buffer = ReplayBuffer.from_tensors(run.config.buffer_size, held)
+    if held:
+        run.buffer = ReplayBuffer.from_tensors(run.config.buffer_size, held)
     run.step = step
 
 

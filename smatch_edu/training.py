@@ -77,6 +77,8 @@ class TrainingConfig:
         device: "cpu" or "cuda".
         dtype: "float32" or "bfloat16" (of the network's passes; the loss is in float32).
         log_every: updates between two lines of the log.
+        evaluate_every: updates between two looks at how many of 200 validation questions are answered rightly, which
+            the log gets too; 0: never.
         checkpoint_every: updates between two checkpoints.
     """
 
@@ -112,6 +114,7 @@ class TrainingConfig:
     device: str = "cpu"
     dtype: str = "float32"
     log_every: int = 10
+    evaluate_every: int = 0
     checkpoint_every: int = 100
 
     def __post_init__(self) -> None:
@@ -145,7 +148,7 @@ class TrainingConfig:
             "log_every",
         ):
             ranges[name] = (lambda x: x >= 1, "at least 1")
-        for name in ("warmup_steps", "beta_steps", "seed"):
+        for name in ("warmup_steps", "beta_steps", "evaluate_every", "seed"):
             ranges[name] = (lambda x: x >= 0, "at least 0")
         ranges["checkpoint_every"] = ranges["num_layers"] = ranges["log_every"]
         for name, (holds, wanted) in ranges.items():

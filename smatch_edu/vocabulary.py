@@ -21,6 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from smatch_edu.files import packaged
+
 SYMBOL_OF_EOS = "⏎"
 SYMBOL_OF_BACKSPACE = "⌫"
 
@@ -121,7 +123,7 @@ def load_words(max_length: int = 3, path: str | Path | None = None) -> Words:
     """
     if max_length < 1:
         raise ValueError(f"max_length is {max_length}; words have at least 1 letter")
-    source = _package_words() if path is None else Path(path)
+    source = packaged("words.tsv") if path is None else Path(path)
     content = source.read_bytes()
     if path is None:
         found = hashlib.sha256(content).hexdigest()
@@ -147,10 +149,3 @@ def load_words(max_length: int = 3, path: str | Path | None = None) -> Words:
     if not words:
         raise ValueError(f"{source.name} has no word of at most {max_length} letters")
     return Words(tuple(words), np.array(counts))
-
-
-def _package_words() -> Path:
-    """In an installed wheel the file lies in the package, in a checkout in data/."""
-    here = Path(__file__).resolve().parent
-    installed = here / "_data" / "words.tsv"
-    return installed if installed.exists() else here.parent / "data" / "words.tsv"

@@ -4,8 +4,9 @@ import json
 import shutil
 
 import pytest
+import torch
 
-from smatch_edu import files, training
+from smatch_edu import files, runs, training
 from smatch_edu.cli import main
 
 TRAIN = ["train", "--task", "arithmetic", "--family", "addition", "--method", "sequencematch", "--warmup-steps", "4"]
@@ -38,6 +39,18 @@ def test_a_run_leaves_a_folder_that_says_everything(trained):
     lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     assert {"loss", "r2_data", "r2_model", "backspace_rate", "seconds"} <= set(lines[1]) and lines[1]["step"] == 4
     assert sorted(path.name for path in trained.iterdir()) == ["checkpoint.safetensors", "config.json", "log.jsonl"]
+
+
+def test_looks_at_validation_questions_change_nothing(trained, tmp_path):
+    out = tmp_path / "looked"
+    looking = ["--evaluate-every", "3", "--weights-only"]
+    assert main([*TRAIN, "--steps", "8", "--seed", "3", "--out", str(out), *looking]) == 0
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "accuracy" in line] == [2, 5]
+    first, second = (runs.load_policy(folder)[0].state_dict() for folder in (trained, out))
+    assert all(torch.equal(part, second[name]) for name, part in first.items())
+    assert 2 * (out / "checkpoint.safetensors").stat().st_size < (trained / "checkpoint.safetensors").stat().st_size
+    assert main([*TRAIN, "--steps", "8", "--seed", "3", "--out", str(out), *looking, "--resume"]) == 0  # it has ended
 
 
 def test_a_run_that_is_there_is_not_overwritten(trained, capsys):

@@ -47,15 +47,16 @@ FLOORS = {
     **dict.fromkeys(("generation", "neural", "replay", "tasks"), 3),
     "metrics": 3.5,  # judges what was generated for a task
     "training": 4,
-    "runs": 4.5,  # what training leaves on disk
-    **dict.fromkeys(("evaluation", "huggingface", "experiments", "walkthrough"), 5),
+    "evaluation": 4.2,  # what it has learned to answer
+    "runs": 4.5,  # what it leaves on disk
+    **dict.fromkeys(("huggingface", "experiments", "walkthrough", "comparison"), 5),
     "report": 6,  # the walkthrough's page
     "cli": 7,  # the door: it opens on everything
     "__main__": 8,
 }
 # Side rooms: what they may import lies below the first floor, who may import them lies above the second.
-SIDE_ROOMS = {"plots": (3, 4), "show": (3, 4), "checks": (6, 5)}
-DOORS = {("show", "plots")}  # typing traces wear the colours of the figures
+SIDE_ROOMS = {"plots": (3, 4), "figures": (3, 4), "show": (3, 4), "checks": (6, 5)}
+DOORS = {("show", "plots"), ("figures", "plots")}  # all wear the same colours
 IMPORTS_BELOW = FLOORS | {room: below for room, (below, _) in SIDE_ROOMS.items()}
 IMPORTED_ABOVE = FLOORS | {room: above for room, (_, above) in SIDE_ROOMS.items()}
 

@@ -9,7 +9,7 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from smatch_edu import plots, show
+from smatch_edu import figures, plots, show
 from smatch_edu.generation import Trace
 from smatch_edu.mdp import StringMDP
 from smatch_edu.show import Keystroke, typing
@@ -102,7 +102,7 @@ def test_a_page_asks_for_nothing_from_outside():
 
 
 def test_a_figure_has_alternative_text_and_none_without_is_made():
-    figure = plots.out_of_distribution({"a": np.linspace(0, 0.5, 5), "b": np.linspace(0, 0.2, 5)}, error=0.1)
+    figure = figures.out_of_distribution({"a": np.linspace(0, 0.5, 5), "b": np.linspace(0, 0.2, 5)}, error=0.1)
     (image,) = Outline(show.figure_html(figure, 'Two "curves" & more', "below")).find("img")
     assert image["alt"] == 'Two "curves" & more' and image["src"].startswith("data:image/svg+xml;base64,")
     with pytest.raises(ValueError, match="alt is empty"):
@@ -110,7 +110,7 @@ def test_a_figure_has_alternative_text_and_none_without_is_made():
 
 
 def test_the_same_figure_gives_the_same_bytes():
-    draw = lambda: show.figure_html(plots.backspace_use(["x", "y"], [0.5, 0.1], [0.0, 0.2], "title"), "alt")  # noqa: E731
+    draw = lambda: show.figure_html(figures.backspace_use(["x", "y"], [0.5, 0.1], [0.0, 0.2], "title"), "alt")  # noqa: E731
     assert draw() == draw()
 
 
@@ -119,19 +119,20 @@ def test_colour_is_never_alone():
     assert len({look["marker"] for look in looks}) == len({look["color"] for look in looks}) == len(looks)
     okabe_ito = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
     assert {look["color"] for look in looks} | {plots.ON_DATA, plots.OFF_DATA, plots.BACKSPACE} <= okabe_ito
-    bars = plots.occupancy_by_length({"a": np.ones(3)}, {"a": np.ones(3)}).axes[0].patches
+    bars = figures.occupancy_by_length({"a": np.ones(3)}, {"a": np.ones(3)}).axes[0].patches
     assert {bar.get_hatch() for bar in bars} == {None, "////"}
 
 
 def test_every_axis_is_labelled():
     noise = [0.0, 0.1]
     real = {(method, backspace): [1.0, 0.5] for method in plots.METHOD_LOOKS for backspace in (False, True)}
-    figures = [
-        plots.words_typed(noise, real, {method: method for method in plots.METHOD_LOOKS}),
-        plots.out_of_distribution({"a": np.zeros(4)}, 0.1),
-        plots.occupancy_by_length({"a": np.ones(3), "b": np.ones(3)}, {"a": np.ones(3), "b": np.ones(3)}),
+    drawn = [
+        figures.words_typed(noise, real, {method: method for method in plots.METHOD_LOOKS}),
+        figures.out_of_distribution({"a": np.zeros(4)}, 0.1),
+        figures.occupancy_by_length({"a": np.ones(3), "b": np.ones(3)}, {"a": np.ones(3), "b": np.ones(3)}),
+        figures.learning_curves({"a": ([1, 2], [0.1, 0.5])}, {"b": ([1, 2], [2.0, 1.0])}),
     ]
-    for figure in figures:
+    for figure in drawn:
         assert all(axes.get_xlabel() for axes in figure.axes) and figure.axes[0].get_ylabel()
 
 
@@ -151,9 +152,9 @@ def test_a_flipbook_shows_one_figure_at_a_time_each_with_its_text():
     (slider,) = outline.find("input")
     assert (slider["min"], slider["max"], outline.find("section")[0]["data-start"]) == ("1", "2", "2")
     assert repr(book) == "Two steps"
-    for figures, alts in ([], []), ([chart()], ["a", "b"]):
+    for drawn, alts in ([], []), ([chart()], ["a", "b"]):
         with pytest.raises(ValueError, match="a text for each"):
-            show.flipbook(figures, alts, "none")
+            show.flipbook(drawn, alts, "none")
     with pytest.raises(ValueError, match="alt is empty"):
         show.flipbook([chart()], [" "], "none")
 

@@ -134,7 +134,7 @@ def test_a_damaged_file_is_refused(damage, message, tmp_path, monkeypatch):
     text = (tmp_path / "easy_test.tsv").read_text(encoding="utf-8")
     assert damage(text) != text
     (tmp_path / "easy_test.tsv").write_text(damage(text), encoding="utf-8")
-    monkeypatch.setattr(arithmetic, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(arithmetic, "packaged", lambda folder, name: tmp_path / name)
     with pytest.raises(ValueError, match=message + r"(.|\n)*make_arithmetic\.py"):
         read_questions.__wrapped__("addition", "test")  # as it is read the first time
 

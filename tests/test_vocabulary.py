@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smatch_edu import vocabulary
+from smatch_edu import files, vocabulary
 from smatch_edu.vocabulary import Vocabulary, load_words
 
 LETTERS = Vocabulary()
@@ -40,11 +40,11 @@ def test_a_longer_limit_only_adds_words():
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "emptied"])
 def test_a_damaged_words_file_is_refused(damage, tmp_path, monkeypatch):
-    content = vocabulary._package_words().read_bytes()
+    content = files.packaged("words.tsv").read_bytes()
     damaged = {"truncated": content[:-1], "changed": content.replace(b"the\t", b"teh\t", 1), "emptied": b""}[damage]
     copy = tmp_path / "words.tsv"
     copy.write_bytes(damaged)
-    monkeypatch.setattr(vocabulary, "_package_words", lambda: copy)
+    monkeypatch.setattr(vocabulary, "packaged", lambda *parts: copy)
     with pytest.raises(ValueError, match=r"words.tsv .* was changed or cut short.*data/make_words.py"):
         load_words()
 

@@ -22,13 +22,13 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from smatch_edu.divergences import nearest
+from smatch_edu.files import packaged
 from smatch_edu.tasks import Example, Task
 from smatch_edu.vocabulary import Vocabulary
 
@@ -253,7 +253,7 @@ def _examples(family: str, split: str) -> tuple[Example, ...]:
 def read_questions(family: str, split: str) -> tuple[Sum, ...]:
     """The questions of a file, every answer recomputed. ValueError naming the file and line of the first fault."""
     kind = FAMILIES[family]
-    source, wanted = _folder() / f"{kind.prefix}{split}.tsv", kind.sizes[SPLITS.index(split)]
+    source, wanted = packaged("arithmetic", f"{kind.prefix}{split}.tsv"), kind.sizes[SPLITS.index(split)]
     header, *lines = source.read_text(encoding="utf-8").split("\n")
     remedy = "Restore the file, or make it again with data/make_arithmetic.py"
     if header != "question\tanswer" or len(lines) != wanted + 1 or lines.pop():
@@ -276,10 +276,3 @@ def read_questions(family: str, split: str) -> tuple[Sum, ...]:
 @functools.cache
 def _not_to_be_seen(family: str) -> frozenset[Sum]:
     return frozenset(numbers for split in SPLITS if split != "train" for numbers in read_questions(family, split))
-
-
-def _folder() -> Path:
-    """In an installed wheel the files lie in the package, in a checkout in data/."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "_data" / "arithmetic"
-    return installed if installed.exists() else package.parent / "data" / "arithmetic"

@@ -1,0 +1,200 @@
+"""Three models that learned to add, side by side: maximum likelihood, behavioural cloning, SequenceMatch.
+
+They are in data/checkpoints, with the commands that trained them. `smatch compare` lets them answer the same questions,
+with the backspace key and without it, prints one table, trains a small model for half a minute, and writes one page.
+
+Source: Cundy & Ermon 2023, section 5 (the comparison; here on a task that two cores can learn).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+
+import torch
+from tqdm import tqdm
+
+from smatch_edu import figures, show
+from smatch_edu.evaluation import HEADER, LEGEND, Condition, Evaluation, answers, evaluate, rows
+from smatch_edu.files import packaged
+from smatch_edu.generation import Trace
+from smatch_edu.runs import LOG, load_policy
+from smatch_edu.tables import percent, text_table
+from smatch_edu.tasks import Example, Task
+from smatch_edu.training import METHODS, Policy, Run, TrainingConfig
+
+TITLES = {"mle": "maximum likelihood", "bc": "behavioural cloning", "sequencematch": "SequenceMatch"}
+CONDITIONS = tuple(Condition(temperature, backspace) for temperature in (1.0, 0.0) for backspace in (True, False))
+AT_ONE = CONDITIONS[0]
+
+
+@dataclass(frozen=True)
+class ComparisonConfig:
+    """Let three trained models answer the same questions, and train one for half a minute.
+
+    Attributes:
+        out: the report, one HTML page that opens offline.
+        checkpoints: a folder with the runs mle, bc and sequencematch; the package's own if left out.
+        split: the questions of the table.
+        shown: how many of them are typed before your eyes.
+        steps: updates of the live training; 0 for none.
+        seed: of the typing.
+    """
+
+    out: Path = Path("comparison.html")
+    checkpoints: Path | None = None
+    split: str = "held_out"
+    shown: int = 4
+    steps: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("shown", "steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+
+
+class Model(NamedTuple):
+    """A trained model, how it was trained, and the lines of its log."""
+
+    policy: Policy
+    config: TrainingConfig
+    log: list[dict[str, float]]
+
+
+def load_models(folder: Path | None = None) -> dict[str, Model]:
+    """method → model, of the package's own checkpoints or of another folder's. ValueError naming what is missing."""
+    folder = packaged("checkpoints") if folder is None else folder
+    found = {}
+    for method in METHODS:
+        policy, config = load_policy(folder / method)
+        lines = (folder / method / LOG).read_text("utf-8").splitlines()
+        found[method] = Model(policy, config, [json.loads(line) for line in lines])
+    return found
+
+
+def compare(config: ComparisonConfig) -> str:
+    """Print everything, and return the page."""
+    torch.set_num_threads(1)  # faster for small models, and the same sums everywhere
+    models = load_models(config.checkpoints)
+    task = next(iter(models.values())).policy.task
+    examples = task.split(config.split)
+    size, steps = models["mle"].policy.transformer.num_parameters(), models["mle"].config.steps
+    print(f"Three models of {size:,} parameters, each trained with {steps:,} updates, are asked to add.")
+
+    asked = examples[: config.shown]
+    typed = {
+        method: {on: answers(model.policy, asked, Condition(1.0, on), config.seed) for on in (True, False)}
+        for method, model in models.items()
+    }
+    print("\n".join(typing_lines(task, asked, typed)))
+
+    found: dict[str, list[Evaluation]] = {}
+    with tqdm(models, desc=f"{len(examples):,} questions ({config.split})", unit="model") as bar:
+        for method in bar:
+            found[method] = evaluate([models[method].policy], examples, CONDITIONS, config.seed)
+    header, body = table(found)
+    print(text_table(header, body, words=2, group=1))
+    print(LEGEND)
+    live = train_live(models["sequencematch"].config, config.steps) if config.steps else ""
+    return _page(models, examples, config, typed, found, live)
+
+
+def typing_lines(
+    task: Task, asked: Sequence[Example], typed: Mapping[str, Mapping[bool, Sequence[Trace]]]
+) -> list[str]:
+    """Every key of every answer, and whether what is left is right.
+
+    Args:
+        typed: method → whether backspace is allowed → one trace for each example.
+    """
+    lines = []
+    for number, example in enumerate(asked):
+        lines.append(f"{task.show(example.prompt)}{task.show(example.answer)}")
+        for method, with_and_without in typed.items():
+            for allowed, traces in with_and_without.items():
+                trace = traces[number]
+                right = trace.ended == "eos" and task.score(example, trace.text)
+                keys = task.show(trace.actions)
+                lines.append(f"  {TITLES[method]:<20} {'⌫ ' if allowed else '  '} {keys:<16} {'✓' if right else '✗'}")
+    return lines
+
+
+def table(found: Mapping[str, Sequence[Evaluation]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the one table."""
+    return ["trained by", *HEADER], [[TITLES[method], *row] for method, some in found.items() for row in rows(some)]
+
+
+def train_live(config: TrainingConfig, steps: int) -> str:
+    """The loop, alive: a fresh model, half warm-up and half SequenceMatch. Returns what is to be said of it."""
+    halves = replace(config, steps=steps, warmup_steps=steps // 2, beta_steps=max(steps // 4, 1), seed=config.seed + 1)
+    run, switch, line = Run(halves), 0.0, dict[str, float]()
+    with tqdm(total=steps, desc="training a fresh one", unit="update") as bar:
+        while run.step < steps:
+            line = run.update()
+            if run.step == steps // 2 + 1:
+                switch = line.get("r2_model", 0.0)
+            shown = ("log_likelihood", "r2_data", "r2_model", "backspace_rate")
+            bar.set_postfix({name: f"{line[name]:.3g}" for name in shown if name in line}, refresh=False)
+            bar.update()
+    share = evaluate([run.policy], run.task.split("validation")[:200], [AT_ONE])[0].accuracy
+    told = (
+        f"A fresh model after {steps:,} updates: mean r² on its own texts {switch:.2f} when SequenceMatch was switched "
+        f"on, {line.get('r2_model', 0.0):.2f} at the end; {percent(share.estimate)} of 200 answers right "
+        f"(the shipped one had {config.steps:,} updates)."
+    )
+    print(told)
+    return told
+
+
+def _page(
+    models: Mapping[str, Model],
+    examples: Sequence[Example],
+    config: ComparisonConfig,
+    typed: Mapping[str, Mapping[bool, Sequence[Trace]]],
+    found: Mapping[str, Sequence[Evaluation]],
+    live: str,
+) -> str:
+    keys = models["mle"].policy.task.vocabulary
+    players = []
+    for method, with_and_without in typed.items():
+        strokes = [
+            [show.Keystroke(token, token) for token in example.prompt]
+            + list(map(show.Keystroke, one.pressed, one.actions))
+            for example, one in zip(examples, with_and_without[True], strict=False)
+        ]
+        players.append(show.trace_html(strokes, keys, TITLES[method], autoplay=True))
+    intervals = {TITLES[method]: {str(one.condition): one.accuracy for one in some} for method, some in found.items()}
+    told = "; ".join(f"{TITLES[m]}, {one.condition}: {one.accuracy}" for m, some in found.items() for one in some)
+    curves = {TITLES[method]: _column(model.log, "accuracy") for method, model in models.items()}
+    rewards = {
+        name: _column(models["sequencematch"].log, column)
+        for name, column in (("demonstrations", "r2_data"), ("the model's own texts", "r2_model"))
+    }
+    last = "; ".join(f"{name} {percent(values[-1])}" for name, (_, values) in curves.items() if values)
+    template = (resources.files("smatch_edu") / "assets" / "comparison.html").read_text("utf-8")
+    body = Template(template).substitute(
+        num_questions=f"{len(examples):,}",
+        players="".join(players),
+        accuracies=show.figure_html(
+            figures.accuracies_with_intervals(intervals), f"Accuracy with 95 % intervals: {told}."
+        ),
+        curves=show.figure_html(
+            figures.learning_curves(curves, rewards),
+            f"Accuracy on validation questions while they were trained; at the end: {last}. Beside it the mean of r² "
+            "on demonstrations and on the model's own texts, from the moment SequenceMatch is switched on.",
+        ),
+        table=show.table_html(*table(found), LEGEND.replace("\n", " ")),
+        live=live,
+    )
+    return show.page_html("Three models that learned to add", body)
+
+
+def _column(log: Sequence[Mapping[str, float]], name: str) -> tuple[list[int], list[float]]:
+    lines = [line for line in log if name in line]
+    return [int(line["step"]) + 1 for line in lines], [line[name] for line in lines]
