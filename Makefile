@@ -50,6 +50,7 @@ bench: .venv/.installed-bench ## time the algorithms against plain ones, as rati
 	$(PINNED) $(PY) benchmarks/occupancy.py
 	$(PINNED) $(PY) benchmarks/tabular.py
 	$(PINNED) $(PY) benchmarks/transformer.py
+	OMP_NUM_THREADS=1 $(PY) benchmarks/training.py
 	$(PY) benchmarks/gpu.py
 
 format: .venv/.installed-test ## repair what ruff can repair

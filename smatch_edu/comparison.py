@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -64,7 +64,7 @@ class Model(NamedTuple):
 
     policy: Policy
     config: TrainingConfig
-    log: list[dict[str, float]]
+    log: list[dict[str, Any]]
 
 
 def load_models(folder: Path | None = None) -> dict[str, Model]:
@@ -133,7 +133,7 @@ def table(found: Mapping[str, Sequence[Evaluation]]) -> tuple[list[str], list[li
 def train_live(config: TrainingConfig, steps: int) -> str:
     """The loop, alive: a fresh model, half warm-up and half SequenceMatch. Returns what is to be said of it."""
     halves = replace(config, steps=steps, warmup_steps=steps // 2, beta_steps=max(steps // 4, 1), seed=config.seed + 1)
-    run, switch, line = Run(halves), 0.0, dict[str, float]()
+    run, switch, line = Run(halves), 0.0, dict[str, Any]()
     with tqdm(total=steps, desc="training a fresh one", unit="update") as bar:
         while run.step < steps:
             line = run.update()
@@ -195,6 +195,6 @@ def _page(
     return show.page_html("Three models that learned to add", body)
 
 
-def _column(log: Sequence[Mapping[str, float]], name: str) -> tuple[list[int], list[float]]:
+def _column(log: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
     lines = [line for line in log if name in line]
     return [int(line["step"]) + 1 for line in lines], [line[name] for line in lines]

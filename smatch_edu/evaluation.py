@@ -18,14 +18,17 @@ BATCH = 256  # prompts answered at once
 
 
 class Condition(NamedTuple):
-    """How answers are typed: the temperature (0 is greedy), and whether `<backspace>` may be pressed."""
+    """How answers are typed: the temperature (0 is greedy), whether `<backspace>` may be pressed, and how often the
+    keyboard slips to another token."""
 
     temperature: float
     backspace: bool
+    noise: float = 0.0
 
     def __str__(self) -> str:
         how = f"temperature {self.temperature:g}" if self.temperature else "greedy"
-        return how + ("" if self.backspace else ", no ⌫")
+        slips = f", {100 * self.noise:g}% slips" if self.noise else ""
+        return how + slips + ("" if self.backspace else ", no ⌫")
 
 
 CONDITIONS = tuple(Condition(t, allowed) for allowed in (True, False) for t in (1.0, 0.5, 0.0))
@@ -62,6 +65,7 @@ def answers(
             max_actions=max_actions,
             temperature=condition.temperature or 1.0,
             greedy=condition.temperature == 0,
+            noise=condition.noise,
             seed=seed + start,
             banned=() if condition.backspace else (keys.backspace,),
         ).traces

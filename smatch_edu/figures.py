@@ -150,7 +150,7 @@ def accuracies_with_intervals(
             estimates = np.array([intervals[condition] for condition in conditions])
             places = np.arange(len(conditions)) + 0.2 * (number - (len(found) - 1) / 2)
             widths = np.abs(estimates[:, 1:] - estimates[:, :1]).T
-            worn: Any = {"color": look["color"], "marker": look["marker"], "linestyle": "", "capsize": 3}
+            worn: Any = {"color": look["color"], "marker": look["marker"], "linestyle": "", "ecolor": "0.55"}
             axes.errorbar(estimates[:, 0], places, xerr=widths, label=method, **worn)
         axes.set(yticks=range(len(conditions)), yticklabels=conditions, xlabel=xlabel)
         axes.invert_yaxis()

@@ -39,7 +39,11 @@ def test_conditions_are_what_they_say(rng):
     assert [one.actions for one in typed[Condition(1.0, True)]] != [
         one.actions for one in answers(policy, examples, Condition(1.0, True), seed=4)
     ]
+    slipped = answers(policy, examples, Condition(1.0, True, noise=0.3), seed=3)
+    pairs = [pair for one in slipped for pair in zip(one.pressed, one.actions, strict=True) if pair[0] < keys.eos]
+    assert 0.2 < np.mean([pressed != typed for pressed, typed in pairs]) < 0.4
     assert [str(one) for one in CONDITIONS[2:4]] == ["greedy", "temperature 1, no ⌫"]
+    assert str(Condition(1.0, False, 0.1)) == "temperature 1, 10% slips, no ⌫"
 
 
 def test_an_answer_is_right_if_it_is_finished_and_is_the_sum(rng):
