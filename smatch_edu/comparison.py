@@ -29,7 +29,11 @@ from smatch_edu.tasks import Example, Task
 from smatch_edu.training import METHODS, Policy, Run, TrainingConfig
 
 TITLES = {"mle": "maximum likelihood", "bc": "behavioural cloning", "sequencematch": "SequenceMatch"}
-CONDITIONS = tuple(Condition(temperature, backspace) for temperature in (1.0, 0.0) for backspace in (True, False))
+CONDITIONS = tuple(
+    Condition(temperature, backspace, noise)
+    for temperature, noise in ((1.0, 0.0), (0.0, 0.0), (1.0, 0.1))
+    for backspace in (True, False)
+)
 AT_ONE = CONDITIONS[0]
 
 

@@ -31,7 +31,11 @@ class Condition(NamedTuple):
         return how + slips + ("" if self.backspace else ", no ⌫")
 
 
-CONDITIONS = tuple(Condition(t, allowed) for allowed in (True, False) for t in (1.0, 0.5, 0.0))
+CONDITIONS = tuple(
+    Condition(temperature, allowed, noise)
+    for allowed in (True, False)
+    for temperature, noise in ((1.0, 0.0), (0.5, 0.0), (0.0, 0.0), (1.0, 0.1))
+)
 
 
 class Evaluation(NamedTuple):

@@ -137,8 +137,7 @@ def _value(name: str, text: str) -> Any:
 
 
 def sweep(config: SweepConfig) -> None:
-    """Train with every combination, and add six rows for each to the table: three temperatures, with `<backspace>` and
-    without it."""
+    """Train with every combination, and add a row for each of `evaluation.CONDITIONS` to the table."""
     runs = {settings(one): one for one in config.runs()}
     config.base.make_task().split(config.split)  # an unknown one is named before anything is trained
     measure = functools.partial(_train_and_answer, runs=runs, split=config.split)
@@ -163,6 +162,7 @@ def _train_and_answer(row: Row, runs: Mapping[str, TrainingConfig], split: str) 
             "seconds": f"{seconds:.0f}",
             "temperature": found.condition.temperature,
             "backspace": found.condition.backspace,
+            "slips": found.condition.noise,
             **{
                 name: f"{value:.4f}"
                 for name, value in (

@@ -66,6 +66,7 @@ class TrainingConfig:
         num_samples: texts that it types in a round.
         buffer_size: texts in the replay buffer.
         temperature: of that typing.
+        typing_noise: how often the keyboard slips in that typing, in [0, 1).
         max_actions: after so many actions a text that it types is cut short.
         learning_rate: the highest.
         schedule: of the learning rate after the first 100 steps of its warm-up: constant, linear or cosine (to 0).
@@ -101,6 +102,7 @@ class TrainingConfig:
     num_samples: int = 64
     buffer_size: int = 512
     temperature: float = 1.0
+    typing_noise: float = 0.0
     max_actions: int = 64
     learning_rate: float = 1e-3
     schedule: str = "linear"
@@ -133,6 +135,7 @@ class TrainingConfig:
         ranges: dict[str, tuple[Callable[[Any], bool], str]] = {
             "gamma": (lambda x: 0 < x < 1, "in (0, 1)"),
             "noise": (lambda x: 0 <= x < 1, "in [0, 1)"),
+            "typing_noise": (lambda x: 0 <= x < 1, "in [0, 1)"),
             "beta_end": (lambda x: 0 <= x <= 1, "in [0, 1]"),
             "learning_rate": (lambda x: 0 < x < math.inf, "positive"),
             "temperature": (lambda x: 0 < x < math.inf, "positive"),
@@ -443,6 +446,7 @@ class Run:
             task.vocabulary.backspace,
             max_actions=config.max_actions,
             temperature=config.temperature,
+            noise=config.typing_noise,
             seed=int(rng.integers(2**31)),
         ).traces
         self.buffer.add(

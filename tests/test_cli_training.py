@@ -75,10 +75,10 @@ def test_typing_is_shown_key_by_key_and_as_a_page(trained, tmp_path, capsys):
     assert "⌫" not in capsys.readouterr().out
 
 
-def test_evaluation_prints_six_conditions(trained, capsys):
+def test_evaluation_prints_eight_conditions(trained, capsys):
     assert main(["evaluate", "--checkpoint", str(trained), str(trained), "--split", "test"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("200 questions (test), 2 models") and out.count("[0.") == 6 and out.count("no ⌫") == 3
+    assert out.startswith("200 questions (test), 2 models") and out.count("[0.") == 8 and out.count("no ⌫") == 4
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,647 @@
+"""The exercises of notebooks/10_arithmetic.ipynb."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from scipy.stats import norm
+
+from smatch_edu.checks.exercise import exercise
+
+# -- 10.1 --------------------------------------------------------------------------------------------------------
+
+
+def _addition(rng: np.random.Generator) -> dict[str, Any]:
+    """Any base, numbers of different lengths, and often a row of digits through which a carry runs."""
+    base = int(rng.integers(2, 17))
+    p, q = (int(rng.integers(base ** int(rng.integers(1, 6)))) for _ in range(2))
+    if rng.random() < 0.3:
+        p, q = base ** int(rng.integers(1, 5)) - 1, int(rng.integers(1, base))
+    num_digits = 1
+    while base**num_digits <= p + q:
+        num_digits += 1
+    return {"p": p, "q": q, "base": base, "num_digits": num_digits}
+
+
+def _digits(number: int, base: int, count: int) -> np.ndarray:
+    """The highest first."""
+    return np.array([number // base**k % base for k in range(count)][::-1])
+
+
+def _arrives(p, q, base, num_digits, room=lambda unit: unit):
+    """For every place, the highest first, whether what stands to its right fills the room there."""
+    units = [base**k for k in range(num_digits)][::-1]
+    return np.array([int(p % unit + q % unit >= room(unit)) for unit in units])
+
+
+def lowest_digit_first(p, q, base, num_digits):
+    """Your marks are right, and stand in the wrong order. Which digit of an answer is typed first?"""
+    return _arrives(p, q, base, num_digits)[::-1]
+
+
+def where_it_is_made(p, q, base, num_digits):
+    """You mark the place where a carry is *made*. Which digit of the answer comes out wrong if somebody forgets it?"""
+    units = [base**k for k in range(1, num_digits + 1)][::-1]
+    return np.array([int(p % unit + q % unit >= unit) for unit in units])
+
+
+def two_digits_alone(p, q, base, num_digits):
+    """You look at two digits by themselves. In 99+1 the middle place gets a 1, and hands on another: what should be
+    added to the two digits?"""
+    full = _digits(p, base, num_digits) + _digits(q, base, num_digits) >= base
+    return np.append(full[1:], False).astype(int)
+
+
+def base_ten_always(p, q, base, num_digits):
+    """You carry when ten is reached. In base 6 there is no digit for six: when must one carry there?"""
+    return _arrives(p, q, 10, num_digits)
+
+
+def just_full_is_not_enough(p, q, base, num_digits):
+    """You carry nothing when a place is filled exactly, as in 5+5. Which digit would you write there?"""
+    return _arrives(p, q, base, num_digits, room=lambda unit: unit + 1)
+
+
+def carried_too_early(p, q, base, num_digits):
+    """You carry one too early: 4+5 makes 9, for which there is a digit. What is the first sum for which there is
+    none?"""
+    return _arrives(p, q, base, num_digits, room=lambda unit: max(unit - 1, 1))
+
+
+def first_digit_left_out(p, q, base, num_digits):
+    """You never mark the first digit. In 60+50=110 where does the first 1 come from?"""
+    marks = _arrives(p, q, base, num_digits)
+    marks[0] = 0
+    return marks
+
+
+def once_and_for_all(p, q, base, num_digits):
+    """Once a carry was made, you mark all places to the left of it. What becomes of a carry at a place that has room
+    for it?"""
+    return np.maximum.accumulate(_arrives(p, q, base, num_digits)[::-1])[::-1]
+
+
+def digits_of_the_answer(p, q, base, num_digits):
+    """These are the digits of the answer. For each of them only one thing is wanted: did something arrive from its
+    right?"""
+    return _digits(p + q, base, num_digits)
+
+
+def zeros_and_ones_exchanged(p, q, base, num_digits):
+    """You mark the places where nothing arrives. Which of the two shall be the 1?"""
+    return 1 - _arrives(p, q, base, num_digits)
+
+
+def digits_without_carries(p, q, base, num_digits):
+    """You add digit to digit and drop what is too much. Nearly there: how does that differ from the real answer, and
+    where?"""
+    return (_digits(p, base, num_digits) + _digits(q, base, num_digits)) % base
+
+
+@exercise(
+    "10.1",
+    draw=_addition,
+    inputs="random additions in bases 2 to 16",
+    mistakes=[
+        lowest_digit_first,
+        where_it_is_made,
+        two_digits_alone,
+        base_ten_always,
+        just_full_is_not_enough,
+        carried_too_early,
+        first_digit_left_out,
+        once_and_for_all,
+        digits_of_the_answer,
+        zeros_and_ones_exchanged,
+        digits_without_carries,
+    ],
+)
+def where_a_carry_arrives(p, q, base, num_digits):
+    """1 at each digit of p+q to which a carry comes, the highest digit first."""
+    return _arrives(p, q, base, num_digits)
+
+
+# -- 10.2 --------------------------------------------------------------------------------------------------------
+
+
+def _resampled(rng: np.random.Generator) -> dict[str, Any]:
+    """Right or wrong, differences of those, or any numbers; and the draws, so that there is one right answer."""
+    count, rounds = int(rng.integers(8, 40)), int(rng.integers(50, 200))
+    kinds = [rng.random(count) < 0.7, rng.integers(-1, 2, size=count), rng.normal(0.5, 2.0, size=count)]
+    return {
+        "scores": np.asarray(kinds[rng.integers(3)], dtype=np.float64),
+        "picks": rng.integers(count, size=(rounds, count)),
+        "level": float(rng.choice([0.5, 0.8, 0.9, 0.95])),
+    }
+
+
+def _ends(values, level):
+    return np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+
+
+def all_on_one_side(scores, picks, level):
+    """At each end you leave out all that may be left out at both together. How much is left for one of them?"""
+    return np.quantile(scores[picks].mean(axis=1), [1 - level, level])
+
+
+def level_at_the_top(scores, picks, level):
+    """Your lower end is right. If `level` of the means shall lie *between* the two ends, how many lie below the upper
+    one?"""
+    return np.quantile(scores[picks].mean(axis=1), [(1 - level) / 2, level])
+
+
+def from_the_bottom_up(scores, picks, level):
+    """You leave out nothing at the bottom, and everything at the top. How are the means that are left out to be
+    shared?"""
+    return np.quantile(scores[picks].mean(axis=1), [0, level])
+
+
+def picks_not_used(scores, picks, level):
+    """These are ends of the scores themselves. A score is 0 or 1, and a mean of many is not: the spread of which of the
+    two is wanted?"""
+    return _ends(scores, level)
+
+
+def means_not_taken(scores, picks, level):
+    """You throw all draws into one bag. What is to be computed of each row of `picks`, before anything is sorted?"""
+    return _ends(scores[picks].ravel(), level)
+
+
+def rows_and_columns_exchanged(scores, picks, level):
+    """Your means run over the wrong axis. Does a row or a column of `picks` hold one new exam?"""
+    return _ends(scores[picks].mean(axis=0), level)
+
+
+def sums_instead_of_means(scores, picks, level):
+    """You add up the scores of each new exam. An exam with twice as many questions would get twice as much: what is a
+    share?"""
+    return _ends(scores[picks].sum(axis=1), level)
+
+
+def medians(scores, picks, level):
+    """You take the middle one of each row. The median of zeros and ones is mostly 0 or 1: which number are we unsure
+    of?"""
+    return _ends(np.median(scores[picks], axis=1), level)
+
+
+def mirrored(scores, picks, level):
+    """You mirror the ends at the estimate. There is such an interval, too, but the one in the text is plainer: between
+    what do the means lie?"""
+    return 2 * scores.mean() - _ends(scores[picks].mean(axis=1), level)[::-1]
+
+
+def upper_end_first(scores, picks, level):
+    """Your two ends are right, and in the wrong order. Which one comes first?"""
+    return _ends(scores[picks].mean(axis=1), level)[::-1]
+
+
+def all_means_between(scores, picks, level):
+    """Between your ends lie all of the means. With more draws they would move further apart for ever: how many of the
+    means shall be inside?"""
+    return _ends(scores[picks].mean(axis=1), 1.0)
+
+
+def level_ignored(scores, picks, level):
+    """Your interval is the same for every level. Which of the arguments have you not used?"""
+    return _ends(scores[picks].mean(axis=1), 0.95)
+
+
+def level_taken_for_the_rest(scores, picks, level):
+    """Your interval gets narrower as `level` grows. Who wants to be surer, must she say more, or less?"""
+    return _ends(scores[picks].mean(axis=1), 1 - level)
+
+
+def far_from_the_estimate(scores, picks, level):
+    """You return how far the ends are from the estimate. Where do they lie themselves?"""
+    return np.abs(_ends(scores[picks].mean(axis=1), level) - scores.mean())
+
+
+def ends_about_zero(scores, picks, level):
+    """Your interval lies about 0. Did you take the mean away, and forget to put it back?"""
+    return _ends(scores[picks].mean(axis=1), level) - scores.mean()
+
+
+def a_bell_drawn(returned, scores, picks, level):
+    """You draw a bell curve about the estimate, with the spread of the means. That is near. But the means are here: do
+    you need to suppose a shape?"""
+    means, one = scores[picks].mean(axis=1), scores.std() / math.sqrt(len(scores))
+    spreads = [means.std(), means.std(ddof=1), one, scores.std(ddof=1) / math.sqrt(len(scores))]
+    widths = np.outer(spreads, [norm.ppf((1 + level) / 2), 1.96]).ravel()
+    bells = [centre + width * np.array([-1, 1]) for centre in (means.mean(), scores.mean()) for width in widths]
+    return any(np.allclose(returned, bell, atol=1e-4) for bell in bells)
+
+
+def neighbours_in_the_sorted_list(returned, scores, picks, level):
+    """You take two of the sorted means. Between two neighbours there is a gap: which function of numpy divides it, as
+    the card says?"""
+    means, right = np.sort(scores[picks].mean(axis=1)), mean_by_bootstrap.oracle(scores, picks, level)
+    places = np.clip(np.searchsorted(means, right)[:, None] + np.arange(-2, 3), 0, len(means) - 1)
+    return all(
+        np.isclose(means[row], end, atol=1e-6).any() for row, end in zip(places, np.ravel(returned), strict=True)
+    )
+
+
+def drawn_again(returned, scores, picks, level):
+    """Your ends come near, and not nearer. Did you draw anew? The draws are given, so that everybody gets the same
+    ends."""
+    right = mean_by_bootstrap.oracle(scores, picks, level)
+    return bool(np.abs(returned - right).max() < 3 * (scores[picks].mean(axis=1).std() + 1e-9))
+
+
+@exercise(
+    "10.2",
+    draw=_resampled,
+    inputs="random exams",
+    mistakes=[
+        all_on_one_side,
+        level_at_the_top,
+        from_the_bottom_up,
+        picks_not_used,
+        means_not_taken,
+        rows_and_columns_exchanged,
+        sums_instead_of_means,
+        medians,
+        mirrored,
+        upper_end_first,
+        all_means_between,
+        level_ignored,
+        level_taken_for_the_rest,
+        far_from_the_estimate,
+        ends_about_zero,
+    ],
+    signs=[a_bell_drawn, neighbours_in_the_sorted_list, drawn_again],
+)
+def mean_by_bootstrap(scores, picks, level):
+    """The two ends between which `level` of the resampled means lie."""
+    return _ends(scores[picks].mean(axis=1), level)
+
+
+# -- 10.3 --------------------------------------------------------------------------------------------------------
+
+
+def _keys(rng: np.random.Generator) -> dict[str, Any]:
+    """Any temperature, 0 as well; mostly something is forbidden, and often it is the likeliest."""
+    count = int(rng.integers(3, 9))
+    logits = rng.normal(0.5, 2.0, size=count)
+    allowed = np.ones(count, dtype=bool)
+    if rng.random() < 0.85:
+        allowed[rng.choice(count, size=int(rng.integers(1, count - 1)), replace=False)] = False
+        if rng.random() < 0.5:
+            allowed[logits.argmax()] = False
+    return {
+        "logits": logits,
+        "temperature": float(rng.choice([0.0, rng.uniform(0.2, 0.9), 1.0, rng.uniform(1.2, 3.0)])),
+        "allowed": allowed,
+    }
+
+
+def _policy(logits, temperature):
+    """A softmax; all on the largest at temperature 0."""
+    if temperature == 0:
+        return (np.arange(len(logits)) == np.argmax(logits)).astype(np.float64)
+    return softmax(logits / temperature)
+
+
+def _without(logits, allowed):
+    return np.where(allowed, logits, -np.inf)
+
+
+def forbidden_and_not_made_up(logits, temperature, allowed):
+    """Your probabilities do not sum to 1: those of the forbidden keys are gone. Something is pressed all the same: what
+    happens to the others?"""
+    return _policy(logits, temperature) * allowed
+
+
+def all_forbidden_if_the_likeliest_is(logits, temperature, allowed):
+    """Above temperature 0 all is well. At 0 you look for the largest logit first, and ask afterwards whether it is
+    allowed: what is left, if it is not?"""
+    if temperature == 0:
+        return _policy(logits, 0) * allowed
+    return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
+
+
+def greedy_takes_what_is_forbidden(logits, temperature, allowed):
+    """At temperature 0 you press the likeliest of *all* keys. May she press it?"""
+    if temperature == 0:
+        return _policy(logits, 0)
+    return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
+
+
+def logit_of_zero(logits, temperature, allowed):
+    """You set the logits of forbidden keys to 0. Is a key with logit 0 never pressed? Which logit has probability 0?"""
+    return _policy(np.where(allowed, logits, 0), temperature)
+
+
+def nothing_forbidden(logits, temperature, allowed):
+    """Your forbidden keys have a probability. Which of the arguments have you not used?"""
+    return _policy(logits, temperature)
+
+
+def allowed_for_forbidden(logits, temperature, allowed):
+    """You forbid what is allowed. What does True mean in `allowed`?"""
+    return _policy(_without(logits, ~allowed), temperature) if not allowed.all() else np.zeros(len(logits))
+
+
+def multiplied_by_the_temperature(logits, temperature, allowed):
+    """Your typist is surer when it is hot, and presses anything when it is cold. Which way round should it be: is a
+    logit multiplied?"""
+    if temperature == 0:
+        return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
+    return _policy(_without(logits, allowed), 1 / temperature)
+
+
+def multiplied_also_at_zero(logits, temperature, allowed):
+    """At temperature 0 you press all allowed keys alike. The colder, the surer: what is left of the choice at 0?"""
+    return np.where(allowed, softmax(_without(logits * max(temperature, 1e-12), allowed)), 0)
+
+
+def temperature_ignored(logits, temperature, allowed):
+    """Your answer is the same at every temperature. Where does T stand in (10.2)?"""
+    return _policy(_without(logits, allowed), 1.0)
+
+
+def zero_taken_for_one(logits, temperature, allowed):
+    """Above temperature 0 all is well. At 0 you leave the logits as they are, which is temperature 1: what do the
+    probabilities come to, if T becomes smaller and smaller?"""
+    return _policy(_without(logits, allowed), temperature or 1.0)
+
+
+def any_key_at_zero(logits, temperature, allowed):
+    """Above temperature 0 all is well. At 0 you press all allowed keys alike: that is what great heat does. What does
+    cold do?"""
+    if temperature == 0:
+        return allowed / allowed.sum()
+    return _policy(_without(logits, allowed), temperature)
+
+
+def powers_not_made_up(logits, temperature, allowed):
+    """You take the power 1/T of each probability. A good way; but what must be done before they are probabilities
+    again?"""
+    if temperature == 0:
+        return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
+    return softmax(_without(logits, allowed)) ** (1 / temperature)
+
+
+def softmax_of_probabilities(logits, temperature, allowed):
+    """You divide the probabilities by T, and take a softmax of them. There are two softmaxes now: of what should the
+    one be taken?"""
+    if temperature == 0:
+        return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
+    return softmax(_without(softmax(_without(logits, allowed)) / temperature, allowed))
+
+
+def shared_evenly(logits, temperature, allowed):
+    """You give each allowed key the same part of what the forbidden ones had. Should a key that she hardly ever
+    presses gain as much as her favourite?"""
+    kept = _policy(logits, temperature) * allowed
+    return kept + allowed * (1 - kept.sum()) / allowed.sum()
+
+
+def given_to_the_likeliest(logits, temperature, allowed):
+    """You give all that the forbidden keys had to the likeliest allowed one. Suppose that she only forgot about those
+    keys: would that change which of two others she prefers, and how much?"""
+    kept = _policy(logits, temperature) * allowed
+    kept[np.argmax(_without(logits, allowed))] += 1 - kept.sum()
+    return kept
+
+
+def divided_by_the_temperature_afterwards(logits, temperature, allowed):
+    """You divide probabilities by T. Then they sum to 1/T: is it the probabilities that T divides?"""
+    if temperature == 0:
+        return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
+    return softmax(_without(logits, allowed)) / temperature
+
+
+def logarithms(logits, temperature, allowed):
+    """These are logarithms of probabilities. How do you come from there to numbers that sum to 1?"""
+    with np.errstate(divide="ignore"):
+        return np.log(policy_with_keys_forbidden.oracle(logits, temperature, allowed))
+
+
+@exercise(
+    "10.3",
+    draw=_keys,
+    inputs="random rows of logits",
+    mistakes=[
+        forbidden_and_not_made_up,
+        all_forbidden_if_the_likeliest_is,
+        greedy_takes_what_is_forbidden,
+        logit_of_zero,
+        nothing_forbidden,
+        allowed_for_forbidden,
+        multiplied_by_the_temperature,
+        multiplied_also_at_zero,
+        temperature_ignored,
+        zero_taken_for_one,
+        any_key_at_zero,
+        powers_not_made_up,
+        softmax_of_probabilities,
+        shared_evenly,
+        given_to_the_likeliest,
+        divided_by_the_temperature_afterwards,
+        logarithms,
+    ],
+)
+def policy_with_keys_forbidden(logits, temperature, allowed):
+    """softmax(ℓ/T) over the allowed keys; all on the likeliest of them at T = 0."""
+    return _policy(_without(logits, allowed), temperature)
+
+
+# -- 10.4 --------------------------------------------------------------------------------------------------------
+
+
+def _typed(rng: np.random.Generator) -> dict[str, Any]:
+    """An answer as it was typed: mostly right digits, slips, deletions of right and of wrong ones, an end or none."""
+    right = "".join(rng.choice(list("0123456789"), size=int(rng.integers(1, 5))))
+    text, keys = "", ""
+    for _ in range(int(rng.integers(1, 14))):
+        chance = rng.random()
+        if text and chance < 0.35:
+            text, keys = text[:-1], keys + "⌫"
+        else:
+            place = min(len(text), len(right) - 1)
+            digit = right[place] if chance < 0.75 else str(rng.choice(list("0123456789")))
+            text, keys = text + digit, keys + digit
+    return {"right": right, "keys": keys + "⏎" * int(rng.random() < 0.8)}
+
+
+def _counts(right, keys, is_wrong=None):
+    """Deleted, deleted and wrong, typed and wrong. `is_wrong` judges a text by its last digit."""
+    is_wrong = is_wrong or (lambda text: not right.startswith(text))
+    text, deleted, deleted_wrong, wrong = "", 0, 0, 0
+    for key in keys:
+        if key == "⌫":
+            deleted, deleted_wrong, text = deleted + 1, deleted_wrong + is_wrong(text), text[:-1]
+        elif key != "⏎":
+            text += key
+            wrong += is_wrong(text)
+    return np.array([deleted, deleted_wrong, wrong])
+
+
+def digit_by_digit(right, keys):
+    """You hold each digit against the one that belongs at its place. After a wrong digit the text begins no right
+    answer any more: what of the digits that follow?"""
+    return _counts(right, keys, lambda text: text[-1:] != right[len(text) - 1 : len(text)])
+
+
+def looked_after_deleting(right, keys):
+    """You look at the text when the digit is gone already. Which text tells whether *that* digit was wrong?"""
+    text, counts = "", np.zeros(3, dtype=int)
+    for key in keys:
+        if key == "⌫":
+            text = text[:-1]
+            counts += [1, not right.startswith(text), 0]
+        elif key != "⏎":
+            text += key
+            counts[2] += not right.startswith(text)
+    return counts
+
+
+def place_in_the_row_of_keys(right, keys):
+    """You count a digit's place by the keys before it, deleted ones and ⌫ included. Where does it stand on the
+    screen?"""
+    wrong = [key not in "⌫⏎" and right[i : i + 1] != key for i, key in enumerate(keys)]
+    standing, deleted_wrong = list[int](), 0
+    for i, key in enumerate(keys):
+        if key == "⌫":
+            deleted_wrong += wrong[standing.pop()]
+        else:
+            standing.append(i)
+    return np.array([keys.count("⌫"), deleted_wrong, sum(wrong)])
+
+
+def nothing_taken_away(right, keys):
+    """On your screen deleted digits stay, and so everything after a slip is wrong. What does ⌫ do to the text?"""
+    text, counts = "", np.zeros(3, dtype=int)
+    for key in keys:
+        if key == "⌫":
+            counts += [1, not right.startswith(text), 0]
+        elif key != "⏎":
+            text += key
+            counts[2] += not right.startswith(text)
+    return counts
+
+
+def enter_is_a_digit(right, keys):
+    """You judge ⏎ as if it were a digit. It ends the answer: is it on the screen?"""
+    return _counts(right, keys) + [0, 0, "⏎" in keys]
+
+
+def backspace_is_a_digit(right, keys):
+    """You count each ⌫ among the wrong digits that were typed. Does ⌫ type one?"""
+    counts = _counts(right, keys)
+    return counts + [0, 0, counts[0]]
+
+
+def runs_counted(right, keys):
+    """Several ⌫ in a row count as one in your answer. How many digits do they delete?"""
+    runs = sum(key == "⌫" and before != "⌫" for before, key in zip(" " + keys, keys, strict=False))
+    return np.array([runs, *_counts(right, keys)[1:]])
+
+
+def first_of_a_row_judged(right, keys):
+    """Of several ⌫ in a row you judge the first one only. What do the others delete?"""
+    text, deleted_wrong, before = "", 0, ""
+    for key in keys:
+        if key == "⌫":
+            deleted_wrong += before != "⌫" and not right.startswith(text)
+            text = text[:-1]
+        elif key != "⏎":
+            text += key
+        before = key
+    counts = _counts(right, keys)
+    return np.array([counts[0], deleted_wrong, counts[2]])
+
+
+def judged_by_the_key_before(right, keys):
+    """You take the key before a ⌫ for what it deletes. After ⌫⌫ that is another ⌫: which digit is it that goes?"""
+    text, judged, counts = "", list[bool](), np.zeros(3, dtype=int)
+    for key in keys:
+        if key == "⌫":
+            counts += [1, judged[-1], 0]
+            text = text[:-1]
+        elif key != "⏎":
+            text += key
+            counts[2] += not right.startswith(text)
+            judged.append(not right.startswith(text))
+    return counts
+
+
+def only_what_stands_at_the_end(right, keys):
+    """You count the wrong digits that are left at the end. Those that were typed and taken back were typed as well:
+    what would recall be otherwise?"""
+    deleted, deleted_wrong, wrong = _counts(right, keys)
+    return np.array([deleted, deleted_wrong, wrong - deleted_wrong])
+
+
+def too_long_is_fine(right, keys):
+    """You find nothing wrong with digits after the end of the right answer. Does 1384 begin with 13845?"""
+    return _counts(right, keys, lambda text: not (right.startswith(text) or text.startswith(right)))
+
+
+def anywhere_will_do(right, keys):
+    """You take a digit for right if it comes anywhere in the answer. Is 4831 as good as 1384?"""
+    return _counts(right, keys, lambda text: text[-1:] not in right)
+
+
+def yes_or_no(right, keys):
+    """You count at most one wrong digit in an answer. After one slip several wrong ones may follow: how many were
+    typed?"""
+    deleted, deleted_wrong, wrong = _counts(right, keys)
+    return np.array([deleted, deleted_wrong, min(wrong, 1)])
+
+
+def two_counts_exchanged(right, keys):
+    """Your numbers are right, and the last two have changed places. Which comes first?"""
+    return _counts(right, keys)[[0, 2, 1]]
+
+
+def right_ones_counted(right, keys):
+    """Your second number counts deleted digits that were *right*. What is a ⌫ for?"""
+    deleted, deleted_wrong, wrong = _counts(right, keys)
+    return np.array([deleted, deleted - deleted_wrong, wrong])
+
+
+def every_deleted_one_was_wrong(right, keys):
+    """You take every deleted digit for wrong. May a typist not take back a right one?"""
+    deleted, _, wrong = _counts(right, keys)
+    return np.array([deleted, deleted, wrong])
+
+
+def shares_instead_of_counts(right, keys):
+    """These are shares. They come when the counts of many answers have been added up: which counts does one answer
+    give?"""
+    deleted, deleted_wrong, wrong = _counts(right, keys)
+    return np.array([deleted / len(keys), deleted_wrong / max(deleted, 1), deleted_wrong / max(wrong, 1)])
+
+
+@exercise(
+    "10.4",
+    draw=_typed,
+    inputs="random answers as they were typed",
+    mistakes=[
+        digit_by_digit,
+        looked_after_deleting,
+        place_in_the_row_of_keys,
+        nothing_taken_away,
+        enter_is_a_digit,
+        backspace_is_a_digit,
+        runs_counted,
+        first_of_a_row_judged,
+        judged_by_the_key_before,
+        only_what_stands_at_the_end,
+        too_long_is_fine,
+        anywhere_will_do,
+        yes_or_no,
+        two_counts_exchanged,
+        right_ones_counted,
+        every_deleted_one_was_wrong,
+        shares_instead_of_counts,
+    ],
+)
+def what_the_key_was_used_for(right, keys):
+    """Digits deleted, wrong digits deleted, wrong digits typed."""
+    return _counts(right, keys)

@@ -1,0 +1,840 @@
+"""The exercises of notebooks/09_training_sequencematch.ipynb."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+from smatch_edu.checks.exercise import exercise
+
+# -- 9.1 ---------------------------------------------------------------------------------------------------------
+
+
+def _walk_with_slips(rng: np.random.Generator) -> dict[str, Any]:
+    """A walk of tokens, slips and ⌫ that ends with ⏎; every slip is taken back at once."""
+    tokens = int(rng.integers(2, 6))
+    eos, backspace = tokens, tokens + 1
+    pressed, typed = [], []
+    for meant in rng.integers(tokens, size=rng.integers(0, 5)).tolist():
+        while rng.random() < 0.4:
+            pressed += [meant, backspace]
+            typed += [(meant + int(rng.integers(1, tokens))) % tokens, backspace]
+        pressed.append(meant)
+        typed.append(meant)
+    logits = rng.normal(0.0, 1.5, size=(len(pressed) + 1, tokens + 2))
+    return {
+        "log_probs": logits - logsumexp(logits, axis=1, keepdims=True),
+        "pressed": np.array([*pressed, eos]),
+        "typed": np.array([*typed, eos]),
+        "masked": bool(rng.random() < 0.6),
+    }
+
+
+def _costs(log_probs, keys):
+    """-log π of these keys, step by step."""
+    return -log_probs[np.arange(len(keys)), keys]
+
+
+def label_is_what_came_out(log_probs, pressed, typed, masked):
+    """Your labels are the keys that came out, slips and all. Whoever learns from those learns to slip: which key did
+    she *want* at that text?"""
+    return float(_costs(log_probs, typed).sum())
+
+
+def slip_relabelled_if_kept(log_probs, pressed, typed, masked):
+    """Masked is right. Kept is not: your label of a slip is the wrong key that came out. What is kept is what she
+    meant: in which of the two lists does it stand?"""
+    counts = (pressed == typed) | (not masked)
+    return float((counts * _costs(log_probs, typed)).sum())
+
+
+def slip_relabelled_if_masked(log_probs, pressed, typed, masked):
+    """Kept is right. With `masked` you put the key that came out in the place of the one that was meant. Should that
+    step have any label?"""
+    return float(_costs(log_probs, typed if masked else pressed).sum())
+
+
+def likelihood_for_loss(log_probs, pressed, typed, masked):
+    """Your number grows as the demonstrations get likelier. Is a loss made large, or small?"""
+    return -cloning_loss_of_a_walk.oracle(log_probs, pressed, typed, masked)
+
+
+def mean_over_steps(log_probs, pressed, typed, masked):
+    """You take a mean over the steps. Then a key in a long walk counts less than one in a short walk: what does the
+    formula do within a walk?"""
+    return cloning_loss_of_a_walk.oracle(log_probs, pressed, typed, masked) / len(pressed)
+
+
+def mean_over_counted_steps(log_probs, pressed, typed, masked):
+    """You divide by the number of steps that count. Leaving a step out should not change what the others weigh: what
+    does the formula do within a walk?"""
+    counts = (pressed == typed) | (not masked)
+    return cloning_loss_of_a_walk.oracle(log_probs, pressed, typed, masked) / counts.sum()
+
+
+def rescaled_for_the_masked(log_probs, pressed, typed, masked):
+    """With `masked` you make the other steps heavier, so that the weights still sum to N. Which weight do they have
+    according to the text?"""
+    counts = (pressed == typed) | (not masked)
+    right = cloning_loss_of_a_walk.oracle(log_probs, pressed, typed, masked)
+    return right * len(pressed) / counts.sum()
+
+
+def always_masked(log_probs, pressed, typed, masked):
+    """You leave slips out in any case. Have you looked at `masked`?"""
+    return cloning_loss_of_a_walk.oracle(log_probs, pressed, typed, True)
+
+
+def never_masked(log_probs, pressed, typed, masked):
+    """You keep slips in any case. Have you looked at `masked`, and how can two lists tell you where a slip was?"""
+    return cloning_loss_of_a_walk.oracle(log_probs, pressed, typed, False)
+
+
+def masked_the_other_way(log_probs, pressed, typed, masked):
+    """You leave slips out exactly when they are to be kept. Which way round is `masked`?"""
+    return cloning_loss_of_a_walk.oracle(log_probs, pressed, typed, not masked)
+
+
+def only_slips_counted(log_probs, pressed, typed, masked):
+    """With `masked` only the slips are left in your sum. Which steps were to be left out, and which ones stay?"""
+    counts = (pressed != typed) | (not masked)
+    return float((counts * _costs(log_probs, pressed)).sum())
+
+
+def backspace_masked_too(log_probs, pressed, typed, masked):
+    """With `masked` you leave out the slip *and* the ⌫ that takes it back. Where else would she learn to press ⌫?"""
+    backspace = log_probs.shape[1] - 1
+    counts = ((pressed == typed) & (pressed != backspace)) | (not masked)
+    return float((counts * _costs(log_probs, pressed)).sum())
+
+
+def backspace_masked_instead(log_probs, pressed, typed, masked):
+    """With `masked` you leave out the ⌫ and keep the slip. At which of the two steps did the keyboard do what it was
+    not told?"""
+    counts = (pressed != log_probs.shape[1] - 1) | (not masked)
+    return float((counts * _costs(log_probs, pressed)).sum())
+
+
+def retry_masked_too(log_probs, pressed, typed, masked):
+    """With `masked` you leave out a slip and everything that mends it, the second try too. The text says which single
+    step of these has no label: which one?"""
+    slips = pressed != typed
+    mending = np.append([False], slips[:-1]) | np.append([False, False], slips[:-2])[: len(slips)]
+    counts = ~(slips | mending) | (not masked)
+    return float((counts * _costs(log_probs, pressed)).sum())
+
+
+def rest_of_the_walk_masked(log_probs, pressed, typed, masked):
+    """With `masked` you stop at the first slip. She takes it back and goes on: are those steps not worth learning
+    from?"""
+    clean = np.cumsum(pressed != typed) == 0
+    return float(((clean | (not masked)) * _costs(log_probs, pressed)).sum())
+
+
+def finishing_key_left_out(log_probs, pressed, typed, masked):
+    """The last key is missing. ⏎ is a key that she pressed, like any other: who else should teach when to stop?"""
+    right = cloning_loss_of_a_walk.oracle(log_probs, pressed, typed, masked)
+    return right - float(_costs(log_probs, pressed)[-1])
+
+
+def probabilities_added(log_probs, pressed, typed, masked):
+    """You add up probabilities. The probability of a whole walk is a *product*: what does the logarithm make of
+    that?"""
+    counts = (pressed == typed) | (not masked)
+    return -float((counts * np.exp(-_costs(log_probs, pressed))).sum())
+
+
+def logarithm_once_more(log_probs, pressed, typed, masked):
+    """You take a logarithm of what is a logarithm already, or of its size. What do the entries of `log_probs`
+    mean?"""
+    counts = (pressed == typed) | (not masked)
+    return -float((counts * np.log(_costs(log_probs, pressed))).sum())
+
+
+def slips_punished(log_probs, pressed, typed, masked):
+    """You add slips with the opposite sign, as if she were to unlearn them. She meant the right key there: what are
+    the two weights that a slip may have?"""
+    return float((np.where(pressed == typed, 1, -1) * _costs(log_probs, pressed)).sum())
+
+
+def slips_charged_twice(log_probs, pressed, typed, masked):
+    """A slip costs twice with you, once for the key that was meant and once for the key that came out. How many
+    labels has a step?"""
+    counts = (pressed == typed) | (not masked)
+    both = _costs(log_probs, pressed) + np.where(pressed == typed, 0, _costs(log_probs, typed))
+    return float((counts * both).sum())
+
+
+def all_keys_added(log_probs, pressed, typed, masked):
+    """You add up the log-probabilities of all keys at every text. One key was pressed at each of them: how do you
+    pick it out of its row?"""
+    counts = (pressed == typed) | (not masked)
+    return -float((counts[:, None] * log_probs).sum())
+
+
+def likeliest_keys(log_probs, pressed, typed, masked):
+    """You take the model's likeliest key at every text, and never look at what was pressed. Whose keys are to become
+    likely?"""
+    counts = (pressed == typed) | (not masked)
+    return -float((counts * log_probs.max(axis=1)).sum())
+
+
+@exercise(
+    "9.1",
+    draw=_walk_with_slips,
+    inputs="random walks",
+    mistakes=[
+        label_is_what_came_out,
+        slip_relabelled_if_kept,
+        slip_relabelled_if_masked,
+        likelihood_for_loss,
+        mean_over_steps,
+        mean_over_counted_steps,
+        rescaled_for_the_masked,
+        always_masked,
+        never_masked,
+        masked_the_other_way,
+        only_slips_counted,
+        backspace_masked_too,
+        backspace_masked_instead,
+        retry_masked_too,
+        rest_of_the_walk_masked,
+        finishing_key_left_out,
+        probabilities_added,
+        logarithm_once_more,
+        slips_punished,
+        slips_charged_twice,
+        all_keys_added,
+        likeliest_keys,
+    ],
+)
+def cloning_loss_of_a_walk(log_probs, pressed, typed, masked):
+    """-Σ log π of the keys pressed; where the keyboard slipped, only if that is kept."""
+    counts = (pressed == typed) | (not masked)
+    return float((counts * _costs(log_probs, pressed)).sum())
+
+
+# -- 9.2 ---------------------------------------------------------------------------------------------------------
+
+
+def _rounds_of_typing(rng: np.random.Generator) -> dict[str, Any]:
+    typed = rng.integers(0, 9, size=rng.integers(1, 8))
+    return {"typed": typed, "size": int(rng.integers(1, 25))}
+
+
+def _newer(typed):
+    """How many texts came after each round."""
+    return np.append(np.cumsum(typed[::-1])[::-1][1:], 0)
+
+
+def never_forgets(typed, size):
+    """Your buffer keeps everything. It has a bound: what happens to the oldest texts once it is full?"""
+    return typed.copy()
+
+
+def oldest_stay(typed, size):
+    """Your buffer fills up, and then takes nothing more in: the oldest texts stay for ever. Who should leave when
+    somebody new comes?"""
+    older = np.cumsum(typed) - typed
+    return np.clip(size - older, 0, typed)
+
+
+def whole_rounds_leave(typed, size):
+    """When there is too little room, a whole round leaves your buffer. Texts leave one by one: what may be left of
+    the oldest round?"""
+    return np.where(_newer(typed) + typed <= size, typed, 0)
+
+
+def whole_rounds_stay(typed, size):
+    """A round that fits in part stays whole with you, so the buffer holds more than it can. How many of its texts had
+    to leave?"""
+    return np.where(_newer(typed) < size, typed, 0)
+
+
+def each_round_bounded(typed, size):
+    """You hold every round against the bound by itself. The bound is for all of them together: who is in the buffer
+    already?"""
+    return np.minimum(typed, size)
+
+
+def all_shrink_alike(typed, size):
+    """All your rounds shrink by the same share, as if texts left by lot. This buffer asks how old a text is: which
+    ones go first?"""
+    return typed * min(1.0, size / max(typed.sum(), 1))
+
+
+def others_leave_though_there_is_room(typed, size):
+    """For every text that comes in, one leaves your buffer, also when there is still room. When does a text have to
+    go?"""
+    held = np.zeros(len(typed), dtype=int)
+    for latest, count in enumerate(typed):
+        leaving = int(count)
+        for number in range(latest):
+            gone = min(leaving, held[number])
+            held[number] -= gone
+            leaving -= gone
+        held[latest] = min(count, size)
+    return held
+
+
+def latest_round_only(typed, size):
+    """Only the last round is left in your buffer. It holds what it *can* hold: what came before, if there is room?"""
+    held = np.zeros(len(typed), dtype=int)
+    held[-1] = min(typed[-1], size)
+    return held
+
+
+def before_the_latest_round(typed, size):
+    """You stop before the last round comes in. The buffer is wanted *after* it: how many newer texts push the others
+    out?"""
+    return np.append(np.clip(size - _newer(typed[:-1]), 0, typed[:-1]) if len(typed) > 1 else [], 0)
+
+
+def latest_round_whole(typed, size):
+    """The last round stays whole in your buffer, even where it alone is larger than the bound. It comes in one text
+    at a time: whom does the last one push out then?"""
+    held = np.clip(size - _newer(typed), 0, typed)
+    held[-1] = typed[-1]
+    return held
+
+
+def newest_first(typed, size):
+    """The numbers are right, and they stand in the wrong order. Which round comes first in `typed`?"""
+    return np.clip(size - _newer(typed), 0, typed)[::-1]
+
+
+def one_place_too_few(typed, size):
+    """Your buffer is full one text too early. May it hold `size` of them, or only fewer?"""
+    return np.clip(size - 1 - _newer(typed), 0, typed)
+
+
+def one_place_too_many(typed, size):
+    """Your buffer holds one text more than it has room for. Is there room for another one when `size` of them are in
+    it?"""
+    return np.clip(size + 1 - _newer(typed), 0, typed)
+
+
+def shares_of_the_buffer(typed, size):
+    """You return shares of the buffer. Numbers of texts are wanted."""
+    held = np.clip(size - _newer(typed), 0, typed)
+    return held / max(held.sum(), 1)
+
+
+def shares_of_the_rounds(typed, size):
+    """You return which share of each round is left. Numbers of texts are wanted."""
+    return np.clip(size - _newer(typed), 0, typed) / np.maximum(typed, 1)
+
+
+def forgotten_for_kept(typed, size):
+    """You count the texts that have left. Which ones are wanted?"""
+    return typed - np.clip(size - _newer(typed), 0, typed)
+
+
+def size_counts_rounds(typed, size):
+    """You keep the last `size` rounds. Of what does the buffer hold `size`?"""
+    return np.where(np.arange(len(typed)) >= len(typed) - size, typed, 0)
+
+
+def less_than_nothing(typed, size):
+    """Some of your numbers are below zero. What is left of a round that is gone?"""
+    return np.minimum(typed, size - _newer(typed))
+
+
+def own_round_pushes_itself_out(typed, size):
+    """You let a round's own texts push it out, all of them, as if they had come after themselves. Which texts are
+    newer than a round?"""
+    return np.clip(size - _newer(typed) - typed, 0, typed)
+
+
+def held_from_here_on(typed, size):
+    """You count the texts of each round *and* of all newer ones. How many are of this round alone?"""
+    return np.cumsum(np.clip(size - _newer(typed), 0, typed)[::-1])[::-1]
+
+
+def room_and_not_texts(typed, size):
+    """You return how much room the newer rounds leave. A round cannot put in more texts than were typed: which of the
+    two is smaller?"""
+    return np.maximum(size - _newer(typed), 0)
+
+
+@exercise(
+    "9.2",
+    draw=_rounds_of_typing,
+    inputs="random buffers",
+    mistakes=[
+        never_forgets,
+        oldest_stay,
+        whole_rounds_leave,
+        whole_rounds_stay,
+        each_round_bounded,
+        all_shrink_alike,
+        others_leave_though_there_is_room,
+        latest_round_only,
+        before_the_latest_round,
+        latest_round_whole,
+        newest_first,
+        one_place_too_few,
+        one_place_too_many,
+        shares_of_the_buffer,
+        shares_of_the_rounds,
+        forgotten_for_kept,
+        size_counts_rounds,
+        less_than_nothing,
+        own_round_pushes_itself_out,
+        held_from_here_on,
+        room_and_not_texts,
+    ],
+)
+def what_the_buffer_keeps(typed, size):
+    """The room that newer texts leave, and no more than were typed."""
+    return np.clip(size - _newer(typed), 0, typed)
+
+
+# -- 9.3 ---------------------------------------------------------------------------------------------------------
+
+
+def _schedule(rng: np.random.Generator) -> dict[str, Any]:
+    warmup, falling = int(rng.integers(0, 12)), int(rng.integers(1, 12))
+    steps = np.arange(int(rng.integers(1, warmup + falling + 8)))
+    end = 0.0 if rng.random() < 0.15 else float(rng.uniform(0.05, 0.9))
+    return {"steps": steps, "warmup": warmup, "falling": falling, "end": end}
+
+
+def _fallen(steps, warmup, falling):
+    return np.clip((steps - warmup + 1) / falling, 0, 1)
+
+
+def falls_one_step_late(steps, warmup, falling, end):
+    """Your β is still 1 in the first step after the warm-up. What should that step have done already, and what the
+    last of the falling ones?"""
+    return 1 + np.clip((steps - warmup) / falling, 0, 1) * (end - 1)
+
+
+def falls_one_step_early(steps, warmup, falling, end):
+    """Your β falls in the last step of the warm-up already. If steps are counted from 0, which number does that one
+    have?"""
+    return 1 + np.clip((steps - warmup + 2) / falling, 0, 1) * (end - 1)
+
+
+def no_warm_up(steps, warmup, falling, end):
+    """Your β falls from the very first step. For how long should she only clone?"""
+    return 1 + _fallen(steps, 0, falling) * (end - 1)
+
+
+def clock_not_set_back(steps, warmup, falling, end):
+    """After the warm-up your β jumps to where it would be if it had been falling all the time. From which step on
+    does its clock run?"""
+    return np.where(steps < warmup, 1, 1 + _fallen(steps, 0, falling) * (end - 1))
+
+
+def never_stops_falling(steps, warmup, falling, end):
+    """Your β goes on falling after it has come to `end`. What does it do there?"""
+    return 1 + np.maximum((steps - warmup + 1) / falling, 0) * (end - 1)
+
+
+def falls_to_zero(steps, warmup, falling, end):
+    """Your β falls all the way to 0. Which of your arguments says where it stops?"""
+    return 1 - _fallen(steps, warmup, falling)
+
+
+def falls_by_the_end(steps, warmup, falling, end):
+    """Your β falls *by* `end`. It should fall *to* it: how far is that from where it starts?"""
+    return 1 - _fallen(steps, warmup, falling) * end
+
+
+def cut_off_at_the_end(steps, warmup, falling, end):
+    """Your β falls as if to 0, and is held up at `end`: it gets there too early, and in steps that are too large.
+    Over how many steps should the way be divided?"""
+    return np.maximum(1 - _fallen(steps, warmup, falling), end)
+
+
+def drops_at_once(steps, warmup, falling, end):
+    """Your β drops to `end` in a single step. Over how many should it fall?"""
+    return np.where(steps < warmup, 1, end)
+
+
+def waits_and_drops(steps, warmup, falling, end):
+    """Your β stays at 1 through all the falling steps, and then drops. What should it do in between?"""
+    return np.where(steps < warmup + falling, 1, end)
+
+
+def weight_of_the_objective(steps, warmup, falling, end):
+    """That is the weight of the objective. Which of the two shares of the loss is β?"""
+    return _fallen(steps, warmup, falling) * (1 - end)
+
+
+def rises_to_one(steps, warmup, falling, end):
+    """Your β begins at `end` and rises. What is a network to do first, before it has anything of its own to say?"""
+    return end + _fallen(steps, warmup, falling) * (1 - end)
+
+
+def fall_counted_from_the_start(steps, warmup, falling, end):
+    """Your β has come to `end` when step number `falling` is reached. Is `falling` the number of a step, or how many
+    there are?"""
+    return 1 + np.clip((steps - warmup + 1) / max(falling - warmup, 1), 0, 1) * (end - 1)
+
+
+def fall_slowed_by_the_warm_up(steps, warmup, falling, end):
+    """You divide by the steps of the warm-up and of the fall together, so β falls too slowly. During how many steps
+    does it fall?"""
+    return 1 + _fallen(steps, warmup, warmup + falling) * (end - 1)
+
+
+def same_factor_in_each_step(steps, warmup, falling, end):
+    """In each step your β falls by the same *factor*. By the same amount, the text says: what is that amount?"""
+    return end ** _fallen(steps, warmup, falling)
+
+
+def as_a_cosine(steps, warmup, falling, end):
+    """Your β falls along a cosine, slowly at both ends. Which curve falls by the same amount in each step?"""
+    return end + (1 - end) * (1 + np.cos(np.pi * _fallen(steps, warmup, falling))) / 2
+
+
+def nothing_after_the_fall(steps, warmup, falling, end):
+    """After the fall your β is 0. What does the text say about the steps that come then?"""
+    return np.where(steps < warmup + falling, 1 + _fallen(steps, warmup, falling) * (end - 1), 0)
+
+
+def one_again_after_the_fall(steps, warmup, falling, end):
+    """After the fall your β is 1 again. What does the text say about the steps that come then?"""
+    return np.where(steps < warmup + falling, 1 + _fallen(steps, warmup, falling) * (end - 1), 1)
+
+
+def falls_until_the_last_step(steps, warmup, falling, end):
+    """Your β falls until the last step of all, whatever `falling` says. In how many steps should it be at `end`?"""
+    return 1 + np.clip((steps - warmup + 1) / max(len(steps) - warmup, 1), 0, 1) * (end - 1)
+
+
+def above_one_before(steps, warmup, falling, end):
+    """In the warm-up your β is above 1: its line goes on to the left. What does it do before it falls?"""
+    return 1 + np.minimum((steps - warmup + 1) / falling, 1) * (end - 1)
+
+
+def one_step_more_to_fall(steps, warmup, falling, end):
+    """Your β starts in time and arrives one step late: at `end` in the first step *after* the fall. Among how many
+    steps is the way divided?"""
+    return 1 + np.clip((steps - warmup + 1) / (falling + 1), 0, 1) * (end - 1)
+
+
+def one_step_less_to_fall(steps, warmup, falling, end):
+    """Your β begins the fall at 1 and has come to `end` in its last step, so one of the steps does not fall at all.
+    Among how many should the way be divided?"""
+    return 1 + np.clip((steps - warmup) / max(falling - 1, 1), 0, 1) * (end - 1)
+
+
+@exercise(
+    "9.3",
+    draw=_schedule,
+    inputs="random schedules",
+    mistakes=[
+        falls_one_step_late,
+        falls_one_step_early,
+        no_warm_up,
+        clock_not_set_back,
+        never_stops_falling,
+        falls_to_zero,
+        falls_by_the_end,
+        cut_off_at_the_end,
+        drops_at_once,
+        waits_and_drops,
+        weight_of_the_objective,
+        rises_to_one,
+        fall_counted_from_the_start,
+        fall_slowed_by_the_warm_up,
+        same_factor_in_each_step,
+        as_a_cosine,
+        nothing_after_the_fall,
+        one_again_after_the_fall,
+        falls_until_the_last_step,
+        above_one_before,
+        one_step_more_to_fall,
+        one_step_less_to_fall,
+    ],
+)
+def weight_of_cloning(steps, warmup, falling, end):
+    """1, then 1/falling of the way to `end` in each step, then `end`."""
+    return 1 + _fallen(steps, warmup, falling) * (end - 1)
+
+
+# -- 9.4 ---------------------------------------------------------------------------------------------------------
+
+
+def _two_texts(rng: np.random.Generator) -> dict[str, Any]:
+    """A demonstration and a text of the model, from values and log-probabilities, so that all numbers fit
+    together."""
+    gamma, last_value, start_value = float(rng.uniform(0.5, 0.95)), float(rng.normal(0, 3)), float(rng.normal(1, 2))
+    found = []
+    for _ in range(2):
+        values = np.array([start_value, *rng.normal(1, 2, size=rng.integers(0, 6)), last_value])
+        log_probs = np.log(rng.uniform(0.05, 0.95, size=len(values) - 1))
+        found.append((log_probs, log_probs + values[:-1] - gamma * values[1:]))
+    return {
+        "log_probs": found[0][0],
+        "data_rewards": found[0][1],
+        "model_rewards": found[1][1],
+        "absorbing_reward": (1 - gamma) * last_value,
+        "start_value": start_value,
+        "beta": float(rng.uniform(0.1, 0.9)),
+        "gamma": gamma,
+        "alpha": float(rng.uniform(0.2, 2.0)),
+    }
+
+
+def _discounted(summands, gamma, afterwards=0.0):
+    """Σ γ^i summands, and `afterwards` at every step that follows."""
+    n = len(summands)
+    return float(np.sum(gamma ** np.arange(n) * summands)) + gamma**n / (1 - gamma) * afterwards
+
+
+class _Parts:
+    """What the loss is made of."""
+
+    def __init__(self, log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+        self.beta, self.c, self.start = beta, alpha / 4, start_value
+        self.likelihood = _discounted(log_probs, gamma)
+        self.rewards = _discounted(data_rewards, gamma, absorbing_reward)
+        self.data_squares = _discounted(data_rewards**2, gamma, absorbing_reward**2)
+        self.model_squares = _discounted(model_rewards**2, gamma, absorbing_reward**2)
+
+    @property
+    def objective(self) -> float:
+        """J."""
+        return self.rewards - self.start - self.c * (self.data_squares + self.model_squares)
+
+    def mixed(self, objective: float | None = None, cloning: float | None = None) -> float:
+        """β cloning - (1-β) J."""
+        cloning = -self.likelihood if cloning is None else cloning
+        return self.beta * cloning - (1 - self.beta) * (self.objective if objective is None else objective)
+
+
+def shares_swapped(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """β stands where 1-β should. When β is 1 she only clones: which of your parts has all the weight then?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, 1 - beta, gamma, alpha)
+    return parts.mixed()
+
+
+def objective_made_small(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You add the objective as it is. It should become large and a loss becomes small: what has to be done to it?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(-parts.objective)
+
+
+def cloning_made_small(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """The objective has the right sign. The log-likelihood of the demonstration has not: which sign makes it a
+    loss?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(cloning=parts.likelihood)
+
+
+def made_large(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """All your signs are turned: this is what should become large. What does a gradient step do to a loss?"""
+    return -mixed_loss_of_two_texts.oracle(
+        log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+    )
+
+
+def cloning_not_discounted(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your objective is discounted and your cloning is not. From the switch on, what does the text say about γ in
+    both?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(cloning=-float(np.sum(log_probs)))
+
+
+def nothing_discounted(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Before ⏎ all your steps weigh alike. Which weight has step i, in cloning and in the objective?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    after = [gamma ** len(rewards) / (1 - gamma) for rewards in (data_rewards, model_rewards)]
+    parts.rewards = np.sum(data_rewards) + after[0] * absorbing_reward
+    parts.data_squares = np.sum(data_rewards**2) + after[0] * absorbing_reward**2
+    parts.model_squares = np.sum(model_rewards**2) + after[1] * absorbing_reward**2
+    return parts.mixed(cloning=-float(np.sum(log_probs)))
+
+
+def stops_at_the_end(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your sums stop at ⏎. Somebody stays in the absorbing state and is paid there, for ever: which argument have you
+    not used?"""
+    return _Parts(log_probs, data_rewards, model_rewards, 0.0, start_value, beta, gamma, alpha).mixed()
+
+
+def squares_stop_at_the_end(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You have no squares after ⏎. The tails of the *likelihood* cancel, that is true. Do those of r²?"""
+    return mixed_loss_of_two_texts.oracle(log_probs, data_rewards, model_rewards, 0.0, start_value, beta, gamma, alpha)
+
+
+def model_stops_at_the_end(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """The demonstration has its tail, the model's text has none. Does the clock stop for her?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    parts.model_squares = _discounted(model_rewards**2, gamma)
+    return parts.mixed()
+
+
+def tail_of_one_step(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """After ⏎ you count one single step. How many are there, and what do their weights sum to?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    lengths = [gamma ** len(rewards) for rewards in (data_rewards, model_rewards)]
+    parts.rewards = _discounted(data_rewards, gamma) + lengths[0] * absorbing_reward
+    parts.data_squares = _discounted(data_rewards**2, gamma) + lengths[0] * absorbing_reward**2
+    parts.model_squares = _discounted(model_rewards**2, gamma) + lengths[1] * absorbing_reward**2
+    return parts.mixed()
+
+
+def squared_tail_of_one_step(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """After ⏎ you count the square once. She is paid at *every* step from there on: what do the weights of all of
+    them sum to?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    lengths = [gamma ** len(rewards) for rewards in (data_rewards, model_rewards)]
+    parts.data_squares = _discounted(data_rewards**2, gamma) + lengths[0] * absorbing_reward**2
+    parts.model_squares = _discounted(model_rewards**2, gamma) + lengths[1] * absorbing_reward**2
+    return parts.mixed()
+
+
+def start_forgotten(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your objective has rewards and squares. What is taken away between the two sums of (5.7), so that it has the
+    unit of a likelihood?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(parts.objective + parts.start)
+
+
+def start_added(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """The value of the start has the wrong sign in your objective. It is what the learner can earn: is that good for
+    the critic, or bad?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(parts.objective + 2 * parts.start)
+
+
+def alpha_for_c(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your squares weigh α. What is c, if φ is a parabola?"""
+    return mixed_loss_of_two_texts.oracle(
+        log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, 4 * alpha
+    )
+
+
+def other_reading_of_alpha(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your squares weigh 1/(4α). That is IQ-Learn's α. What is c if α is the weight of the entropy?"""
+    return mixed_loss_of_two_texts.oracle(
+        log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, 1 / alpha
+    )
+
+
+def model_left_out(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """The model's own text is nowhere in your loss. What is asked for on it?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    parts.model_squares = 0.0
+    return parts.mixed()
+
+
+def data_squares_left_out(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You charge for squares on the model's text alone. On which texts does (5.7) charge for them?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    parts.data_squares = 0.0
+    return parts.mixed()
+
+
+def both_averaged(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your squares are a mean over the two texts. Each of the two sums in (5.7) has its c: are they divided by
+    anything?"""
+    return mixed_loss_of_two_texts.oracle(
+        log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha / 2
+    )
+
+
+def model_rewarded_too(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You count r - c r² on the model's text as well. Nobody is rewarded for looking like the model: which part of it
+    is left there?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(parts.objective + _discounted(model_rewards, gamma, absorbing_reward))
+
+
+def model_squares_welcome(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your loss falls as r² on the model's text grows. Should rewards be large there, or small?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    parts.model_squares *= -1
+    return parts.mixed()
+
+
+def all_squares_welcome(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your loss falls as r² grows, on both texts. What is the sign of a penalty in a *loss*?"""
+    return mixed_loss_of_two_texts.oracle(
+        log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, -alpha
+    )
+
+
+def penalty_in_full(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """β makes no difference to your loss: the whole objective stands in it, or the whole penalty. Which share of it
+    is wanted?"""
+    return mixed_loss_of_two_texts.oracle(
+        log_probs, data_rewards, model_rewards, absorbing_reward, start_value, 0.0, gamma, alpha
+    )
+
+
+def cloning_in_full(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You add all of the cloning loss to a share of the objective. What do the two weights sum to in (9.2)?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return -parts.likelihood - (1 - parts.beta) * parts.objective
+
+
+def objective_in_full(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You add all of the objective to a share of the cloning loss. What do the two weights sum to in (9.2)?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return -parts.beta * parts.likelihood - parts.objective
+
+
+def likelihood_in_part(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """The likelihood has only the share β in your loss, as if the objective were nothing but squares. What else does
+    (5.6) find in it?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(parts.objective - parts.rewards + parts.start)
+
+
+def cloning_alone(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """This is the cloning loss alone, as in the warm-up. What comes in at the switch?"""
+    return -_discounted(log_probs, gamma)
+
+
+def objective_normalised(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You multiply the objective by 1-γ, as for shares of the time. The cloning loss is a plain sum: are the two in
+    the same unit then?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed((1 - gamma) * parts.objective)
+
+
+@exercise(
+    "9.4",
+    draw=_two_texts,
+    inputs="random pairs of texts",
+    mistakes=[
+        shares_swapped,
+        objective_made_small,
+        cloning_made_small,
+        made_large,
+        cloning_not_discounted,
+        nothing_discounted,
+        stops_at_the_end,
+        squares_stop_at_the_end,
+        model_stops_at_the_end,
+        tail_of_one_step,
+        squared_tail_of_one_step,
+        start_forgotten,
+        start_added,
+        alpha_for_c,
+        other_reading_of_alpha,
+        model_left_out,
+        data_squares_left_out,
+        both_averaged,
+        model_rewarded_too,
+        model_squares_welcome,
+        all_squares_welcome,
+        penalty_in_full,
+        cloning_in_full,
+        objective_in_full,
+        likelihood_in_part,
+        cloning_alone,
+        objective_normalised,
+    ],
+)
+def mixed_loss_of_two_texts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """The whole discounted likelihood, and the share 1-β of c Σ γ^i r² on both texts."""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return -parts.likelihood + (1 - beta) * parts.c * (parts.data_squares + parts.model_squares)
