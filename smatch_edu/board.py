@@ -45,11 +45,12 @@ class Trace:
 
 
 class Board:
-    """The texts of all rows, what is known at every depth of them, and what was done.
+    """The texts of all rows, what was done, and what is known at every depth of those that are typed at.
 
-    Its small numbers are NumPy's, whose calls cost less. `slots` are the rows that the cache still holds, and every
-    pass feeds all of them: to read the top of a text again writes what stands there already, and is cheaper than to
-    copy the others. Once half of the slots have ended they are dropped.
+    Its small numbers are NumPy's, whose calls cost less. A row that is typed at has a slot, a place in the cache and in
+    `hidden`; `slots` holds its row for each slot, and `slot` its slot for each row. Every pass feeds all slots: to read
+    the top of a text again writes what stands there already, and is cheaper than to copy the others. The slots of rows
+    that have ended go to rows that wait or, when none waits, are dropped, in either case so many at once that it pays.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Board:
         banned: Sequence[int],
         longest: int,
         max_actions: int,
+        batch_size: int,
         candidates: int,
     ) -> None:
         self.model, self.longest, self.max_actions = model, longest, max_actions
@@ -72,68 +74,86 @@ class Board:
         if not (self.is_token & self.allowed).any():
             raise ValueError(f"banned has all {self.is_token.sum()} tokens; one must be left to type")
         self.start = np.array([len(text) for text in texts])
-        self.depth, self.slots, self.num_forward_passes = self.start.copy(), np.arange(len(texts)), 0
+        self.depth, self.slot, self.num_forward_passes = self.start.copy(), np.zeros_like(self.start), 0
         self.pressed, self.typed = np.zeros((2, len(texts), max_actions), dtype=np.int64)
         self.log_probs = np.zeros((len(texts), max_actions))
         self.count, self.ended = np.zeros((2, len(texts)), dtype=np.int64)  # ended: a place in ENDINGS
 
-        width = int(self.start.max())
-        self.tokens = np.zeros((len(texts), min(longest, width + max_actions)), dtype=np.int64)
+        self.tokens = np.zeros((len(texts), min(longest, self.start.max() + max_actions)), dtype=np.int64)
         for row, text in enumerate(texts):
             self.tokens[row, : len(text)] = text
         weights = model.parameters() if isinstance(model, nn.Module) else iter(())
         self.like = next(weights, torch.zeros(0))  # everything has its dtype, and is where it is
-        self.cache = StackCache(model.config, len(texts), self.tokens.shape[1] + candidates, self.like)
-        self.decoder: Decoder | None = None
-        found = self._pass(self.tokens[:, :width], np.tile(np.arange(width), (len(texts), 1)))
-        self.hidden = found.new_zeros(*self.tokens.shape, found.shape[2])
-        self.hidden[:, :width] = found
-        if Decoder.fits(model) and not candidates:
-            self.decoder = Decoder(cast(Transformer, model), self.cache)
+        self.waiting = self.not_stuck(np.arange(len(texts)))
+        self.slots = np.full(min(batch_size, len(self.waiting)), -1)
+        self.cache = StackCache(model.config, len(self.slots), self.tokens.shape[1] + candidates, self.like)
+        quick = Decoder.fits(model) and not candidates
+        self.decoder = Decoder(cast(Transformer, model), self.cache) if quick else None
 
-    def _pass(self, tokens: np.ndarray, positions: np.ndarray, places: np.ndarray | None = None) -> Tensor:
-        """One forward pass of the slots: (slots, inputs) → (slots, inputs, width)."""
+    def admit(self, live: np.ndarray) -> np.ndarray:
+        """Rows that wait get the free slots, once an eighth is free; one pass reads them. Returns all live rows."""
+        if not self.waiting.size or 8 * (len(self.slots) - len(live)) < len(self.slots):
+            return live
+        free = np.flatnonzero(~np.isin(self.slots, live))[: len(self.waiting)]
+        new, self.waiting = np.split(self.waiting, [len(free)])
+        self.slots[free], self.slot[new] = new, free
+        width = int(self.start[new].max())
+        prompts = StackCache(self.model.config, len(new), width, self.like)
+        found = self._pass(prompts, self.tokens[new, :width], np.tile(np.arange(width), (len(new), 1)))
+        if self.decoder is not None:
+            self.decoder.reorder(prompts)
+        self.cache.copy_in(free, prompts)
+        if self.num_forward_passes == 1:  # the first to tell the width
+            self.hidden = found.new_zeros(len(self.slots), self.tokens.shape[1], found.shape[2])
+        self.hidden[free, :width] = found
+        return np.concatenate([live, new])
+
+    def _pass(
+        self, cache: StackCache, tokens: np.ndarray, positions: np.ndarray, places: np.ndarray | None = None
+    ) -> Tensor:
+        """One forward pass of all rows of a cache: (rows, inputs) → (rows, inputs, width)."""
         self.num_forward_passes += 1
         ids, depths, at = (
             torch.from_numpy(part).to(self.like.device)
             for part in (tokens, positions, positions if places is None else places)
         )
-        if self.decoder is not None:
+        if self.decoder is not None and cache is self.cache:
             return self.decoder.hidden(ids[:, 0], depths[:, 0])[:, None]
-        found = self.model.hidden(ids, depths, self.cache.attend(depths, at))
+        found = self.model.hidden(ids, depths, cache.attend(depths, at))
         if found.ndim != 3 or found.shape[:2] != ids.shape:
             raise ValueError(f"hidden has shape {tuple(found.shape)}; (*{tuple(ids.shape)}, width) was wanted")
         return found
 
     def _drop_ended(self, live: np.ndarray) -> None:
-        if 2 * len(live) <= len(self.slots):
-            self.cache.stored = self.cache.stored[:, :, np.searchsorted(self.slots, live)]
-            self.slots = live
+        if not self.waiting.size and 2 * len(live) <= len(self.slots):
+            kept = self.slot[live]
+            self.cache.stored, self.hidden = self.cache.stored[:, :, kept], self.hidden[kept]
+            self.slots, self.slot[live] = live, np.arange(len(live))
 
     def read_tops(self, live: np.ndarray) -> None:
         """One pass in which every slot reads the token on top of its text."""
         self._drop_ended(live)
         top = self.depth[self.slots] - 1
-        self.hidden[self.slots, top] = self._pass(self.tokens[self.slots, top][:, None], top[:, None])[:, 0]
+        found = self._pass(self.cache, self.tokens[self.slots, top][:, None], top[:, None])
+        self.hidden[np.arange(len(top)), top] = found[:, 0]
 
     def read_candidates(self, live: np.ndarray, candidates: np.ndarray) -> tuple[Tensor, Tensor]:
         """The vector by which each candidate (rows, k) is judged, and its largest cosine with those below it. One pass,
         unless no candidate is a token that has room."""
-        tokens, depth = self.is_token[candidates], self.depth[live][:, None]
+        self._drop_ended(live)
+        tokens, depth, slots = self.is_token[candidates], self.depth[live][:, None], self.slot[live]
         below = depth - np.where(tokens, 0, np.where(candidates == self.backspace, 2, 1))
-        vectors = self.hidden[live[:, None], np.minimum(below, self.hidden.shape[1] - 1)]  # right for keys
+        vectors = self.hidden[slots[:, None], np.minimum(below, self.hidden.shape[1] - 1)]  # right for keys
         if (tokens & (depth < self.longest)).any():
-            self._drop_ended(live)
             fed = np.zeros((len(self.slots), candidates.shape[1]), dtype=np.int64)
-            slots = np.searchsorted(self.slots, live)
             fed[slots] = np.where(tokens, candidates, 0)
             positions = np.minimum(self.depth[self.slots], self.longest - 1)[:, None].repeat(fed.shape[1], axis=1)
             self.scratch = self.depth[self.slots].max() + np.arange(
                 fed.shape[1]
             )  # above every text, so in nobody's use
-            found = self._pass(fed, positions, self.scratch + np.zeros_like(fed))[slots]
+            found = self._pass(self.cache, fed, positions, self.scratch + np.zeros_like(fed))[slots]
             vectors = torch.where(torch.from_numpy(tokens)[:, :, None].to(found.device), found, vectors)
-        text = self.hidden[live, : int(depth.max())]
+        text = self.hidden[slots, : int(depth.max())]
         cosines = F.normalize(vectors, dim=2) @ rearrange(F.normalize(text, dim=2), "b n w -> b w n")
         unseen = torch.from_numpy(np.arange(text.shape[1]) >= below[:, :, None])
         largest = cosines.float().cpu().masked_fill(unseen, -math.inf).amax(dim=2)
@@ -142,14 +162,14 @@ class Board:
     def keep_candidates(self, live: np.ndarray, best: np.ndarray, vectors: Tensor, kept: np.ndarray) -> None:
         """What was computed for these candidates is what is on top of the text once they are typed."""
         rows, chosen = live[kept], best[kept]
-        slots, depth = np.searchsorted(self.slots, rows), self.depth[rows]
+        slots, depth = self.slot[rows], self.depth[rows]
         if len(rows):
             self.cache.stored[:, :, slots, :, depth] = self.cache.stored[:, :, slots, :, self.scratch[chosen]]
-        self.hidden[rows, depth] = vectors[np.flatnonzero(kept), chosen]
+        self.hidden[slots, depth] = vectors[np.flatnonzero(kept), chosen]
 
     def logits(self, rows: np.ndarray) -> Tensor:
         """Of the texts that stand now; -∞ for what is illegal. ValueError if the model's are not numbers."""
-        logits = self.model.logits(self.hidden[rows, self.depth[rows] - 1]).float().cpu()
+        logits = self.model.logits(self.hidden[self.slot[rows], self.depth[rows] - 1]).float().cpu()
         if logits.shape != (len(rows), len(self.is_token)):
             raise ValueError(f"logits has shape {tuple(logits.shape)}; {(len(rows), len(self.is_token))} was wanted")
         if not math.isfinite(logits.sum().item()):  # a sum is cheaper than a look at each

@@ -102,6 +102,7 @@ def generate(
     contrastive: float | None = None,
     max_length: int | None = None,
     banned: Sequence[int] = (),
+    batch_size: int | None = None,
 ) -> GenerationResult:
     """Let the model type after each prompt, deleting where it wants to.
 
@@ -120,6 +121,8 @@ def generate(
 
         banned: ids that may stand in a prompt and are never typed: a start sign, or `<backspace>`, to see what a model
             does without it.
+        batch_size: how many rows are typed at once; the others wait until some have ended, so that memory grows with it
+            and not with the number of prompts. All at once if left out.
 
         The rest is that of `Sampling`. Who chooses without chance (greedy or contrastive, no noise) and deletes comes
         back to the same text and does the same again, until max_actions.
@@ -134,6 +137,8 @@ def generate(
         raise ValueError(f"max_length is {longest}; the model has positions for {model.config.max_length}")
     if not _whole(max_actions, 1):
         raise ValueError(f"max_actions is {max_actions}; a whole number, at least 1, was wanted")
+    if batch_size is not None and not _whole(batch_size, 1):
+        raise ValueError(f"batch_size is {batch_size}; a whole number, at least 1, or None was wanted")
     texts = checked_prompts(prompts, (eos, backspace), model.config.vocab_size, longest)
     seeds: Any = np.asarray(seed)
     if seeds.dtype.kind not in "iu" or seeds.shape not in ((), (len(texts),)) or (seeds < 0).any():
@@ -142,15 +147,15 @@ def generate(
         seeds = [[int(seeds), row] for row in range(len(texts))]
     chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in seeds])
     width = 0 if contrastive is None else top_k or 4
-    board = Board(model, texts, (eos, backspace), banned, longest, max_actions, width)
+    board = Board(model, texts, (eos, backspace), banned, longest, max_actions, batch_size or len(texts), width)
     (_sample if contrastive is None else _search)(board, _Keyboard(board, chances, noise), sampling)
     return GenerationResult(board.traces(), board.num_forward_passes)
 
 
 def _sample(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
     """Draw actions until every row has ended. One pass reads what all rows have typed."""
-    live = board.not_stuck(np.arange(len(board.depth)))
-    while live.size:
+    live = np.arange(0)
+    while (live := board.admit(live)).size:
         grown, ready = [], live
         while ready.size:  # a row that deletes comes round again: the text below is known already
             scores = sampling.log_probabilities(board.logits(ready))
@@ -176,8 +181,8 @@ def _search(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
 
     Source: Su et al. 2022; for the keys, this project's.
     """
-    weight, live = sampling.contrastive or 0.0, board.not_stuck(np.arange(len(board.depth)))
-    while live.size:
+    weight, live = sampling.contrastive or 0.0, np.arange(0)
+    while (live := board.admit(live)).size:
         scores = sampling.log_probabilities(board.logits(live))
         likeliest, candidates = scores.topk(min(sampling.top_k or 4, scores.shape[1]), dim=1)
         vectors, penalty = board.read_candidates(live, candidates.numpy())
