@@ -228,7 +228,7 @@ def generation(bench: Bench, size: str, rows: int = 64) -> None:
     typist, prompts, actions = bench.model(size, Deleting), [[row] for row in range(rows)], bench.inputs // 8
 
     def typing(share: float) -> None:
-        typist.share = share
+        typist.press(backspace=share)
         generate(typist, prompts, EOS, BACKSPACE, max_actions=actions, max_length=actions + 1, seed=1)
 
     plain, deleting, ratio = bench.times(partial(typing, 0.0), partial(typing, 0.2), 1)

@@ -3,12 +3,17 @@
 Training: 256 actions of which 20 % are backspaces (the trie has 206 inputs with the prompt, the re-fed layout 257)
 against plain causal training on 256 tokens. Generation: actions a second with 20 % backspaces against plain generation
 by the same engine, and tokens a second against Hugging Face's `generate` and GPT-2 of equal size (if transformers is
-installed: the [hf] extra). Models of about 1 M and 10 M parameters (0.86 and 9.5), random weights; medians.
+installed: the [hf] extra). There are two rows for the latter. In one all 32 texts have 128 tokens; in the other each
+token is `<eos>` with probability 1/64, so that texts end one by one. 256 of them are typed, up to 128 tokens each, at
+most 32 at once: here rows that wait take the places of those that have ended, there 8 batches follow one another. What
+was sampled is what is counted, up to each `<eos>`, and times are for 1000 tokens. Models of about 1 M and 10 M
+parameters (0.86 and 9.5), random weights; medians.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib.util
 import time
 from collections.abc import Callable
@@ -23,7 +28,9 @@ from smatch_edu.trajectories import Trajectory, pack_batch
 from smatch_edu.transformer import Transformer, TransformerConfig
 
 VOCAB, EOS, BACKSPACE = 512, 510, 511
-ACTIONS = 128  # generated in each row
+ACTIONS = 128  # generated in each row, at most
+BATCH = 32
+ENDING = 1 / 64  # the share of <eos>, where texts end
 SIZES = {"1 M": (4, 4, 128), "10 M": (6, 6, 366)}  # layers, heads, width
 
 
@@ -33,7 +40,8 @@ def config(size: str, max_length: int = 256) -> TransformerConfig:
 
 
 def paired(first: Callable[[], object], second: Callable[[], object], pairs: int) -> tuple[float, float, float]:
-    """Medians of both, in seconds, and of the ratios first/second."""
+    """Medians of both, in seconds, and of the ratios first/second. A run that returns a float did so much: its time is
+    for one of that."""
     first(), second()
     times = []
     for number in range(pairs):
@@ -41,8 +49,8 @@ def paired(first: Callable[[], object], second: Callable[[], object], pairs: int
         taken = [0.0, 0.0]
         for place, run in order:
             start = time.perf_counter()
-            run()
-            taken[place] = time.perf_counter() - start
+            done = run()
+            taken[place] = (time.perf_counter() - start) / (done if isinstance(done, float) else 1.0)
         times.append(taken)
     return median([a for a, _ in times]), median([b for _, b in times]), median([a / b for a, b in times])
 
@@ -92,10 +100,10 @@ def causal_step(
 
 
 class Deleting(Transformer):
-    """Random weights, and logits under which a given share of the actions are backspaces, and none is `<eos>`.
+    """Random weights, and logits under which given shares of the actions are `<backspace>` and `<eos>`: at first, none.
 
-    Fresh weights give logits near 0, so that a constant, added to the one of `<backspace>`, sets its share. It is added
-    in any case: what it costs is the same with backspaces and without.
+    Fresh weights give logits near 0, so that a constant, added to the one of a key, sets its share. It is added in any
+    case: what it costs is the same with keys and without.
     """
 
     def __init__(self, config: TransformerConfig) -> None:
@@ -103,17 +111,12 @@ class Deleting(Transformer):
         with torch.no_grad():
             self.embedding.weight[[EOS, BACKSPACE]] = 0.0
         self.register_buffer("offsets", torch.zeros(VOCAB), persistent=False)
-        self.share = 0.0
+        self.press()
 
-    @property
-    def share(self) -> float:
-        return self._share
-
-    @share.setter
-    def share(self, share: float) -> None:
-        self._share = share
-        self.offsets[EOS] = -60.0
-        self.offsets[BACKSPACE] = float(np.log((VOCAB - 2) * share / (1 - share))) if share else -60.0
+    def press(self, backspace: float = 0.0, eos: float = 0.0) -> None:
+        """Set the shares of both keys."""
+        for key, share in ((BACKSPACE, backspace), (EOS, eos)):
+            self.offsets[key] = float(np.log((VOCAB - 2) * share / (1 - backspace - eos))) if share else -60.0
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         return super().logits(hidden) + self.offsets
@@ -141,6 +144,23 @@ def hugging_face(size: str, max_length: int = 256) -> torch.nn.Module | None:
             pad_token_id=0,
         )
     )
+
+
+def ending(theirs: torch.nn.Module, offsets: torch.Tensor) -> torch.nn.Module:
+    """The same weights, and these offsets on its logits: as the bias of its last layer, where they cost nothing."""
+    found = copy.deepcopy(theirs).eval()
+    found.lm_head = torch.nn.Linear(found.config.n_embd, VOCAB)
+    found.lm_head.weight = found.transformer.wte.weight
+    with torch.no_grad():
+        found.lm_head.weight[[EOS, BACKSPACE]] = 0.0
+        found.lm_head.bias.copy_(offsets)
+    return found
+
+
+def thousands(counts: list[int], ended: int) -> float:
+    """Of tokens, if the share of `<eos>` among them is what it should be."""
+    assert abs(ended / sum(counts) - ENDING) < 0.005, f"{ended} of {sum(counts)} tokens are <eos>"
+    return sum(counts) / 1000
 
 
 def main() -> None:
@@ -175,15 +195,15 @@ def main() -> None:
         step, packing = training_step(model, batch, "trie"), lambda batch=batch: pack_batch(batch, BACKSPACE, EOS)
         row("packing / train", size, paired(packing, step, arguments.pairs), "<= 0.02")
 
-        prompts = [[int(token)] for token in rng.integers(VOCAB - 2, size=32)]
+        prompts = [[int(token)] for token in rng.integers(VOCAB - 2, size=BATCH)]
         typist = Deleting(config(size))
 
         def typing(share: float, typist: Deleting = typist, prompts: list[list[int]] = prompts) -> Callable[[], object]:
             def run() -> None:
-                typist.share = share
+                typist.press(backspace=share)
                 found = generate(typist, prompts, EOS, BACKSPACE, max_actions=ACTIONS, seed=1)
                 actions = [action for trace in found.traces for action in trace.actions]
-                assert len(actions) == 32 * ACTIONS and abs(actions.count(BACKSPACE) / len(actions) - share) < 0.03
+                assert len(actions) == BATCH * ACTIONS and abs(actions.count(BACKSPACE) / len(actions) - share) < 0.03
 
             return run
 
@@ -203,7 +223,34 @@ def main() -> None:
                 )
 
         wanted = ">= 3" if size == "1 M" else ">= 1.5"
-        row("generate, Hugging Face / ours", size, paired(generate_theirs, typing(0.0), arguments.pairs), wanted)
+        times = paired(generate_theirs, typing(0.0), arguments.pairs)
+        row(f"generate, {BATCH} x {ACTIONS} tokens, Hugging Face / ours", size, times, wanted)
+
+        many = rng.integers(VOCAB - 2, size=(8 * BATCH, 1))
+        typist.press(eos=ENDING)
+        others = ending(theirs, typist.offsets)
+
+        def texts_that_end(typist: Deleting = typist, many: np.ndarray = many) -> float:
+            typist.press(eos=ENDING)
+            seed = int(rng.integers(2**31))
+            found = generate(typist, many, EOS, BACKSPACE, max_actions=ACTIONS, seed=seed, batch_size=BATCH).traces
+            return thousands([len(trace.actions) for trace in found], sum(trace.ended == "eos" for trace in found))
+
+        def theirs_that_end(others: torch.nn.Module = others, many: np.ndarray = many) -> float:
+            counts, ended = [], 0
+            for ids in torch.from_numpy(many).split(BATCH):
+                mask = torch.ones_like(ids)
+                with torch.no_grad():
+                    found = others.generate(
+                        ids, attention_mask=mask, max_new_tokens=ACTIONS, do_sample=True, top_k=0, eos_token_id=EOS
+                    )
+                is_eos = (found[:, 1:] == EOS).long()  # what follows the first is padding
+                counts += (is_eos.cumsum(dim=1) - is_eos == 0).sum(dim=1).tolist()
+                ended += int(is_eos.sum())
+            return thousands(counts, ended)
+
+        times = paired(theirs_that_end, texts_that_end, arguments.pairs)
+        row(f"generate, {len(many)} texts that end, {BATCH} at once, Hugging Face / ours", size, times, wanted)
         tokens = torch.from_numpy(rng.integers(VOCAB - 2, size=(8, 257)))
         other = causal_step(theirs.train(), tokens, lambda rows, theirs=theirs: theirs(rows).logits)
         row("train, Hugging Face / ours", size, paired(other, plain, arguments.pairs), ">= 1.1")

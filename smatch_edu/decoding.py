@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Protocol, cast, runtime_checkable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -40,6 +41,10 @@ class StackCache:
         shape = (config.num_layers, 2, rows, config.num_heads, length, config.width // config.num_heads)
         self.stored = like.new_zeros(shape)
 
+    def copy_in(self, rows: np.ndarray, other: StackCache) -> None:
+        """These rows begin with what the other cache holds."""
+        self.stored[:, :, rows, :, : other.stored.shape[4]] = other.stored
+
     def attend(self, positions: Tensor, places: Tensor) -> Attend:
         """Write each input (rows, inputs) at its place, which is its position unless it is a mere candidate; let it see
         what is below its position, and itself."""
@@ -71,10 +76,9 @@ class Decoder:
         everywhere = torch.arange(cache.stored.shape[-2], device=cache.stored.device)[None]
         cos, sin = turns(everywhere, self.head, cache.stored.dtype)
         self.turns = rearrange(torch.complex(cos, sin), "1 1 n half -> n 1 half")
-        pairs = rearrange(torch.arange(self.head), "(two half) -> (half two)", two=2)
-        cache.stored[:, 0] = cache.stored[:, 0][..., pairs]
+        self.pairs = rearrange(torch.arange(self.head), "(two half) -> (half two)", two=2)
         order = torch.arange(3 * model.config.width).view(3, self.heads, self.head)
-        order[:2] = order[:2, :, pairs]  # of queries and keys, not of values
+        order[:2] = order[:2, :, self.pairs]  # of queries and keys, not of values
         self.weights = [
             [
                 (block.to_qkv.bias[order.flatten()], block.to_qkv.weight[order.flatten()].T.contiguous()),
@@ -92,6 +96,10 @@ class Decoder:
         if model.embedding.weight.dtype not in (torch.float32, torch.float64):
             return False  # of others there are no complex numbers
         return all(type(p) in known and not p._forward_hooks and not p._forward_pre_hooks for p in model.modules())
+
+    def reorder(self, cache: StackCache) -> None:
+        """Put the keys that the transformer wrote there in the order in which they are read here."""
+        cache.stored[:, 0] = cache.stored[:, 0][..., self.pairs]
 
     def hidden(self, tokens: Tensor, depths: Tensor) -> Tensor:
         """(rows,), (rows,) → (rows, width). `view` instead of einops, and what all layers share is made once: at this

@@ -4,7 +4,8 @@ Keys and values are written at each row's own depth of text, like a stack. So `<
 text under it is the one that was there before, its keys, values and last hidden vector are still in place, and the next
 action is chosen from them at once, without a forward pass. Each row of a batch backtracks on its own.
 
-Read `generate` first, then the two ways to choose, `_sample` and `_search`. The cache is in `decoding`.
+Read `generate` first, then the two ways to choose, `_sample` and `_search`. Texts and what is known of
+them are in `board`, the cache in `decoding`.
 
 Source: Cundy & Ermon 2023; that a deletion needs no pass is this project's. Su et al. 2022 (contrastive search).
 """
@@ -15,38 +16,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
-from smatch_edu.decoding import Decoder, Model, StackCache
-from smatch_edu.transformer import Transformer
-
-ENDINGS = ("eos", "max_actions", "length")
-Keys = tuple[int | None, int | None]  # the ids of <eos> and <backspace>, or None where there is no such key
-
-
-@dataclass(frozen=True)
-class Trace:
-    """What one row did.
-
-    Attributes:
-        pressed: the actions that were meant.
-        actions: what was typed: another token than the pressed one where the keyboard slipped.
-        log_probs: of the pressed actions, under the distribution they were chosen from.
-        text: the tokens that survive, without the prompt.
-        ended: "eos"; "max_actions" if it would have gone on; "length" if the text was full, and no other key there.
-    """
-
-    pressed: list[int]
-    actions: list[int]
-    log_probs: list[float]
-    text: list[int]
-    ended: str
+from smatch_edu.board import Board, Trace, checked_prompts
+from smatch_edu.decoding import Model
 
 
 class GenerationResult(NamedTuple):
@@ -124,6 +102,7 @@ def generate(
     contrastive: float | None = None,
     max_length: int | None = None,
     banned: Sequence[int] = (),
+    batch_size: int | None = None,
 ) -> GenerationResult:
     """Let the model type after each prompt, deleting where it wants to.
 
@@ -142,6 +121,8 @@ def generate(
 
         banned: ids that may stand in a prompt and are never typed: a start sign, or `<backspace>`, to see what a model
             does without it.
+        batch_size: how many rows are typed at once; the others wait until some have ended, so that memory grows with it
+            and not with the number of prompts. All at once if left out.
 
         The rest is that of `Sampling`. Who chooses without chance (greedy or contrastive, no noise) and deletes comes
         back to the same text and does the same again, until max_actions.
@@ -156,7 +137,9 @@ def generate(
         raise ValueError(f"max_length is {longest}; the model has positions for {model.config.max_length}")
     if not _whole(max_actions, 1):
         raise ValueError(f"max_actions is {max_actions}; a whole number, at least 1, was wanted")
-    texts = _checked(prompts, (eos, backspace), model.config.vocab_size, longest)
+    if batch_size is not None and not _whole(batch_size, 1):
+        raise ValueError(f"batch_size is {batch_size}; a whole number, at least 1, or None was wanted")
+    texts = checked_prompts(prompts, (eos, backspace), model.config.vocab_size, longest)
     seeds: Any = np.asarray(seed)
     if seeds.dtype.kind not in "iu" or seeds.shape not in ((), (len(texts),)) or (seeds < 0).any():
         raise ValueError(f"seed is {seed}; a whole number ≥ 0, or one for each of {len(texts)} prompts, was wanted")
@@ -164,15 +147,15 @@ def generate(
         seeds = [[int(seeds), row] for row in range(len(texts))]
     chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in seeds])
     width = 0 if contrastive is None else top_k or 4
-    board = _Board(model, texts, (eos, backspace), banned, longest, max_actions, width)
+    board = Board(model, texts, (eos, backspace), banned, longest, max_actions, batch_size or len(texts), width)
     (_sample if contrastive is None else _search)(board, _Keyboard(board, chances, noise), sampling)
     return GenerationResult(board.traces(), board.num_forward_passes)
 
 
-def _sample(board: _Board, keyboard: _Keyboard, sampling: Sampling) -> None:
+def _sample(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
     """Draw actions until every row has ended. One pass reads what all rows have typed."""
-    live = board.not_stuck(np.arange(len(board.depth)))
-    while live.size:
+    live = np.arange(0)
+    while (live := board.admit(live)).size:
         grown, ready = [], live
         while ready.size:  # a row that deletes comes round again: the text below is known already
             scores = sampling.log_probabilities(board.logits(ready))
@@ -185,7 +168,7 @@ def _sample(board: _Board, keyboard: _Keyboard, sampling: Sampling) -> None:
             board.read_tops(live)
 
 
-def _search(board: _Board, keyboard: _Keyboard, sampling: Sampling) -> None:
+def _search(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
     """Contrastive search: of the likeliest actions v after a text x the one with the largest
 
         (1 - w) · p(v | x) - w · max_j cos(h_v, h_j),    h the last hidden vectors, j over the text that stands.
@@ -198,8 +181,8 @@ def _search(board: _Board, keyboard: _Keyboard, sampling: Sampling) -> None:
 
     Source: Su et al. 2022; for the keys, this project's.
     """
-    weight, live = sampling.contrastive or 0.0, board.not_stuck(np.arange(len(board.depth)))
-    while live.size:
+    weight, live = sampling.contrastive or 0.0, np.arange(0)
+    while (live := board.admit(live)).size:
         scores = sampling.log_probabilities(board.logits(live))
         likeliest, candidates = scores.topk(min(sampling.top_k or 4, scores.shape[1]), dim=1)
         vectors, penalty = board.read_candidates(live, candidates.numpy())
@@ -218,7 +201,7 @@ class _Keyboard:
     """What each row's chances make of it: three numbers in [0, 1) for every action, drawn before anything is typed, so
     that no other row can change them: (rows, actions, 3)."""
 
-    def __init__(self, board: _Board, chances: np.ndarray, noise: float) -> None:
+    def __init__(self, board: Board, chances: np.ndarray, noise: float) -> None:
         self.board, self.chances, self.noise = board, chances, noise
         self.letters = np.flatnonzero(board.is_token & board.allowed)
         if noise and len(self.letters) < 2:
@@ -241,188 +224,5 @@ class _Keyboard:
         return np.where(self.board.is_token[pressed] & (slip < self.noise), other, pressed)
 
 
-class _Board:
-    """The texts of all rows, what is known at every depth of them, and what was done.
-
-    Its small numbers are NumPy's, whose calls cost less. `slots` are the rows that the cache still holds, and every
-    pass feeds all of them: to read the top of a text again writes what stands there already, and is cheaper than to
-    copy the others. Once half of the slots have ended they are dropped.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        texts: list[np.ndarray],
-        keys: Keys,
-        banned: Sequence[int],
-        longest: int,
-        max_actions: int,
-        candidates: int,
-    ) -> None:
-        self.model, self.longest, self.max_actions = model, longest, max_actions
-        self.eos, self.backspace = (-1 if key is None else key for key in keys)  # -1 is never met
-        self.is_token = ~np.isin(np.arange(model.config.vocab_size), [self.eos, self.backspace])
-        self.allowed = ~np.isin(np.arange(model.config.vocab_size), banned)
-        for key in banned:
-            if not 0 <= key < len(self.allowed):
-                raise ValueError(f"banned has id {key}; ids are 0..{len(self.allowed) - 1}")
-        if not (self.is_token & self.allowed).any():
-            raise ValueError(f"banned has all {self.is_token.sum()} tokens; one must be left to type")
-        self.start = np.array([len(text) for text in texts])
-        self.depth, self.slots, self.num_forward_passes = self.start.copy(), np.arange(len(texts)), 0
-        self.pressed, self.typed = np.zeros((2, len(texts), max_actions), dtype=np.int64)
-        self.log_probs = np.zeros((len(texts), max_actions))
-        self.count, self.ended = np.zeros((2, len(texts)), dtype=np.int64)  # ended: a place in ENDINGS
-
-        width = int(self.start.max())
-        self.tokens = np.zeros((len(texts), min(longest, width + max_actions)), dtype=np.int64)
-        for row, text in enumerate(texts):
-            self.tokens[row, : len(text)] = text
-        weights = model.parameters() if isinstance(model, nn.Module) else iter(())
-        self.like = next(weights, torch.zeros(0))  # everything has its dtype, and is where it is
-        self.cache = StackCache(model.config, len(texts), self.tokens.shape[1] + candidates, self.like)
-        self.decoder: Decoder | None = None
-        found = self._pass(self.tokens[:, :width], np.tile(np.arange(width), (len(texts), 1)))
-        self.hidden = found.new_zeros(*self.tokens.shape, found.shape[2])
-        self.hidden[:, :width] = found
-        if Decoder.fits(model) and not candidates:
-            self.decoder = Decoder(cast(Transformer, model), self.cache)
-
-    def _pass(self, tokens: np.ndarray, positions: np.ndarray, places: np.ndarray | None = None) -> Tensor:
-        """One forward pass of the slots: (slots, inputs) → (slots, inputs, width)."""
-        self.num_forward_passes += 1
-        ids, depths, at = (
-            torch.from_numpy(part).to(self.like.device)
-            for part in (tokens, positions, positions if places is None else places)
-        )
-        if self.decoder is not None:
-            return self.decoder.hidden(ids[:, 0], depths[:, 0])[:, None]
-        found = self.model.hidden(ids, depths, self.cache.attend(depths, at))
-        if found.ndim != 3 or found.shape[:2] != ids.shape:
-            raise ValueError(f"hidden has shape {tuple(found.shape)}; (*{tuple(ids.shape)}, width) was wanted")
-        return found
-
-    def _drop_ended(self, live: np.ndarray) -> None:
-        if 2 * len(live) <= len(self.slots):
-            self.cache.stored = self.cache.stored[:, :, np.searchsorted(self.slots, live)]
-            self.slots = live
-
-    def read_tops(self, live: np.ndarray) -> None:
-        """One pass in which every slot reads the token on top of its text."""
-        self._drop_ended(live)
-        top = self.depth[self.slots] - 1
-        self.hidden[self.slots, top] = self._pass(self.tokens[self.slots, top][:, None], top[:, None])[:, 0]
-
-    def read_candidates(self, live: np.ndarray, candidates: np.ndarray) -> tuple[Tensor, Tensor]:
-        """The vector by which each candidate (rows, k) is judged, and its largest cosine with those below it. One pass,
-        unless no candidate is a token that has room."""
-        tokens, depth = self.is_token[candidates], self.depth[live][:, None]
-        below = depth - np.where(tokens, 0, np.where(candidates == self.backspace, 2, 1))
-        vectors = self.hidden[live[:, None], np.minimum(below, self.hidden.shape[1] - 1)]  # right for keys
-        if (tokens & (depth < self.longest)).any():
-            self._drop_ended(live)
-            fed = np.zeros((len(self.slots), candidates.shape[1]), dtype=np.int64)
-            slots = np.searchsorted(self.slots, live)
-            fed[slots] = np.where(tokens, candidates, 0)
-            positions = np.minimum(self.depth[self.slots], self.longest - 1)[:, None].repeat(fed.shape[1], axis=1)
-            self.scratch = self.depth[self.slots].max() + np.arange(
-                fed.shape[1]
-            )  # above every text, so in nobody's use
-            found = self._pass(fed, positions, self.scratch + np.zeros_like(fed))[slots]
-            vectors = torch.where(torch.from_numpy(tokens)[:, :, None].to(found.device), found, vectors)
-        text = self.hidden[live, : int(depth.max())]
-        cosines = F.normalize(vectors, dim=2) @ rearrange(F.normalize(text, dim=2), "b n w -> b w n")
-        unseen = torch.from_numpy(np.arange(text.shape[1]) >= below[:, :, None])
-        largest = cosines.float().cpu().masked_fill(unseen, -math.inf).amax(dim=2)
-        return vectors, largest.masked_fill(torch.from_numpy(below == 0), 0.0)
-
-    def keep_candidates(self, live: np.ndarray, best: np.ndarray, vectors: Tensor, kept: np.ndarray) -> None:
-        """What was computed for these candidates is what is on top of the text once they are typed."""
-        rows, chosen = live[kept], best[kept]
-        slots, depth = np.searchsorted(self.slots, rows), self.depth[rows]
-        if len(rows):
-            self.cache.stored[:, :, slots, :, depth] = self.cache.stored[:, :, slots, :, self.scratch[chosen]]
-        self.hidden[rows, depth] = vectors[np.flatnonzero(kept), chosen]
-
-    def logits(self, rows: np.ndarray) -> Tensor:
-        """Of the texts that stand now; -∞ for what is illegal. ValueError if the model's are not numbers."""
-        logits = self.model.logits(self.hidden[rows, self.depth[rows] - 1]).float().cpu()
-        if logits.shape != (len(rows), len(self.is_token)):
-            raise ValueError(f"logits has shape {tuple(logits.shape)}; {(len(rows), len(self.is_token))} was wanted")
-        if not math.isfinite(logits.sum().item()):  # a sum is cheaper than a look at each
-            for row in rows[~logits.isfinite().all(dim=1).numpy()]:
-                raise ValueError(f"row {row} has NaN or infinite logits at action {self.count[row]}; is it trained?")
-        return torch.where(torch.from_numpy(self.legal(rows)), logits, -math.inf)
-
-    def legal(self, rows: np.ndarray) -> np.ndarray:
-        """(rows, actions): tokens while there is room, `<backspace>` where there is something to delete."""
-        legal = self.is_token & (self.depth[rows] < self.longest)[:, None]
-        if self.eos >= 0:
-            legal[:, self.eos] = True
-        if self.backspace >= 0:
-            legal[:, self.backspace] = self.depth[rows] > self.start[rows]
-        return legal & self.allowed
-
-    def not_stuck(self, rows: np.ndarray) -> np.ndarray:
-        """The rows that have a legal action; the others end, since their text is full."""
-        if (self.depth[rows] < self.longest).all():
-            return rows  # nearly always, and cheap to see
-        stuck = ~self.legal(rows).any(axis=1)
-        self.ended[rows[stuck]] = ENDINGS.index("length")
-        return rows[~stuck]
-
-    def press(
-        self, rows: np.ndarray, pressed: np.ndarray, typed: np.ndarray, scores: Tensor
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Write one action of each row; returns the rows that go on after growing, and after deleting."""
-        place = (rows, self.count[rows])
-        self.pressed[place], self.typed[place] = pressed, typed
-        self.log_probs[place] = scores.numpy()[np.arange(len(rows)), pressed]
-        self.count[rows] += 1
-        grows, deletes = self.is_token[typed], typed == self.backspace
-        self.tokens[rows[grows], self.depth[rows[grows]]] = typed[grows]
-        self.depth[rows] += grows.astype(np.int64) - deletes
-        spent = self.count[rows] == self.max_actions
-        self.ended[rows[spent]] = ENDINGS.index("max_actions")
-        self.ended[rows[~grows & ~deletes]] = ENDINGS.index("eos")
-        return rows[grows & ~spent], rows[deletes & ~spent]
-
-    def traces(self) -> list[Trace]:
-        """One a row."""
-        found = []
-        for row, count in enumerate(self.count):
-            pressed, typed, log_probs = (
-                part[row, :count].tolist() for part in (self.pressed, self.typed, self.log_probs)
-            )
-            text = self.tokens[row, self.start[row] : self.depth[row]].tolist()
-            found.append(Trace(pressed, typed, log_probs, text, ENDINGS[self.ended[row]]))
-        return found
-
-
 def _whole(number: Any, least: int) -> bool:
     return isinstance(number, Integral) and not isinstance(number, bool) and int(number) >= least
-
-
-def _checked(prompts: Sequence[Any] | np.ndarray | Tensor, keys: Keys, vocab: int, longest: int) -> list[np.ndarray]:
-    """The prompts as arrays, if they and the keys are what they should be."""
-    for name, key in zip(("eos", "backspace"), keys, strict=True):
-        if key is not None and not 0 <= key < vocab:
-            raise ValueError(f"{name} is {key}; an id in 0..{vocab - 1}, or None, was wanted")
-    if keys[0] is not None and keys[0] == keys[1]:
-        raise ValueError(f"eos and backspace are both {keys[0]}; two keys were wanted")
-    if not len(prompts):
-        raise ValueError("there is no prompt; at least one was wanted")
-    checked = []
-    for row, prompt in enumerate(prompts):
-        ids = np.asarray(prompt.cpu() if isinstance(prompt, Tensor) else prompt)
-        if ids.shape == (0,):
-            raise ValueError(f"prompt {row} is empty; at least one token must stand before the first action")
-        if ids.ndim != 1 or ids.dtype.kind not in "iu":
-            raise ValueError(f"prompt {row} has shape {ids.shape} and kind {ids.dtype}; one row of ids was wanted")
-        if len(ids) > longest:
-            raise ValueError(f"prompt {row} has {len(ids)} tokens; max_length is {longest}")
-        wrong = (ids < 0) | (ids >= vocab) | np.isin(ids, [key for key in keys if key is not None])
-        for place in np.flatnonzero(wrong):
-            raise ValueError(f"prompt {row} has id {ids[place]} at position {place}; tokens below {vocab} were wanted")
-        checked.append(ids)
-    return checked

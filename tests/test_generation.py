@@ -279,6 +279,7 @@ def test_the_decoder_is_the_transformer(rng, dtype, tolerance):
     with torch.no_grad():
         model.hidden(texts[:, :8], everywhere, cache.attend(everywhere, everywhere))
         decoder = Decoder(model, cache)
+        decoder.reorder(cache)
         for _ in range(20):  # each row goes on from its own depth: what is above was deleted
             found = decoder.hidden(texts[torch.arange(rows), depths], torch.from_numpy(depths))
             for row, depth in enumerate(depths):

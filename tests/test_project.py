@@ -44,6 +44,7 @@ FLOORS = {
     **dict.fromkeys(("tabular", "objectives", "transformer"), 2),
     "summary": 2.5,
     "decoding": 2.5,  # the cache, and a fast step through the transformer
+    "board": 2.75,  # the texts of a batch, on the cache, under who chooses what is typed
     **dict.fromkeys(("generation", "neural", "replay", "tasks"), 3),
     "metrics": 3.5,  # judges what was generated for a task
     "training": 4,
