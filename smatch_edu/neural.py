@@ -26,7 +26,7 @@ from smatch_edu.divergences import DIVERGENCES, Divergence, get_divergence, near
 from smatch_edu.mdp import StringMDP
 from smatch_edu.objectives import MARGIN, PENALTY, Trajectories, edge_penalty, log_likelihood, sequencematch_objective
 from smatch_edu.soft_values import soft_values
-from smatch_edu.tabular import Problem, maximise_objective, minimise_divergence, objective
+from smatch_edu.tabular import Problem, maximise_objective, minimise_divergence, sampled_mixture
 from smatch_edu.trajectories import Trajectory, pack_batch, visible
 from smatch_edu.transformer import Transformer, TransformerConfig
 
@@ -201,7 +201,8 @@ class NeuralConfig:
     @property
     def minimises(self) -> str:
         """What the loss minimises: the sampled mixture, its samples held fixed, the skew KL. (With `next_value`
-        "sample" only nearly: its penalty on r² is averaged over slips as well, and no exact optimum is known here.)"""
+        "sample" its penalty on r² is averaged over slips as well: it goes to the fixed point that
+        `tabular.sampled_mixture` finds, and the skew KL is the cost to hold its typist against.)"""
         return "skew_kl" if self.divergence == "sampled_mixture" else self.divergence
 
 
@@ -302,6 +303,9 @@ class Measured(NamedTuple):
 class Yardstick:
     """The exact optimum of what a loss minimises, and how far logits are from it.
 
+    The sampled mixture with `next_value` "sample" minimises nothing with a name: its J is then J_B of
+    `tabular.sampled_mixture`, B being the samples of the policy at the fixed point.
+
     Args:
         mdp: the learner's keyboard.
         expert_occupancy: ρ_E, (states, actions).
@@ -321,18 +325,26 @@ class Yardstick:
             self.best, self.uniform = self._likelihood(self.policy), self._likelihood(mdp.uniform())
             return
         options = (config.minimises, config.gamma, config.alpha)
-        solution = maximise_objective(mdp, self.expert, *options, next_value=config.next_value)
+        own_fixed_point = config.divergence == "sampled_mixture" and config.next_value == "sample" and mdp.noise > 0
+        if own_fixed_point:
+            solution = sampled_mixture(mdp, self.expert, *options[1:], next_value="sample")
+        else:
+            solution = maximise_objective(mdp, self.expert, *options, next_value=config.next_value)
         if not (math.isfinite(solution.value) and solution.converged):
             raise ValueError(
                 f"{config.minimises} has no finite optimum here, or none was found (gap {solution.gap:.3g}); "
                 "with clean demonstrations and a noisy keyboard χ² and reverse KL need Expert.of_texts(uniform=...)"
             )
         self.best, self.policy = solution.value / config.alpha, solution.policy
-        self.problem = Problem.of(mdp, self.expert, *options)
+        if own_fixed_point:
+            buffer = mdp.key_occupancy(mdp.keys(torch.as_tensor(self.policy)), config.gamma)
+            self.problem = Problem.of(mdp, self.expert, "chi2", *options[1:], buffer=buffer)
+        else:
+            self.problem = Problem.of(mdp, self.expert, *options)
         start = NeuralPolicy(mdp, num_layers=1, num_heads=1, width=2)
         start.raise_into(*options)
         logits = torch.log(torch.as_tensor(mdp.uniform()).clamp(min=1e-300)) + start.raised
-        self.uniform = objective(mdp, self.expert, logits.numpy(), *options, next_value=config.next_value)
+        self.uniform = self.problem.objective(logits, sampled=config.next_value == "sample").item()
         self.best_cost = minimise_divergence(mdp, self.expert, *options, initial_policy=self.policy).value
         self.uniform_cost = self._cost(mdp.uniform())
 

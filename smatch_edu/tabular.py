@@ -15,6 +15,7 @@ Built by hand in notebooks/04_duality.ipynb. Source: Cundy & Ermon 2023, section
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -24,11 +25,11 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.optimize import minimize
+from scipy.optimize import NoConvergence, minimize, newton_krylov
 from torch import Tensor
 
 from smatch_edu.arrays import answers_in_kind, as_tensor
-from smatch_edu.divergences import Divergence, check_measure, get_divergence
+from smatch_edu.divergences import Divergence, check_measure, first_index, get_divergence
 from smatch_edu.mdp import Keys, StringMDP, check_discount
 from smatch_edu.soft_values import soft_maximum, soft_values
 
@@ -37,6 +38,8 @@ Vector = Float[Tensor, " keys"]
 
 TRUST = 4.0  # one round of the solver moves log u, or a policy's logit, by at most this much
 ROUND = 250  # evaluations in one round
+NEWTON = 60  # steps of Newton's method, each of some ten evaluations
+ROUNDING = 1e-12  # Newton's method tries for no more
 START = 5.0  # a warm start takes log(ρ/ρ_E) from its policy, up to this size
 NEVER, BLEND = 1e-12, 1e-3  # a warm start that presses a key less often than NEVER is blended with the uniform policy
 EXTENSION = 1e-6  # distance from the edge of φ's domain below which the "sample" solver continues φ as a parabola
@@ -137,8 +140,7 @@ def maximise_objective(
 
         The other arguments and the errors are those of `minimise_divergence`.
     """
-    if next_value not in ("expectation", "sample"):
-        raise ValueError(f'next_value is {next_value!r}; it must be "expectation" or "sample"')
+    check_next_value(next_value)
     problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
     if not problem.feasible:
         return problem.infeasible()
@@ -152,33 +154,42 @@ def sampled_mixture(
     gamma: float = 0.9,
     alpha: float = 1.0,
     *,
+    next_value: str = "expectation",
     buffer: Any = None,
     refresh: float = 0.5,
     tolerance: float = 1e-7,
     max_refreshes: int = 200,
 ) -> Solution:
-    """The mixture as the paper trains it: maximise E_E[r - c r²] - c E_B[r²] - (1-γ)V(s0), c = α/4, with the samples
-    B held fixed.
+    """The mixture as the paper trains it: maximise J_B = E_E[r - c r²] - c E_B[r²] - (1-γ)V(s0), c = α/4, with the
+    samples B held fixed.
 
     Between maximisations the buffer takes in the new learner: ρ_B ← (1-refresh) ρ_B + refresh ρ_π. The fixed point has
     r = (ρ_E - ρ_π)/(2c(ρ_E + ρ_π)), the stationarity condition of the *skew KL*, not of the χ²-mixture.
 
     Args:
-        buffer: (states, actions). If given it stays frozen, and the optimum is that of Σ (ρ_E-ρ_π)²/(ρ_E+ρ_B) - αH.
+        next_value: "expectation" or "sample", as in `maximise_objective`. With samples both squares also pay for the
+            spread of V: J_B is less by cγ² Σ (ρ_E + ρ_B) Var V(s'). No divergence has this fixed point, and the walk
+            to it is slow: it is found by Newton's method (`refresh` and `max_refreshes` play no part).
+        buffer: (states, actions). If given it stays frozen, and the optimum is that of Σ (ρ_E-ρ_π)²/(ρ_E+ρ_B) - αH
+            (with samples: that of J_B; the buffer must then hold every legal action that the expert never takes).
         refresh: in (0, 1], the share of the buffer that is new.
-        tolerance: on Σ|ρ_B - ρ_π| (on the gap, if the buffer is frozen).
+        tolerance: on the `gap`.
 
     Returns:
         A `Solution`; its `divergence` is Σ (ρ_E-ρ_π)²/(ρ_E+ρ_B), and `gap` the total distance between buffer and
-        learner (the certified gap, if frozen).
+        learner. With samples it is the largest |∂J_B/∂r| in units of ρ_E + ρ_B; if frozen, that of
+        `maximise_objective`.
 
     Source: Cundy & Ermon 2023, section 3; Al-Hafez et al. 2023 (LS-IQ).
     """
     if not 0 < refresh <= 1:
         raise ValueError(f"refresh is {refresh}; it must be in (0, 1]")
+    check_next_value(next_value)
     start = time.perf_counter()
-    frozen = buffer is not None
+    frozen, sampled = buffer is not None, next_value == "sample" and mdp.noise > 0
     if not frozen:
+        if sampled:
+            return _buffer_of_its_own(mdp, expert_occupancy, gamma, alpha, tolerance)
         buffer = mdp.occupancy(mdp.uniform(), gamma)
     held = checked_occupancy(mdp, buffer, "buffer")
     policy, values, gaps, evaluations, distance = None, [], [], 0, math.inf
@@ -186,9 +197,16 @@ def sampled_mixture(
         problem = Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=held)
         if not problem.feasible:
             return problem.infeasible()
+        if sampled and not problem.support.equal(mdp.keys(torch.tensor(mdp.legal)).flatten()):
+            missing = torch.tensor(mdp.legal) & (as_tensor(buffer) + as_tensor(expert_occupancy) == 0)
+            state, action = first_index(missing)
+            raise ValueError(
+                f"neither buffer nor expert ever takes action {action} in state {state}; with sampled next values "
+                "every legal action must have mass in one of them"
+            )
         # A gap of g leaves the occupancy wrong by about √g, which has to be small beside the step of the buffer.
         inner = tolerance if frozen else min(1e-3 * distance**2, 1e-6)
-        solution = ascend(problem, False, policy, inner, 40 if frozen else 1)
+        solution = ascend(problem, sampled, policy, inner, 40 if frozen else 1)
         policy = solution.policy
         learner = mdp.key_occupancy(mdp.keys(as_tensor(policy)), gamma)
         distance = solution.gap if frozen else (held - learner).abs().sum().item()
@@ -213,6 +231,53 @@ def sampled_mixture(
     )
 
 
+def _buffer_of_its_own(mdp: StringMDP, expert_occupancy: Any, gamma: float, alpha: float, tolerance: float) -> Solution:
+    """Where ∂J_B/∂r = 0 with sampled next values and ρ_B = ρ_π.
+
+    Newton's method, its Jacobian known along Krylov directions. It starts from the optimum of the skew KL, which is
+    the fixed point with expected next values. Each equation is divided by ρ_E + ρ_π: a reward that is rarely earned
+    must be as right as one that is often.
+    """
+    start = time.perf_counter()
+    skew = maximise_objective(mdp, expert_occupancy, "skew_kl", gamma, alpha)
+    learner = mdp.key_occupancy(mdp.keys(as_tensor(skew.policy)), gamma)
+    problem = Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=learner)
+    unknowns = problem.log_ratio(learner).numpy()
+    warm: Tensor | None = None
+    reached: list[float] = []
+    residuals: list[float] = []
+
+    def evaluate(unknowns: np.ndarray) -> tuple[Problem, Tensor, Keys, Tensor]:
+        nonlocal warm
+        point = as_tensor(unknowns).requires_grad_()
+        reward = problem.reward(point)
+        values, policy = soft_values(mdp, problem.rewards_everywhere(reward), gamma, warm)
+        warm, policy = values.detach(), Keys(*(part.detach() for part in policy))
+        held = replace(problem, buffer=mdp.key_occupancy(policy, gamma))
+        value = alpha * (held.gain(reward, values, sampled=True) - (1 - gamma) * values[0])
+        (gradient,) = torch.autograd.grad(value, point)
+        reached.append(value.item())
+        return held, warm, policy, gradient / held.penalised[held.support]
+
+    def note(found: np.ndarray, residual: np.ndarray) -> None:
+        nonlocal unknowns
+        unknowns = found.copy()
+        residuals.append(float(np.abs(residual).max()))
+
+    with contextlib.suppress(NoConvergence, ValueError):  # a ValueError where no step helps; `gap` says how it ended
+        newton_krylov(
+            lambda point: evaluate(point)[-1].numpy(),
+            unknowns,
+            f_tol=max(tolerance, ROUNDING),
+            maxiter=NEWTON,
+            callback=note,
+        )
+    held, values, policy, last = evaluate(unknowns)
+    note(unknowns, last.numpy())
+    logits = held.logits(as_tensor(unknowns), values)
+    return _solution(held, reached[-1], policy, logits, residuals, tolerance, start, reached)
+
+
 def objective(
     mdp: StringMDP,
     expert_occupancy: Any,
@@ -234,8 +299,7 @@ def objective(
     Returns:
         A float; a tensor, differentiable in the logits, if they are one.
     """
-    if next_value not in ("expectation", "sample"):
-        raise ValueError(f'next_value is {next_value!r}; it must be "expectation" or "sample"')
+    check_next_value(next_value)
     problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
     given, wanted = tuple(as_tensor(logits).shape), (mdp.num_states, mdp.num_actions)
     if given != wanted:
@@ -264,6 +328,11 @@ class Problem:
     floor: Vector
     missed: float
     feasible: bool
+
+    @property
+    def penalised(self) -> Vector:
+        """Whose r² is penalised: ρ_E, and ρ_B where there is a buffer."""
+        return self.expert if self.buffer is None else self.expert + self.buffer
 
     @classmethod
     def of(
@@ -319,7 +388,7 @@ class Problem:
         """D_f(ρ ‖ ρ_E), or the frozen mixture's."""
         if self.buffer is None:
             return self.divergence.integrand(occupancy, self.expert).sum()
-        both = self.expert + self.buffer
+        both = self.penalised
         return torch.where(both > 0, (self.expert - occupancy) ** 2 / torch.where(both > 0, both, 1.0), 0.0).sum()
 
     def bound(self, occupancy: Vector) -> float:
@@ -335,7 +404,7 @@ class Problem:
         not used."""
         on_data = self.expert[self.support]
         if self.buffer is not None:
-            return 2 * (on_data - occupancy[self.support]) / (on_data + self.buffer[self.support])
+            return 2 * (on_data - occupancy[self.support]) / self.penalised[self.support]
         if not self.divergence.smooth:
             return torch.clamp(on_data - occupancy[self.support], -1, 1) * 0
         return torch.log(torch.clamp(occupancy[self.support] / on_data, min=1e-300))
@@ -350,7 +419,7 @@ class Problem:
         """The size of -∂²J/∂unknown², roughly: what makes all unknowns equally easy to find."""
         on_data = self.expert[self.support]
         if self.buffer is not None:
-            return (on_data + self.buffer[self.support]) / self.alpha + occupancy[self.support] / self.alpha**2
+            return self.penalised[self.support] / self.alpha + occupancy[self.support] / self.alpha**2
         if not self.divergence.smooth:
             return on_data / self.alpha**2
         unknowns = unknowns.detach().requires_grad_()
@@ -364,33 +433,45 @@ class Problem:
             return torch.full_like(unknowns, -edge), torch.full_like(unknowns, edge)
         return unknowns - TRUST, unknowns + TRUST
 
+    def logits(self, unknowns: Tensor, values: Float[Tensor, " states"]) -> Tensor:
+        """ℓ = r + γ E[V(s')] as a table, -∞ at illegal actions."""
+        reward = self.rewards_everywhere(self.reward(unknowns))
+        keys = self.mdp.unflatten(reward + self.gamma * self.mdp.next_values(values).flatten())
+        return self.mdp.table(keys, illegal=-math.inf)
+
     def rewards_everywhere(self, reward: Tensor) -> Vector:
         """The rewards on the data, completed by the edge of the domain where the expert never goes."""
         return self.floor.masked_scatter(self.support, reward)
 
     def gain(self, reward: Tensor, values: Float[Tensor, " states"], sampled: bool, extend: bool = False) -> Tensor:
-        """E_E[(1/α) φ(α r)]; `sampled` averages φ over the text that is really typed, instead of r."""
-        on_data = self.expert[self.support]
+        """E_E[(1/α) φ(α r)], with a buffer E_E[r] - c (E_E + E_B)[r²]; `sampled` averages over the text that is really
+        typed φ, or r², instead of r."""
+        on_data, x = self.expert[self.support], self.alpha * reward
+        slips = sampled and self.mdp.noise > 0
         if self.buffer is not None:
-            x = self.alpha * reward
-            return (self.missed + (on_data * x - (on_data + self.buffer[self.support]) * x**2 / 4).sum()) / self.alpha
+            penalised = self.penalised[self.support]
+            mean = self.missed + (on_data * x - penalised * x**2 / 4).sum()
+            if slips:  # E[x²] is x² of the mean, plus the variance
+                typed, surprise = self._outcomes(values)
+                variance = (typed * (self.alpha * surprise) ** 2).sum(dim=1)
+                mean = mean - (penalised[: len(variance)] * variance).sum() / 4
+            return mean / self.alpha
         phi = self._extended_phi if extend else self.divergence.phi
-        if not (sampled and self.mdp.noise > 0):
-            return (self.missed + (on_data * phi(self.alpha * reward)).sum()) / self.alpha
-        token = self._support_tokens
-        texts, pressed = token.T
-        expected = (on_data[len(token) :] * phi(self.alpha * reward[len(token) :])).sum()
+        if not slips:
+            return (self.missed + (on_data * phi(x)).sum()) / self.alpha
+        typed, surprise = self._outcomes(values)
+        tokens = len(typed)
+        outcomes = on_data[:tokens, None] * typed * phi(x[:tokens, None] + self.alpha * surprise)
+        return (self.missed + outcomes.sum() + (on_data[tokens:] * phi(x[tokens:])).sum()) / self.alpha
+
+    def _outcomes(self, values: Float[Tensor, " states"]) -> tuple[Tensor, Tensor]:
+        """Of the tokens on the data, which come first in the support: what may be typed, (pressed, typed), with what
+        probability, and how much the reward is then above its mean, γ(E[V(s')] - V(s'))."""
+        texts, pressed = self.mdp.unflatten(self.support).tokens.nonzero().T
         children = values[self.mdp.num_tokens * texts[:, None] + 1 + torch.arange(self.mdp.num_tokens)]
         other = self.mdp.noise / (self.mdp.num_tokens - 1)
         typed = torch.full_like(children, other).scatter(1, pressed[:, None], 1 - self.mdp.noise)
-        surprise = self.gamma * ((typed * children).sum(dim=1, keepdim=True) - children)
-        outcomes = phi(self.alpha * (reward[: len(token), None] + surprise))
-        return (self.missed + (on_data[: len(token), None] * typed * outcomes).sum() + expected) / self.alpha
-
-    @property
-    def _support_tokens(self) -> Tensor:
-        """(text, token) of the keys on the data that are tokens; they come first in the support."""
-        return self.mdp.unflatten(self.support).tokens.nonzero()
+        return typed, self.gamma * ((typed * children).sum(dim=1, keepdim=True) - children)
 
     def _extended_phi(self, x: Tensor) -> Tensor:
         """φ, continued by its second-order expansion just above the edge, so that a line search can step out and
@@ -413,7 +494,7 @@ class Problem:
         legal = torch.tensor(self.mdp.legal)
         masked = torch.where(legal, logits.double(), -math.inf)
         keys = self.mdp.keys(masked, illegal=-math.inf)
-        everywhere = replace(self, support=self.mdp.keys(legal).flatten() & (self.expert > 0), missed=0.0)
+        everywhere = replace(self, support=self.mdp.keys(legal).flatten() & (self.penalised > 0), missed=0.0)
         values, _ = soft_maximum(self.mdp, keys)
         reward = keys.flatten() - self.gamma * self.mdp.next_values(values).flatten()
         x = torch.where(self.mdp.keys(legal).flatten(), self.alpha * reward, math.inf)
@@ -424,6 +505,12 @@ class Problem:
         if beyond.any():
             return torch.full((), -math.inf, dtype=torch.float64)
         return everywhere.gain(reward[everywhere.support], values, sampled) - (1 - self.gamma) * values[0]
+
+
+def check_next_value(next_value: str) -> None:
+    """Refuse any other way for V of the next text to enter r than these two."""
+    if next_value not in ("expectation", "sample"):
+        raise ValueError(f'next_value is {next_value!r}; it must be "expectation" or "sample"')
 
 
 def checked_occupancy(mdp: StringMDP, occupancy: Any, what: str) -> Vector:
@@ -526,8 +613,7 @@ def ascend(problem: Problem, sampled: bool, initial_policy: Any, tolerance: floa
         # L-BFGS-B's first step has length 1: let it move no unknown by more than 1/2.
         first_step = (gradient / scale).abs().max() / gradient.norm().clamp(min=1e-300)
         unknowns = minimiser.round(unknowns, scale * first_step.clamp(min=1e-12) * 2, *problem.box(unknowns))
-    reward = problem.rewards_everywhere(problem.reward(unknowns))
-    logits = mdp.table(mdp.unflatten(reward + gamma * mdp.next_values(values).flatten()), illegal=-math.inf)
+    logits = problem.logits(unknowns, values)
     found = _solution(problem, value.item(), policy, logits, gaps, tolerance, start, [-v for v in minimiser.values])
     return replace(found, policy=torch.softmax(logits, dim=1).numpy())
 

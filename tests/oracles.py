@@ -373,5 +373,23 @@ def objective_J(P, legal, expert_occupancy, logits, phi, gamma, alpha, next_valu
     return total - (1.0 - gamma) * V[0]
 
 
+def sampled_mixture_J(P, legal, expert_occupancy, buffer, logits, gamma, alpha, next_value="expectation"):
+    """J_B = E_E[r - c r^2] - c E_B[r^2] - (1 - gamma) V(s0), c = alpha/4, with the buffer's occupancy held fixed.
+
+    `next_value` is "expectation" (E[V(s')] in r) or "sample" (both means run over s' as well).
+    """
+    V = np.array([_log_sum_exp(logits[s][legal[s]]) for s in range(len(P))])
+    total = -(1.0 - gamma) * V[0]
+    for s, a in zip(*np.nonzero(legal), strict=True):
+        if next_value == "expectation":
+            cases = [(1.0, logits[s, a] - gamma * P[s, a] @ V)]
+        else:
+            cases = [(P[s, a, t], logits[s, a] - gamma * V[t]) for t in np.flatnonzero(P[s, a])]
+        for probability, r in cases:
+            total += probability * expert_occupancy[s, a] * (r - alpha / 4 * r**2)
+            total -= probability * buffer[s, a] * alpha / 4 * r**2
+    return total
+
+
 def _log_sum_exp(x):
     return float(np.max(x) + np.log(np.sum(np.exp(x - np.max(x)))))

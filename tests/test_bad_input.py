@@ -182,6 +182,8 @@ MDP_CASES: Cases = {
 # -- exact minimisation ------------------------------------------------------------------------------------------------
 
 EXPERT = MDP.occupancy(UNIFORM, 0.9)
+NOISY = StringMDP(2, 2, noise=0.1)
+NEVER_DELETING = NOISY.occupancy(NOISY.uniform(backspace=False), 0.9)
 LOGITS = np.zeros(UNIFORM.shape)
 
 
@@ -290,8 +292,16 @@ TABULAR_CASES: Cases = {
             lambda solve=solve: solve(MDP, EXPERT, next_value="mean"),
             ["next_value is 'mean'", '"expectation" or "sample"'],
         )
-        for name, solve in {"dual": maximise_objective, "objective": objective_at_zero}.items()
+        for name, solve in {
+            "dual": maximise_objective,
+            "objective": objective_at_zero,
+            "mixture": sampled_mixture,
+        }.items()
     },
+    "mixture with sampled next values and a buffer that lacks a key": (
+        lambda: sampled_mixture(NOISY, NEVER_DELETING, next_value="sample", buffer=NEVER_DELETING),
+        ["neither buffer nor expert", "action 3 in state 1", "every legal action"],
+    ),
     **{
         f"mixture that refreshes {refresh} of its buffer": (
             lambda refresh=refresh: sampled_mixture(MDP, EXPERT, refresh=refresh),

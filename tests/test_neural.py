@@ -1,5 +1,6 @@
 """A network reaches the exact optimum of what its loss minimises, and the yardstick cannot be fooled."""
 
+import itertools
 import math
 
 import numpy as np
@@ -165,10 +166,25 @@ def test_the_logits_of_the_exact_optimum_measure_as_the_optimum(name, next_value
     assert yardstick.inside(logits)[0] == pytest.approx(yardstick.best, abs=1e-8)
 
 
+def test_for_the_mixture_with_sampled_next_values_no_logits_measure_better_than_those_of_its_fixed_point(rng):
+    mdp = StringMDP(2, 2, noise=0.2)
+    expert = Expert.of_texts(mdp, [[0, 1], [1]], [3.0, 1.0], uniform=float(rng.choice([0.0, 0.2])))
+    config = NeuralConfig("sampled_mixture", 0.8, float(rng.choice([0.1, 0.5])), "sample")
+    yardstick = Yardstick(mdp, expert.occupancy(0.8), config)
+    best = sampled_mixture(mdp, yardstick.expert, 0.8, config.alpha, next_value="sample")
+    there = torch.as_tensor(np.where(mdp.legal, best.logits, 0.0))
+    assert yardstick.inside(there)[0] == pytest.approx(yardstick.best, abs=1e-8)
+    for size in (0.01, 0.1, 1.0, 10.0):
+        for middle in (0.0, there):
+            found, outside = yardstick.inside(middle + size * torch.tensor(rng.normal(size=mdp.legal.shape)))
+            assert found <= yardstick.best + 1e-9 and outside == 0
+
+
 def test_the_optimum_measures_zero_and_the_uniform_policy_one():
     mdp, expert = words()
-    for name in ("mle", "chi2_mixture", "skew_kl"):
-        config = NeuralConfig(name)
+    names = ("mle", "chi2_mixture", "skew_kl", "sampled_mixture")
+    for name, how in itertools.product(names, ("expectation", "sample")):
+        config = NeuralConfig(name, next_value=how)
         yardstick = Yardstick(mdp, expert.occupancy(config.gamma), config)
 
         class Known(NeuralPolicy):
@@ -185,7 +201,8 @@ def test_the_optimum_measures_zero_and_the_uniform_policy_one():
         assert uniform.cost_shortfall == pytest.approx(1, abs=1e-6)
         with np.errstate(divide="ignore"):
             best = yardstick.measure(Known(np.log(yardstick.policy).clip(-50)), 0)
-        assert abs(best.cost_shortfall) < 1e-6
+        if how == "expectation":  # with samples no divergence is being minimised
+            assert abs(best.cost_shortfall) < 1e-6
 
 
 def test_an_infinite_divergence_is_refused_by_name():
@@ -219,10 +236,17 @@ def test_a_network_reaches_the_exact_optimum_on_586_texts(name, next_value):
     assert found.shortfall < 0.02
 
 
-def trained(keyboard, name, next_value, num_steps):
+@pytest.mark.slow
+def test_at_a_low_learning_rate_the_mixture_with_sampled_next_values_reaches_its_fixed_point_on_586_texts():
+    """At the usual one it gives up ⌫ off the data; then no sample shows what it is worth there."""
+    found = trained(NeuralDivergenceConfig(), "sampled_mixture", "sample", num_steps=4000, learning_rate=1e-3)[-1]
+    assert found.shortfall < 0.02
+
+
+def trained(keyboard, name, next_value, num_steps, **settings):
     mdp, texts, weights = keyboard.keyboard()
     expert = Expert.of_texts(mdp, texts, weights)
-    config = NeuralConfig(name, next_value=next_value, num_steps=num_steps)
+    config = NeuralConfig(name, next_value=next_value, num_steps=num_steps, **settings)
     yardstick = Yardstick(mdp, expert.occupancy(config.gamma), config)
     return train_policy(NeuralPolicy(mdp), expert, config, yardstick, every=num_steps)
 

@@ -12,8 +12,10 @@ import cvxpy as cp
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize
 
 import oracles
+from smatch_edu import tabular
 from smatch_edu.divergences import DIVERGENCES
 from smatch_edu.mdp import StringMDP
 from smatch_edu.summary import minimise_summary_objective, summary_terms
@@ -450,6 +452,122 @@ def test_a_frozen_buffer_gives_the_optimum_of_a_quadratic_divergence(rng, suppor
     squares = ((expert - found)[both > 0] ** 2 / both[both > 0]).sum()
     assert trained.divergence == pytest.approx(squares, abs=1e-9)
     assert trained.value == pytest.approx(squares - alpha * oracles.causal_entropy(found), abs=1e-6)
+
+
+def mixture_problem(rng, noise=0.2, **options):
+    """A problem with a buffer of somebody who may press anything, and the exact objective J_B on it."""
+    case = problem(rng, str(rng.choice(["dense", "sparse"])), noise, **options)
+    alpha = float(rng.choice(ALPHAS))
+    buffer = case.mdp.occupancy(oracles.random_policy(rng, case.mdp.legal), case.gamma)
+    held = case.mdp.keys(torch.tensor(buffer)).flatten()
+    return case, alpha, buffer, tabular.Problem.of(case.mdp, case.expert, "chi2", case.gamma, alpha, buffer=held)
+
+
+def mixture_by_hand(case, alpha, buffer, logits, next_value="sample"):
+    return oracles.sampled_mixture_J(case.P, case.mdp.legal, case.expert, buffer, logits, case.gamma, alpha, next_value)
+
+
+def slope_by_differences(function, logits, legal, step=1e-5):
+    slope = np.zeros(logits.shape)
+    for index in map(tuple, np.argwhere(legal)):
+        moved = np.zeros(logits.shape)
+        moved[index] = step
+        slope[index] = (function(logits + moved) - function(logits - moved)) / (2 * step)
+    return slope
+
+
+@pytest.mark.parametrize("next_value", ["expectation", "sample"])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_the_sampled_mixtures_objective_and_gradient_are_those_of_the_sum_over_keys_and_slips(rng, noise, next_value):
+    for backspace in (False, True):
+        case, alpha, buffer, exact = mixture_problem(rng, noise, backspace=backspace)
+        logits = rng.choice([0.3, 3.0]) * rng.normal(size=case.mdp.legal.shape)
+
+        def by_hand(logits, case=case, alpha=alpha, buffer=buffer):
+            return mixture_by_hand(case, alpha, buffer, logits, next_value)
+
+        point = torch.tensor(logits).requires_grad_()
+        value = exact.objective(point, sampled=next_value == "sample")
+        assert value.item() == pytest.approx(by_hand(logits), rel=1e-10, abs=1e-10)
+        (slope,) = torch.autograd.grad(value, point)
+        np.testing.assert_allclose(slope, slope_by_differences(by_hand, logits, case.mdp.legal), rtol=1e-5, atol=1e-6)
+
+
+def test_a_sampled_next_value_costs_the_mixture_its_variance_along_both_occupancies(rng):
+    case, alpha, buffer, exact = mixture_problem(rng, noise=0.3)
+    logits = rng.normal(size=case.mdp.legal.shape)
+    values = soft_values_of(case.mdp, logits)
+    variance = case.P @ values**2 - (case.P @ values) ** 2
+    price = alpha / 4 * case.gamma**2 * ((case.expert + buffer) * variance).sum()
+    assert 0 < exact.objective(logits, sampled=False) - exact.objective(logits, sampled=True) == pytest.approx(price)
+
+
+def test_with_sampled_next_values_a_frozen_buffer_gives_the_maximum_that_scipy_finds(rng):
+    case, alpha, buffer, _ = mixture_problem(rng, size=(2, 1))
+    found = sampled_mixture(case.mdp, case.expert, case.gamma, alpha, next_value="sample", buffer=buffer)
+    assert found.converged
+    assert_no_logits_are_better(rng, case, alpha, buffer, found)
+    assert found.value < sampled_mixture(case.mdp, case.expert, case.gamma, alpha, buffer=buffer).value
+
+
+def test_with_sampled_next_values_the_learner_is_the_best_one_for_the_buffer_that_it_fills_itself(rng):
+    case, alpha, *_ = mixture_problem(rng, size=(2, 1))
+    found = sampled_mixture(case.mdp, case.expert, case.gamma, alpha, next_value="sample", tolerance=1e-10)
+    assert found.converged and found.gap <= 1e-10
+    own = oracles.occupancy(case.P, found.policy, case.gamma)
+    assert_no_logits_are_better(rng, case, alpha, own, found)
+    slope = slope_by_differences(
+        lambda logits: mixture_by_hand(case, alpha, own, logits), np.where(case.mdp.legal, found.logits, 0), own > 0
+    )
+    np.testing.assert_allclose(slope, 0, atol=1e-5)
+    both = case.expert + own
+    squares = ((case.expert - own)[both > 0] ** 2 / both[both > 0]).sum()
+    assert found.divergence == pytest.approx(squares, abs=1e-9)
+    assert max(found.gaps) >= found.gap == found.gaps[-1]
+    assert len(found.values) == found.num_evaluations
+
+
+def assert_no_logits_are_better(rng, case, alpha, buffer, found):
+    """`found` has the value that the oracle says, and quasi-Newton climbs from random logits end there or below."""
+    legal = case.mdp.legal
+
+    def loss(free):
+        logits = np.zeros(legal.shape)
+        logits[legal] = free
+        return -mixture_by_hand(case, alpha, buffer, logits)
+
+    best = found.logits[legal]
+    assert found.value == pytest.approx(-alpha * loss(best), abs=1e-8)
+    tops = [-minimize(loss, best + size * rng.normal(size=best.shape)).fun for size in (0.1, 0.1, 3.0)]
+    assert max(tops) <= -loss(best) + 1e-7
+    assert max(tops) == pytest.approx(-loss(best), abs=1e-4)
+
+
+def test_on_more_and_larger_keyboards_the_fixed_point_is_found_and_its_frozen_buffer_gives_no_better_value(rng):
+    for noise, size, alpha in [(0.1, (2, 2), 0.1), (0.3, (3, 2), 1.0), (0.02, (2, 3), 0.03)]:
+        mdp, _, expert, gamma = problem(rng, str(rng.choice(["dense", "sparse"])), noise, size=size)
+        found = sampled_mixture(mdp, expert, gamma, alpha, next_value="sample")
+        assert found.converged
+        own = mdp.occupancy(found.policy, gamma)
+        frozen = sampled_mixture(mdp, expert, gamma, alpha, next_value="sample", buffer=own)
+        assert frozen.value == pytest.approx(found.value, abs=1e-6)
+        expected = maximise_objective(mdp, expert, "skew_kl", gamma, alpha)
+        assert abs(mdp.occupancy(expected.policy, gamma) - own).sum() > 1e-5
+
+
+def test_on_a_perfect_keyboard_the_mixture_with_sampled_next_values_is_the_mixture(rng):
+    mdp, _, expert, gamma = problem(rng, "dense", noise=0.0, size=(2, 1))
+    one, other = (sampled_mixture(mdp, expert, gamma, next_value=how) for how in ("expectation", "sample"))
+    np.testing.assert_array_equal(one.policy, other.policy)
+
+
+def test_stopped_early_newtons_method_admits_it(rng, monkeypatch):
+    mdp, _, expert, gamma = problem(rng, "dense", noise=0.3, size=(2, 2))
+    monkeypatch.setattr(tabular, "NEWTON", 1)
+    stopped = sampled_mixture(mdp, expert, gamma, next_value="sample", tolerance=1e-9)
+    assert not stopped.converged and stopped.gap > 1e-9
+    monkeypatch.undo()
+    assert not sampled_mixture(mdp, expert, gamma, next_value="sample", tolerance=1e-30).converged
 
 
 # -- the summary's objective -------------------------------------------------------------------------------------------
