@@ -193,6 +193,7 @@ class NeuralDivergenceConfig:
         divergences: which; all if left out.
         next_values: how V of the next text enters r: its expectation, or one sample.
         num_steps: updates of each run.
+        learning_rate: the highest.
         width: of the transformer.
         seeds: runs of each kind.
         gamma: discount.
@@ -207,6 +208,7 @@ class NeuralDivergenceConfig:
     divergences: tuple[str, ...] = METHODS
     next_values: tuple[str, ...] = ("expectation", "sample")
     num_steps: int = 4000
+    learning_rate: float = 5e-3
     width: int = 64
     seeds: int = 1
     gamma: float = 0.9
@@ -235,6 +237,7 @@ def neural_divergence(config: NeuralDivergenceConfig) -> None:
             config.alpha,
             str(run["next_value"]),
             num_steps=int(str(run["num_steps"])),
+            learning_rate=float(str(run["learning_rate"])),
             seed=seed,
         )
         expert = Expert.of_texts(mdp, texts, weights, uniform)
@@ -266,6 +269,7 @@ def neural_divergence(config: NeuralDivergenceConfig) -> None:
             "next_value": next_value,
             "uniform": config.uniform if name in DIVERGENCES and DIVERGENCES[name].domain == -float("inf") else 0.0,
             "num_steps": config.num_steps,
+            "learning_rate": config.learning_rate,
             "seed": seed,
         }
         for seed, name, next_value in itertools.product(range(config.seeds), config.divergences, config.next_values)

@@ -315,11 +315,15 @@ class Batcher:
             for one, wrong in zip(chosen, mistakes, strict=True)
         ]
 
-    def off_data(self, typed: Sequence[Trajectory]) -> Bool[Tensor, "trajectories time"]:
+    def off_data(self, typed: Sequence[Trajectory], time: int) -> Bool[Tensor, "trajectories {time}"]:
         """The steps whose action no demonstration takes: all but the next token of the right answer, and, on a keyboard
-        that slips, `<backspace>` on a single wrong one. One more column than there are actions."""
-        keys, time = self.task.vocabulary, max(len(one.pressed) for one in typed)
-        off = torch.zeros(len(typed), time + 1, dtype=torch.bool)
+        that slips, `<backspace>` on a single wrong one.
+
+        Args:
+            time: columns; what is beyond the end of a trajectory is False.
+        """
+        keys = self.task.vocabulary
+        off = torch.zeros(len(typed), time, dtype=torch.bool)
         for row, one in enumerate(typed):
             text = one.prompt.tolist()
             for step, (pressed, happened) in enumerate(zip(one.pressed.tolist(), one.typed.tolist(), strict=True)):
@@ -366,7 +370,7 @@ def loss_of(
     terms = sequencematch_terms(demonstrated, policy.absorbing_value, divergence=divergence, model=typed, **options)
     objective = terms.objective
     if chosen is not None and typed is not None:
-        off = batcher.off_data(sampled).to(typed.logits.device)
+        off = batcher.off_data(sampled, typed.logits.shape[1]).to(typed.logits.device)
         objective = objective - PENALTY * edge_penalty(typed, off, policy.absorbing_value, divergence=chosen, **options)
     parts |= {
         "objective": objective.item(),

@@ -131,7 +131,7 @@ def test_off_the_data_is_all_but_the_next_token_and_a_backspace_on_one_wrong_one
     typed = [wrong, wrong, keys.backspace, keys.backspace, right[0], keys.backspace, *right, keys.eos]
     wanted = [True, True, True, False, False, True, *([False] * len(right)), False]
     one = Trajectory(np.array(example.prompt), np.array(typed), np.array(typed))
-    assert batcher.off_data([one])[0].tolist() == [*wanted, False]
+    assert batcher.off_data([one], len(wanted) + 2)[0].tolist() == [*wanted, False, False]
 
 
 # -- the loss ------------------------------------------------------------------------------------------------------
@@ -148,6 +148,8 @@ def test_the_loss_mixes_cloning_and_the_objective_by_beta(divergence):
     loss, parts = loss_of(run.policy, run.batcher, data, sampled, 9)
     assert parts["beta"] == 0.25
     assert loss.item() == pytest.approx(-0.25 * parts["log_likelihood"] - 0.75 * parts["objective"], rel=1e-5)
+    short = [one for one in sampled if len(one.typed) < max(len(one.typed) for one in data)]
+    assert loss_of(run.policy, run.batcher, data, short or sampled, 9)[0].isfinite()
     warm, parts = loss_of(run.policy, run.batcher, data, sampled, 0)
     assert warm.item() == pytest.approx(-parts["log_likelihood"]) and "objective" not in parts
 

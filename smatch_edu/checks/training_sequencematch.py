@@ -174,6 +174,13 @@ def all_keys_added(log_probs, pressed, typed, masked):
     return -float((counts[:, None] * log_probs).sum())
 
 
+def every_text_for_every_key(log_probs, pressed, typed, masked):
+    """You look up each pressed key at *every* text: `array[:, keys]` takes whole columns. At which one text was key i
+    pressed?"""
+    counts = (pressed == typed) | (not masked)
+    return -float((counts[:, None] * log_probs[:, pressed]).sum())
+
+
 def likeliest_keys(log_probs, pressed, typed, masked):
     """You take the model's likeliest key at every text, and never look at what was pressed. Whose keys are to become
     likely?"""
@@ -207,6 +214,7 @@ def likeliest_keys(log_probs, pressed, typed, masked):
         slips_punished,
         slips_charged_twice,
         all_keys_added,
+        every_text_for_every_key,
         likeliest_keys,
     ],
 )
@@ -348,9 +356,38 @@ def own_round_pushes_itself_out(typed, size):
     return np.clip(size - _newer(typed) - typed, 0, typed)
 
 
+def one_leaves_each_round(typed, size):
+    """When the buffer overflows, one single text leaves in each round. A round brings several: until when must texts
+    go on leaving?"""
+    held = np.zeros(len(typed), dtype=int)
+    for latest, count in enumerate(typed):
+        held[latest] = count
+        if held.sum() > size:
+            held[np.flatnonzero(held)[0]] -= 1
+    return held
+
+
+def newest_makes_room(typed, size):
+    """In your full buffer the text that came *last* makes room for the next one, so the first ones stay for ever.
+    Which end of the queue does a text leave from?"""
+    held = np.zeros(len(typed), dtype=int)
+    for latest, count in enumerate(typed):
+        for _ in range(count):
+            if held.sum() == size:
+                held[np.flatnonzero(held)[-1]] -= 1
+            held[latest] += 1
+    return held
+
+
 def held_from_here_on(typed, size):
     """You count the texts of each round *and* of all newer ones. How many are of this round alone?"""
     return np.cumsum(np.clip(size - _newer(typed), 0, typed)[::-1])[::-1]
+
+
+def room_that_may_be_missing(typed, size):
+    """You return the room that newer texts leave, and where it is missing a number below zero. How many texts of a
+    round can be in the buffer at least, and how many at most?"""
+    return size - _newer(typed)
 
 
 def room_and_not_texts(typed, size):
@@ -383,7 +420,10 @@ def room_and_not_texts(typed, size):
         size_counts_rounds,
         less_than_nothing,
         own_round_pushes_itself_out,
+        one_leaves_each_round,
+        newest_makes_room,
         held_from_here_on,
+        room_that_may_be_missing,
         room_and_not_texts,
     ],
 )
@@ -397,7 +437,10 @@ def what_the_buffer_keeps(typed, size):
 
 def _schedule(rng: np.random.Generator) -> dict[str, Any]:
     warmup, falling = int(rng.integers(0, 12)), int(rng.integers(1, 12))
-    steps = np.arange(int(rng.integers(1, warmup + falling + 8)))
+    count = int(rng.integers(1, warmup + falling + 8))
+    steps = np.arange(count)
+    if rng.random() < 0.4:  # some of them
+        steps = np.sort(rng.choice(steps, size=(count + 1) // 2, replace=False))
     end = 0.0 if rng.random() < 0.15 else float(rng.uniform(0.05, 0.9))
     return {"steps": steps, "warmup": warmup, "falling": falling, "end": end}
 
@@ -504,7 +547,25 @@ def one_again_after_the_fall(steps, warmup, falling, end):
 
 def falls_until_the_last_step(steps, warmup, falling, end):
     """Your β falls until the last step of all, whatever `falling` says. In how many steps should it be at `end`?"""
-    return 1 + np.clip((steps - warmup + 1) / max(len(steps) - warmup, 1), 0, 1) * (end - 1)
+    return 1 + np.clip((steps - warmup + 1) / max(steps[-1] + 1 - warmup, 1), 0, 1) * (end - 1)
+
+
+def steps_counted_anew(steps, warmup, falling, end):
+    """You count the entries of `steps`. What is written in them: must the first one be step 0, and the next one step
+    1?"""
+    return 1 + _fallen(np.arange(len(steps)), warmup, falling) * (end - 1)
+
+
+def first_step_left_out(steps, warmup, falling, end):
+    """In the first step after the warm-up your β still is 1, and in the next one it makes up for it. If the first k
+    steps are counted from 0, which one is the last of them?"""
+    return np.where(steps <= warmup, 1, 1 + _fallen(steps, warmup, falling) * (end - 1))
+
+
+def falls_in_one_jump_at_the_end(steps, warmup, falling, end):
+    """Your β stays at 1 until the last of the falling steps. Have you divided whole numbers, and thrown away the
+    rest?"""
+    return 1 + _fallen(steps, warmup, falling).astype(int) * (end - 1)
 
 
 def above_one_before(steps, warmup, falling, end):
@@ -548,6 +609,9 @@ def one_step_less_to_fall(steps, warmup, falling, end):
         nothing_after_the_fall,
         one_again_after_the_fall,
         falls_until_the_last_step,
+        steps_counted_anew,
+        first_step_left_out,
+        falls_in_one_jump_at_the_end,
         above_one_before,
         one_step_more_to_fall,
         one_step_less_to_fall,
@@ -732,6 +796,44 @@ def data_squares_left_out(log_probs, data_rewards, model_rewards, absorbing_rewa
     return parts.mixed()
 
 
+def tail_one_late(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """A step falls between your last key and your tails. If the keys have the numbers 0 to N-1, which step is the
+    first in the absorbing state?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    lengths = [gamma ** len(rewards) for rewards in (data_rewards, model_rewards)]
+    parts.rewards -= lengths[0] * absorbing_reward
+    parts.data_squares -= lengths[0] * absorbing_reward**2
+    parts.model_squares -= lengths[1] * absorbing_reward**2
+    return parts.mixed()
+
+
+def squared_tail_one_late(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your squares after ⏎ begin one step late. If the keys have the numbers 0 to N-1, which power of γ does the
+    first square after them have?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    parts.data_squares -= gamma ** len(data_rewards) * absorbing_reward**2
+    parts.model_squares -= gamma ** len(model_rewards) * absorbing_reward**2
+    return parts.mixed()
+
+
+def averaged_over_keys(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You divide by the number of keys. A long text has more to say than a short one: what does (9.1) do within a
+    walk?"""
+    right = mixed_loss_of_two_texts.oracle(
+        log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+    )
+    return right / len(log_probs)
+
+
+def whole_likelihood_not_discounted(
+    log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+):
+    """You took the short way, and it is right, but for the likelihood: its keys all weigh alike. What came in at the
+    switch, beside the penalty?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed() + parts.likelihood - float(np.sum(log_probs))
+
+
 def both_averaged(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
     """Your squares are a mean over the two texts. Each of the two sums in (5.7) has its c: are they divided by
     anything?"""
@@ -822,6 +924,10 @@ def objective_normalised(log_probs, data_rewards, model_rewards, absorbing_rewar
         other_reading_of_alpha,
         model_left_out,
         data_squares_left_out,
+        tail_one_late,
+        squared_tail_one_late,
+        averaged_over_keys,
+        whole_likelihood_not_discounted,
         both_averaged,
         model_rewarded_too,
         model_squares_welcome,
