@@ -71,7 +71,8 @@ class TrainingConfig:
         learning_rate: the highest.
         schedule: of the learning rate after the first 100 steps of its warm-up: constant, linear or cosine (to 0).
         weight_decay: of AdamW.
-        batch_tokens: inputs in an update, about; where model samples enter the loss half of them are theirs.
+        batch_tokens: tokens of the examples in an update, about; where the loss looks at the model's own texts, as many of
+            them come on top.
         num_layers, num_heads, width: of the transformer.
         value_head: ℓ = log π + v(s), with a head of its own for v.
         seed: of everything.
@@ -270,26 +271,16 @@ class Batcher:
     def __init__(self, task: Task, config: TrainingConfig) -> None:
         self.task, self.config, self.examples = task, config, task.split("train")
         mean = np.mean([len(one.prompt) + len(one.answer) for one in self.examples])
-        self.full = max(1, round(config.batch_tokens / mean))
+        self.size = max(1, round(config.batch_tokens / mean))
         self.order = functools.lru_cache(maxsize=2)(
             lambda turn: config.rng(EXAMPLES, turn).permutation(len(self.examples))
         )
 
-    def size(self, step: int) -> int:
-        """Demonstrations in an update: half as many once the other half are the model's own."""
-        return max(1, self.full // 2) if self.config.needs_samples(step) else self.full
-
-    def start(self, step: int) -> int:
-        """Demonstrations before an update."""
-        warmed = min(step, self.config.warmup_steps)
-        return warmed * self.full + (step - warmed) * self.size(step)
-
     def chosen(self, step: int) -> list[Example]:
         """Turn after turn through all examples, each in an order of its own; or new ones, if that is wanted."""
         if self.config.fresh:
-            return self.task.fresh(self.config.rng(EXAMPLES, step), self.size(step))
-        first = self.start(step)
-        places = (divmod(place, len(self.examples)) for place in range(first, first + self.size(step)))
+            return self.task.fresh(self.config.rng(EXAMPLES, step), self.size)
+        places = (divmod(place, len(self.examples)) for place in range(step * self.size, (step + 1) * self.size))
         return [self.examples[self.order(turn)[index]] for turn, index in places]
 
     def demonstrations(self, step: int, policy: Policy) -> list[Trajectory]:
@@ -413,7 +404,7 @@ class Run:
         if config.needs_samples(step):
             if len(self.buffer) == 0 or (step - config.warmup_steps) % config.sample_every == 0:
                 line |= self.type_texts()
-            sampled = self.buffer.sample(self.batcher.size(step), config.rng(REPLAY, step))
+            sampled = self.buffer.sample(self.batcher.size, config.rng(REPLAY, step))
         data = self.batcher.demonstrations(step, self.policy)
         self.optimiser.zero_grad(set_to_none=True)
         try:
@@ -424,7 +415,7 @@ class Run:
             if not (loss.isfinite() and norm.isfinite()):
                 raise FloatingPointError(f"the loss is {loss.item()} and its gradient has the norm {norm.item()}")
         except FloatingPointError as error:
-            first = self.batcher.start(step)
+            first = step * self.batcher.size
             raise FloatingPointError(
                 f"{error} at step {step} (the batch: examples {first} to {first + len(data) - 1} of the stream); try a "
                 f"lower learning_rate than {config.learning_rate}, a higher alpha than {config.weight_of_entropy}, or "

@@ -90,7 +90,7 @@ def test_what_was_pressed_is_the_action_and_a_slip_can_be_masked():
 def test_every_turn_shows_every_example_once_in_another_order():
     batcher = Batcher(get_task("arithmetic", family="addition"), SMALL)
     count = len(batcher.examples)
-    steps = 2 * math.ceil(count / batcher.size(10**6)) + 1
+    steps = 2 * math.ceil(count / batcher.size) + 1
     seen = [example for step in range(steps) for example in batcher.chosen(step)]
     assert sorted(seen[:count]) == sorted(batcher.examples) == sorted(seen[count : 2 * count])
     assert seen[:count] != seen[count : 2 * count]
