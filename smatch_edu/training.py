@@ -71,8 +71,8 @@ class TrainingConfig:
         learning_rate: the highest.
         schedule: of the learning rate after the first 100 steps of its warm-up: constant, linear or cosine (to 0).
         weight_decay: of AdamW.
-        batch_tokens: tokens of the examples in an update, about; where the loss looks at the model's own texts, as many of
-            them come on top.
+        batch_tokens: tokens of the examples in an update, about; where the loss looks at the model's own texts, as
+            many of them come on top.
         num_layers, num_heads, width: of the transformer.
         value_head: ℓ = log π + v(s), with a head of its own for v.
         seed: of everything.
