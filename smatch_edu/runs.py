@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from smatch_edu.replay import ReplayBuffer
 from smatch_edu.training import Policy, Run, TrainingConfig
 
 CONFIG, LOG, CHECKPOINT = "config.json", "log.jsonl", "checkpoint.safetensors"
+MEASURED = {"r2_data": "demonstrations", "r2_model": "the model's own texts"}
 QUESTIONS = 200  # of the validation set, answered now and then
 SHOWN = ("loss", "accuracy", "r2_data", "r2_model", "backspace_rate")  # beside the progress bar
 MAY_DIFFER = {"device", "log_every", "checkpoint_every"}  # between a run and its resumption
@@ -65,6 +67,9 @@ def train(
         while run.step < config.steps:
             line: dict[str, Any] = run.update()
             bar.update()
+            if run.step == config.warmup_steps + 1 and "r2_data" in line:
+                told = (f"{line[name]:.3g} on {what}" for name, what in MEASURED.items() if line.get(name) is not None)
+                bar.write(f"SequenceMatch is on: the mean of r² is {' and '.join(told)}", sys.stderr)
             done += line["samples"]
             step = run.step - 1
             if config.evaluate_every and run.step % config.evaluate_every == 0:

@@ -1,6 +1,7 @@
 """`smatch train`, `generate` and `evaluate`, as somebody at a terminal meets them."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -39,6 +40,16 @@ def test_a_run_leaves_a_folder_that_says_everything(trained):
     lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     assert {"loss", "r2_data", "r2_model", "backspace_rate", "seconds"} <= set(lines[1]) and lines[1]["step"] == 4
     assert sorted(path.name for path in trained.iterdir()) == ["checkpoint.safetensors", "config.json", "log.jsonl"]
+
+
+def test_the_size_of_the_rewards_is_said_when_sequencematch_is_switched_on(tmp_path, capsys):
+    assert main([*TRAIN, "--steps", "6", "--out", str(tmp_path / "run")]) == 0
+    found = re.search(
+        r"is on: the mean of r² is (\S+) on demonstrations and (\S+) on the model's own texts", said(capsys)
+    )
+    line = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[1])
+    assert line["step"] == 4
+    assert [float(number) for number in found.groups()] == pytest.approx([line["r2_data"], line["r2_model"]], rel=0.01)
 
 
 def test_looks_at_validation_questions_change_nothing(trained, tmp_path):

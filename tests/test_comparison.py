@@ -2,12 +2,14 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 
 from smatch_edu.cli import main
 from smatch_edu.comparison import CONDITIONS, TITLES, load_models, typing_lines
 from smatch_edu.evaluation import Condition, answers, evaluate
+from smatch_edu.experiments import settings
 from smatch_edu.generation import Trace
 from smatch_edu.tasks import get_task
 from smatch_edu.training import METHODS
@@ -61,7 +63,14 @@ def test_what_is_missing_is_named(folder, tmp_path, capsys):
     assert not (tmp_path / "page.html").exists()
 
 
-def test_the_shipped_models_add(capsys):
+def test_the_data_page_has_the_command_that_made_each_checkpoint():
+    page = (Path(__file__).parent.parent / "data" / "README.md").read_text(encoding="utf-8")
+    lines = [line.strip() for line in page.splitlines() if "smatch train" in line]
+    for method, model in load_models().items():
+        assert f"smatch train {settings(model.config)} --weights-only --out data/checkpoints/{method}" in lines
+
+
+def test_the_shipped_models_add():
     """Each of them was trained to be right in most of its answers; a guess is right once in a thousand."""
     models = load_models()
     assert list(models) == list(METHODS)

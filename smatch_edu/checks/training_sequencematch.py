@@ -188,6 +188,13 @@ def likeliest_keys(log_probs, pressed, typed, masked):
     return -float((counts * log_probs.max(axis=1)).sum())
 
 
+def counted_texts_for_counted_keys(log_probs, pressed, typed, masked):
+    """The steps are the right ones, and then each of their keys is looked up at every one of their texts. How do you
+    pick one entry from each row, with a list of rows and a list of columns?"""
+    counts = (pressed == typed) | (not masked)
+    return -float(log_probs[counts][:, pressed[counts]].sum())
+
+
 @exercise(
     "9.1",
     draw=_walk_with_slips,
@@ -216,6 +223,7 @@ def likeliest_keys(log_probs, pressed, typed, masked):
         all_keys_added,
         every_text_for_every_key,
         likeliest_keys,
+        counted_texts_for_counted_keys,
     ],
 )
 def cloning_loss_of_a_walk(log_probs, pressed, typed, masked):
@@ -396,6 +404,44 @@ def room_and_not_texts(typed, size):
     return np.maximum(size - _newer(typed), 0)
 
 
+def all_shrink_alike_in_whole_texts(typed, size):
+    """All your rounds shrink by the same share, and then you cut off the fractions. Nobody draws lots here: whose turn
+    is it to leave?"""
+    return np.floor(typed * min(1.0, size / max(typed.sum(), 1)))
+
+
+def all_leave_from_the_first_round(typed, size):
+    """Everything that is too much leaves from the first round, even more than was in it. Who has to go when that round
+    is empty?"""
+    held = typed.copy()
+    held[0] -= max(typed.sum() - size, 0)
+    return held
+
+
+def first_round_alone_shrinks(typed, size):
+    """Only your first round makes room, and when it is gone the buffer may still be too full. Which texts are the
+    oldest then?"""
+    return np.maximum(all_leave_from_the_first_round(typed, size), 0)
+
+
+def starts_afresh_when_full(typed, size):
+    """Your buffer is emptied when it is full, and starts afresh. How many must leave for one text to come in?"""
+    last = (typed.sum() - 1) % size + 1  # so many since it was last emptied
+    return np.clip(last - _newer(typed), 0, typed) if typed.sum() else typed.copy()
+
+
+def all_held_after_each_round(typed, size):
+    """You return how full the buffer was after each round. All of it is asked for at the end, and by the round that a
+    text came from: of which round is each text in it?"""
+    return np.minimum(np.cumsum(typed), size)
+
+
+def large_rounds_turned_away(typed, size):
+    """A round with more texts than the buffer can hold does not get into yours at all. Its texts come in one by one:
+    which of them are there in the end?"""
+    return np.clip(size - _newer(np.where(typed <= size, typed, 0)), 0, np.where(typed <= size, typed, 0))
+
+
 @exercise(
     "9.2",
     draw=_rounds_of_typing,
@@ -425,6 +471,12 @@ def room_and_not_texts(typed, size):
         held_from_here_on,
         room_that_may_be_missing,
         room_and_not_texts,
+        all_shrink_alike_in_whole_texts,
+        all_leave_from_the_first_round,
+        first_round_alone_shrinks,
+        starts_afresh_when_full,
+        all_held_after_each_round,
+        large_rounds_turned_away,
     ],
 )
 def what_the_buffer_keeps(typed, size):
@@ -585,6 +637,12 @@ def one_step_less_to_fall(steps, warmup, falling, end):
     return 1 + np.clip((steps - warmup) / max(falling - 1, 1), 0, 1) * (end - 1)
 
 
+def too_low_by_the_end(steps, warmup, falling, end):
+    """Your β falls by the right amounts, from a place that is too low: down to 0, and not to `end`. What is it in the
+    warm-up?"""
+    return (1 - _fallen(steps, warmup, falling)) * (1 - end)
+
+
 @exercise(
     "9.3",
     draw=_schedule,
@@ -615,6 +673,7 @@ def one_step_less_to_fall(steps, warmup, falling, end):
         above_one_before,
         one_step_more_to_fall,
         one_step_less_to_fall,
+        too_low_by_the_end,
     ],
 )
 def weight_of_cloning(steps, warmup, falling, end):
@@ -902,6 +961,118 @@ def objective_normalised(log_probs, data_rewards, model_rewards, absorbing_rewar
     return parts.mixed((1 - gamma) * parts.objective)
 
 
+def squares_not_discounted(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your squares weigh alike at all keys up to ⏎. Which power of γ goes with r² at step i, in both sums of (5.7)?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    after = [gamma ** len(rewards) / (1 - gamma) * absorbing_reward**2 for rewards in (data_rewards, model_rewards)]
+    parts.data_squares = np.sum(data_rewards**2) + after[0]
+    parts.model_squares = np.sum(model_rewards**2) + after[1]
+    return parts.mixed()
+
+
+def objective_not_discounted(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your cloning is discounted and your objective is not, up to ⏎. What does the text say about γ in both, from
+    the switch on?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    after = [gamma ** len(rewards) / (1 - gamma) for rewards in (data_rewards, model_rewards)]
+    parts.rewards = np.sum(data_rewards) + after[0] * absorbing_reward
+    parts.data_squares = np.sum(data_rewards**2) + after[0] * absorbing_reward**2
+    parts.model_squares = np.sum(model_rewards**2) + after[1] * absorbing_reward**2
+    return parts.mixed()
+
+
+def tail_from_the_start(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your tails weigh 1/(1-γ), as if she had been in the absorbing state from step 0. At which step does she come
+    there?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    parts.rewards = _discounted(data_rewards, gamma) + absorbing_reward / (1 - gamma)
+    parts.data_squares = _discounted(data_rewards**2, gamma) + absorbing_reward**2 / (1 - gamma)
+    parts.model_squares = _discounted(model_rewards**2, gamma) + absorbing_reward**2 / (1 - gamma)
+    return parts.mixed()
+
+
+def squared_tail_from_the_start(
+    log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+):
+    """After ⏎ your squares weigh 1/(1-γ) in all, whenever ⏎ was pressed. How many steps have gone by until then?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    parts.data_squares = _discounted(data_rewards**2, gamma) + absorbing_reward**2 / (1 - gamma)
+    parts.model_squares = _discounted(model_rewards**2, gamma) + absorbing_reward**2 / (1 - gamma)
+    return parts.mixed()
+
+
+def tail_one_early(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your tails begin with the power of γ that the last key has already. If ⏎ is step N-1, which step is the first
+    one after it?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    lengths = [gamma ** len(rewards) for rewards in (data_rewards, model_rewards)]
+    parts.rewards += (1 / gamma - 1) * lengths[0] / (1 - gamma) * absorbing_reward
+    parts.data_squares += (1 / gamma - 1) * lengths[0] / (1 - gamma) * absorbing_reward**2
+    parts.model_squares += (1 / gamma - 1) * lengths[1] / (1 - gamma) * absorbing_reward**2
+    return parts.mixed()
+
+
+def squared_tail_one_early(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your squares after ⏎ begin one step early: their first weight is that of ⏎ itself. Which number does the step
+    after ⏎ have?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    lengths = [gamma ** len(rewards) for rewards in (data_rewards, model_rewards)]
+    parts.data_squares += (1 / gamma - 1) * lengths[0] / (1 - gamma) * absorbing_reward**2
+    parts.model_squares += (1 / gamma - 1) * lengths[1] / (1 - gamma) * absorbing_reward**2
+    return parts.mixed()
+
+
+def tails_of_the_demonstration(
+    log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+):
+    """The tail of the model's text begins where the demonstration ends. Are the two texts of one length?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    after = gamma ** len(data_rewards) / (1 - gamma) * absorbing_reward**2
+    parts.model_squares = _discounted(model_rewards**2, gamma) + after
+    return parts.mixed()
+
+
+def cloning_on_top(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You took the short way, and then added β of the cloning loss to it. How much of the likelihood was in there
+    already?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed() - beta * parts.likelihood
+
+
+def rewards_not_squared(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """Your penalty adds up the rewards as they are, so that large ones of either sign cancel. What does (5.7) charge
+    for?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    parts.data_squares = _discounted(data_rewards, gamma, absorbing_reward)
+    parts.model_squares = _discounted(model_rewards, gamma, absorbing_reward)
+    return parts.mixed()
+
+
+def model_rewards_taken_away(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You take away the rewards of the model's text, too. Something in (5.7) stands for what the model can earn
+    already: what is it?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(parts.objective - _discounted(model_rewards, gamma, absorbing_reward))
+
+
+def model_rewards_for_the_value(
+    log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+):
+    """You take away the model's rewards, as a critic of two samples would. Its value term telescopes (5.3): which
+    single number stands there in (5.7)?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(parts.objective + parts.start - _discounted(model_rewards, gamma, absorbing_reward))
+
+
+def weights_squared_too(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """In your penalty the weights are squared along with the rewards. What exactly is squared in γ^i r_i²?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    after = absorbing_reward**2
+    parts.data_squares = _discounted(data_rewards**2, gamma**2, after)
+    parts.model_squares = _discounted(model_rewards**2, gamma**2, after)
+    return parts.mixed()
+
+
 @exercise(
     "9.4",
     draw=_two_texts,
@@ -938,6 +1109,18 @@ def objective_normalised(log_probs, data_rewards, model_rewards, absorbing_rewar
         likelihood_in_part,
         cloning_alone,
         objective_normalised,
+        squares_not_discounted,
+        objective_not_discounted,
+        tail_from_the_start,
+        squared_tail_from_the_start,
+        tail_one_early,
+        squared_tail_one_early,
+        tails_of_the_demonstration,
+        cloning_on_top,
+        rewards_not_squared,
+        model_rewards_taken_away,
+        model_rewards_for_the_value,
+        weights_squared_too,
     ],
 )
 def mixed_loss_of_two_texts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
