@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -205,10 +206,26 @@ def rotate(
 ) -> Float[Tensor, "*batch heads inputs head"]:
     """Turn each pair (x_i, x_{i+head/2}) by its angle: a product of two turned vectors depends on the distance of their
     positions alone."""
-    cos, sin = turn
-    first, second = x.chunk(2, dim=-1)
-    turned = torch.addcmul(first * cos, second, sin, value=-1), torch.addcmul(first * sin, second, cos)
-    return torch.cat(turned, dim=-1).to(x.dtype)
+    return cast(Tensor, Rotation.apply(x, *turn))
+
+
+class Rotation(torch.autograd.Function):
+    """`rotate`, with a gradient that is as cheap as itself: it is turned back by the same angles."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        wide = x.to(cos.dtype)
+        turned = torch.empty_like(wide)
+        (first, second), (one, other) = wide.chunk(2, dim=-1), turned.chunk(2, dim=-1)
+        torch.mul(first, cos, out=one).addcmul_(second, sin, value=-1)
+        torch.mul(first, sin, out=other).addcmul_(second, cos)
+        return turned.to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return cast(Tensor, Rotation.apply(gradient, cos, -sin)), None, None
 
 
 def attention(seen: Tensor | None, shape: torch.Size) -> Attend:

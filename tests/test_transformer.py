@@ -132,6 +132,14 @@ def test_the_network_is_what_its_equations_say(rng):
     torch.testing.assert_close(model(tokens)[0], logits, rtol=0, atol=1e-10)
 
 
+def test_the_gradient_of_a_rotation_is_that_of_finite_differences_of_either_order(rng):
+    turn = turns(torch.from_numpy(rng.integers(50, size=(2, 5))), 6, torch.float64)
+    x = torch.from_numpy(rng.normal(size=(2, 3, 5, 6))).transpose(1, 2).contiguous().transpose(1, 2)  # as heads come
+    x.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: rotate(x, turn), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: rotate(x, turn).square(), (x,))
+
+
 def test_a_rotation_keeps_lengths_and_feels_only_the_distance(rng):
     x, y = torch.from_numpy(rng.normal(size=(2, 1, 1, 1, 8)))
     at = lambda vector, position: rotate(vector, turns(torch.tensor([[position]]), 8, torch.float64))  # noqa: E731
