@@ -89,8 +89,8 @@ class TrainingConfig:
     fresh: bool = False
     method: str = "sequencematch"
     divergence: str = "sampled_mixture"
-    gamma: float = 0.8
-    alpha: float | None = 0.1
+    gamma: float = 0.95
+    alpha: float | None = 0.01
     coefficient: float | None = None
     noise: float = 0.1
     noise_mode: str = "random"

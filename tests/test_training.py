@@ -154,6 +154,22 @@ def test_the_loss_mixes_cloning_and_the_objective_by_beta(divergence):
     assert warm.item() == pytest.approx(-parts["log_likelihood"]) and "objective" not in parts
 
 
+def test_with_kept_labels_the_mixture_is_the_whole_likelihood_and_a_penalty_in_which_beta_and_alpha_are_one_knob():
+    run = Run(with_options(beta_steps=1))
+    for _ in range(run.config.warmup_steps):
+        run.update()
+    run.type_texts()
+    data, sampled = run.batcher.demonstrations(9, run.policy), list(run.buffer.trajectories)[:4]
+    penalties = []
+    for beta, alpha in ((0.0, 0.1), (0.25, 0.1), (0.5, 0.4), (0.9, 0.02)):
+        batcher = Batcher(run.task, with_options(beta_steps=1, beta_end=beta, alpha=alpha))
+        with torch.no_grad():
+            loss, parts = loss_of(run.policy, batcher, data, sampled, 9)
+        assert parts["beta"] == beta
+        penalties.append((loss.item() + parts["log_likelihood"]) / ((1 - beta) * alpha / 4))
+    assert penalties == pytest.approx([penalties[0]] * 4, rel=1e-3) and penalties[0] > 0
+
+
 @pytest.mark.parametrize("method", ["mle", "bc", "sequencematch"])
 def test_training_makes_the_demonstrations_likelier(method):
     run = Run(with_options(method=method, steps=60, warmup_steps=30, learning_rate=1e-2))
