@@ -25,7 +25,8 @@ from smatch_edu.evaluation import evaluate
 from smatch_edu.files import check_writable, write_atomically
 from smatch_edu.mdp import StringMDP
 from smatch_edu.neural import METHODS, Expert, NeuralConfig, NeuralPolicy, Yardstick, train_policy
-from smatch_edu.training import Run, TrainingConfig
+from smatch_edu.runs import begin
+from smatch_edu.training import TrainingConfig
 from smatch_edu.vocabulary import load_words
 
 Row = Mapping[str, object]
@@ -153,7 +154,7 @@ def settings(config: TrainingConfig) -> str:
 
 def _train_and_answer(row: Row, runs: Mapping[str, TrainingConfig], split: str) -> list[Row]:
     torch.set_num_threads(1)  # sums depend on the number of threads
-    start, run = time.perf_counter(), Run(runs[str(row["settings"])])
+    start, run = time.perf_counter(), begin(runs[str(row["settings"])])
     while run.step < run.config.steps:
         run.update()
     seconds = time.perf_counter() - start

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from smatch_edu.evaluation import Condition, evaluate
@@ -49,7 +49,7 @@ def train(
             run of another config.
         FloatingPointError: a loss that is no number; the checkpoint before it stays.
     """
-    run = Run(config)
+    run = begin(config)
     check_folder(out, room=2 * run.size)  # the next checkpoint is written beside the last one
     if (out / CONFIG).exists() and not resume:
         raise ValueError(f"{out} holds a run already; resume it with --resume, or choose another place with --out")
@@ -91,6 +91,15 @@ def train(
                 os.fsync(log.fileno())
                 store(run, out, weights_only and run.step == config.steps)
     return run.policy
+
+
+def begin(config: TrainingConfig) -> Run:
+    """A run at its first step. ValueError: the run that it shall begin with is missing, broken, or of other shapes."""
+    run = Run(config)
+    if config.init:
+        tensors, _, _ = _read(Path(config.init))
+        _load_weights(run.policy.transformer, tensors, Path(config.init), "policy.transformer.")
+    return run
 
 
 def _kept_lines(out: Path, step: int) -> list[str]:
@@ -147,9 +156,9 @@ def load_policy(out: Path, device: str = "cpu") -> tuple[Policy, TrainingConfig]
     return policy.to(device).eval(), settings
 
 
-def _load_weights(policy: Policy, tensors: dict[str, Tensor], out: Path) -> None:
-    held = {name.removeprefix("policy."): part for name, part in tensors.items() if name.startswith("policy.")}
-    for name, wanted in policy.state_dict().items():
+def _load_weights(module: nn.Module, tensors: dict[str, Tensor], out: Path, prefix: str = "policy.") -> None:
+    held = {name.removeprefix(prefix): part for name, part in tensors.items() if name.startswith(prefix)}
+    for name, wanted in module.state_dict().items():
         if name not in held:
             raise ValueError(f"{out / CHECKPOINT} has no weights {name!r}")
         if held[name].shape != wanted.shape:
@@ -157,7 +166,7 @@ def _load_weights(policy: Policy, tensors: dict[str, Tensor], out: Path) -> None
                 f"{out / CHECKPOINT} has {name} of shape {tuple(held[name].shape)}; {tuple(wanted.shape)} was wanted: "
                 "another vocabulary or config"
             )
-    policy.load_state_dict(held)
+    module.load_state_dict(held)
 
 
 def _read(out: Path) -> tuple[dict[str, Tensor], dict[str, Any], int]:

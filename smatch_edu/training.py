@@ -58,6 +58,7 @@ class TrainingConfig:
         noise_mode: where wrong tokens come from: random, ground_truth (the task's plausible mistakes), model (what the
             model itself would write).
         noised_label: "kept": the label of a slip is what was meant; "masked": the slip is left out of the loss.
+        init: folder of a run whose transformer this one begins with; random weights if left empty.
         steps: updates.
         warmup_steps: k, the first updates, by cloning alone.
         beta_end: weight of cloning at the end.
@@ -95,6 +96,7 @@ class TrainingConfig:
     noise: float = 0.1
     noise_mode: str = "random"
     noised_label: str = "kept"
+    init: str = ""
     steps: int = 1000
     warmup_steps: int = 500
     beta_end: float = 0.5
