@@ -23,10 +23,10 @@ from smatch_edu import figures, show
 from smatch_edu.evaluation import HEADER, LEGEND, Condition, Evaluation, answers, evaluate, rows
 from smatch_edu.files import packaged
 from smatch_edu.generation import Trace
-from smatch_edu.runs import LOG, load_policy
+from smatch_edu.runs import LOG, begin, load_policy
 from smatch_edu.tables import percent, text_table
 from smatch_edu.tasks import Example, Task
-from smatch_edu.training import METHODS, Policy, Run, TrainingConfig
+from smatch_edu.training import METHODS, Policy, TrainingConfig
 
 TITLES = {"mle": "maximum likelihood", "bc": "behavioural cloning", "sequencematch": "SequenceMatch"}
 CONDITIONS = tuple(
@@ -35,6 +35,7 @@ CONDITIONS = tuple(
     for backspace in (True, False)
 )
 AT_ONE = CONDITIONS[0]
+BASE = "base"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class ComparisonConfig:
 
     Attributes:
         out: the report, one HTML page that opens offline.
-        checkpoints: a folder with the runs mle, bc and sequencematch; the package's own if left out.
+        checkpoints: a folder with the runs mle, bc and sequencematch, and base, with which all three began; the
+            package's own if left out.
         split: the questions of the table.
         shown: how many of them are typed before your eyes.
         steps: updates of the live training; 0 for none.
@@ -54,7 +56,7 @@ class ComparisonConfig:
     checkpoints: Path | None = None
     split: str = "held_out"
     shown: int = 4
-    steps: int = 1000
+    steps: int = 600
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -73,8 +75,7 @@ class Model(NamedTuple):
 
 def load_models(folder: Path | None = None) -> dict[str, Model]:
     """method → model, of the package's own checkpoints or of another folder's. ValueError naming what is missing."""
-    folder = packaged("checkpoints") if folder is None else folder
-    found = {}
+    folder, found = folder or packaged("checkpoints"), {}
     for method in METHODS:
         policy, config = load_policy(folder / method)
         lines = (folder / method / LOG).read_text("utf-8").splitlines()
@@ -85,11 +86,15 @@ def load_models(folder: Path | None = None) -> dict[str, Model]:
 def compare(config: ComparisonConfig) -> str:
     """Print everything, and return the page."""
     torch.set_num_threads(1)  # faster for small models, and the same sums everywhere
-    models = load_models(config.checkpoints)
+    folder = config.checkpoints or packaged("checkpoints")
+    models = load_models(folder)
     task = next(iter(models.values())).policy.task
     examples = task.split(config.split)
     size, steps = models["mle"].policy.transformer.num_parameters(), models["mle"].config.steps
-    print(f"Three models of {size:,} parameters, each trained with {steps:,} updates, are asked to add.")
+    print(
+        f"Three models of {size:,} parameters, trained with {steps:,} updates each from the same start, are asked to "
+        "add."
+    )
 
     asked = examples[: config.shown]
     typed = {
@@ -105,7 +110,7 @@ def compare(config: ComparisonConfig) -> str:
     header, body = table(found)
     print(text_table(header, body, words=2, group=1))
     print(LEGEND)
-    live = train_live(models["sequencematch"].config, config.steps) if config.steps else ""
+    live = train_live(models["sequencematch"].config, config.steps, folder / BASE) if config.steps else ""
     return _page(models, examples, config, typed, found, live)
 
 
@@ -134,23 +139,24 @@ def table(found: Mapping[str, Sequence[Evaluation]]) -> tuple[list[str], list[li
     return ["trained by", *HEADER], [[TITLES[method], *row] for method, some in found.items() for row in rows(some)]
 
 
-def train_live(config: TrainingConfig, steps: int) -> str:
-    """The loop, alive: a fresh model, half warm-up and half SequenceMatch. Returns what is to be said of it."""
-    halves = replace(config, steps=steps, warmup_steps=steps // 2, beta_steps=max(steps // 4, 1), seed=config.seed + 1)
-    run, switch, line = Run(halves), 0.0, dict[str, Any]()
-    with tqdm(total=steps, desc="training a fresh one", unit="update") as bar:
+def train_live(config: TrainingConfig, steps: int, base: Path) -> str:
+    """The loop, alive: from where all three began, a quarter of warm-up and then SequenceMatch. Returns what is to be
+    said of it."""
+    changed = replace(config, init=str(base), steps=steps, warmup_steps=steps // 4, beta_steps=max(steps // 4, 1))
+    run, switch, line = begin(changed), 0.0, dict[str, Any]()
+    with tqdm(total=steps, desc="training one", unit="update") as bar:
         while run.step < steps:
             line = run.update()
-            if run.step == steps // 2 + 1:
+            if run.step == changed.warmup_steps + 1:
                 switch = line.get("r2_model", 0.0)
             shown = ("log_likelihood", "r2_data", "r2_model", "backspace_rate")
             bar.set_postfix({name: f"{line[name]:.3g}" for name in shown if name in line}, refresh=False)
             bar.update()
     share = evaluate([run.policy], run.task.split("validation")[:200], [AT_ONE])[0].accuracy
     told = (
-        f"A fresh model after {steps:,} updates: mean r² on its own texts {switch:.2f} when SequenceMatch was switched "
-        f"on, {line.get('r2_model', 0.0):.2f} at the end; {percent(share.estimate)} of 200 answers right "
-        f"(the shipped one had {config.steps:,} updates)."
+        f"Trained before your eyes for {steps:,} updates, from where all three began: the mean of r² on its own texts "
+        f"was {switch:.2f} when SequenceMatch was switched on and is {line.get('r2_model', 0.0):.2f} now; of 200 "
+        f"answers {percent(share.estimate)} are right (the shipped one had {config.steps:,} updates)."
     )
     print(told)
     return told

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from smatch_edu.cli import main
-from smatch_edu.comparison import CONDITIONS, TITLES, load_models, typing_lines
+from smatch_edu.comparison import BASE, CONDITIONS, TITLES, load_models, typing_lines
 from smatch_edu.evaluation import Condition, answers, evaluate
 from smatch_edu.experiments import settings
+from smatch_edu.files import packaged
 from smatch_edu.generation import Trace
+from smatch_edu.runs import load_policy
 from smatch_edu.tasks import get_task
 from smatch_edu.training import METHODS
 
@@ -20,9 +22,11 @@ TINY = ["--family", "addition", "--fresh", "--steps", "6", "--warmup-steps", "3"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("three")
-    for method in METHODS:
+    for method in (BASE, *METHODS):
         out = ["--out", str(made / method), "--weights-only", "--evaluate-every", "3"]
-        assert main(["train", "--method", method, "--batch-tokens", "60", *TINY, *out]) == 0
+        assert (
+            main(["train", "--method", "mle" if method == BASE else method, "--batch-tokens", "60", *TINY, *out]) == 0
+        )
     return made
 
 
@@ -35,10 +39,10 @@ def test_the_three_are_printed_side_by_side_and_put_on_a_page(folder, tmp_path, 
     assert len(rows) == len(METHODS) * len(CONDITIONS)
     assert [sum(line.startswith(title) for line in rows) for title in TITLES.values()] == [len(CONDITIONS)] * 3
     assert sum(line.endswith(("✓", "✗")) for line in lines) == 2 * 3 * 2
-    assert any(line.startswith("A fresh model after 4 updates: mean r² on its own texts") for line in lines)
+    assert any(line.startswith("Trained before your eyes for 4 updates, from where all three began") for line in lines)
     text = page.read_text()
     assert text.count('class="player typing"') == 3 and text.count("<img alt=") == 2
-    assert "A fresh model after 4 updates" in text and "$" not in re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+    assert "before your eyes for 4 updates" in text and "$" not in re.sub(r"<script>.*?</script>", "", text, flags=re.S)
 
 
 def test_a_line_of_typing_shows_every_key_and_the_verdict():
@@ -66,8 +70,11 @@ def test_what_is_missing_is_named(folder, tmp_path, capsys):
 def test_the_data_page_has_the_command_that_made_each_checkpoint():
     page = (Path(__file__).parent.parent / "data" / "README.md").read_text(encoding="utf-8")
     lines = [line.strip() for line in page.splitlines() if "smatch train" in line]
-    for method, model in load_models().items():
-        assert f"smatch train {settings(model.config)} --weights-only --out data/checkpoints/{method}" in lines
+    configs = {method: model.config for method, model in load_models().items()}
+    configs[BASE] = load_policy(packaged("checkpoints", BASE))[1]
+    for name, config in configs.items():
+        assert f"smatch train {settings(config)} --weights-only --out data/checkpoints/{name}" in lines
+        assert config.init == ("" if name == BASE else f"data/checkpoints/{BASE}")
 
 
 def test_the_shipped_models_add():
