@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from smatch_edu.plots import BACKSPACE, LOOKS, METHOD_LOOKS, OFF_DATA, ON_DATA, new_figure, style
 
@@ -117,13 +117,16 @@ def learning_curves(
 
     Args:
         accuracies: method → updates, and the accuracy after each.
-        rewards: what is averaged over → updates, and the mean of r² there; on a logarithmic scale.
+        rewards: what is averaged over → updates, and the mean of r² there; on a logarithmic scale, and averaged over
+            fortieths of the run.
     """
     with style():
         figure = new_figure(columns=2, width=8.6)
         left, right = figure.axes
         for axes, series in ((left, accuracies), (right, rewards)):
-            for look, (label, (steps, values)) in zip(LOOKS, series.items(), strict=False):
+            for look, (label, columns) in zip(LOOKS, series.items(), strict=False):
+                bins = min(len(columns[0]), 40)
+                steps, values = ([part.mean() for part in np.array_split(column, bins or 1)] for column in columns)
                 wanted = {name: look[name] for name in ("color", "marker", "linestyle")}
                 axes.plot(steps, values, label=label, markevery=max(len(steps) // 8, 1), **wanted)
             axes.set(xlabel="update")
@@ -131,6 +134,9 @@ def learning_curves(
         left.set(ylabel="share of answers that are right", ylim=(0, 1))
         left.yaxis.set_major_formatter(PercentFormatter(1.0))
         right.set(ylabel="mean of r²", yscale="log")
+        right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        right.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        right.yaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
