@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 import tyro
+from matplotlib.figure import Figure
 
 from smatch_edu import course, report, show
 from smatch_edu.comparison import ComparisonConfig, compare
@@ -24,26 +25,38 @@ from smatch_edu.walkthrough import WalkthroughConfig, walkthrough
 app = tyro.extras.SubcommandApp()
 
 
+def _check_places(out: Path, figures: Path | None) -> None:
+    """Whether a page and a folder of figures can be written; the folder is made."""
+    check_writable(out)
+    if figures is not None:
+        figures.mkdir(parents=True, exist_ok=True)
+
+
 @app.command(name="walkthrough")
 def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> None:
     """Type real words at a noisy keyboard, train the typist exactly, and write a report."""
-    check_writable(config.out)
-    if config.figures is not None:
-        config.figures.mkdir(parents=True, exist_ok=True)
+    _check_places(config.out, config.figures)
     vocabulary, words = Vocabulary(), load_words(config.max_length, config.words)
     results = walkthrough(config, words, vocabulary)
     write_atomically(config.out, report.page(results, words, vocabulary, config))
-    if config.figures is not None:
-        for name, panel in report.panels(results, config).items():
-            write_atomically(config.figures / f"{name}.svg", show.svg(panel.figure))
+    _write_figures(config.figures, {name: panel.figure for name, panel in report.panels(results, config).items()})
     print(f"Report: {config.out} (open it in a browser; it needs no network)")
+
+
+def _write_figures(folder: Path | None, drawn: Mapping[str, Figure]) -> None:
+    """Each as an SVG, if a folder was named."""
+    if folder is not None:
+        for name, figure in drawn.items():
+            write_atomically(folder / f"{name}.svg", show.svg(figure))
 
 
 @app.command(name="compare")
 def run_compare(config: tyro.conf.OmitArgPrefixes[ComparisonConfig]) -> None:
     """Let three trained models answer the same questions, and train one for half a minute."""
-    check_writable(config.out)
-    write_atomically(config.out, compare(config))
+    _check_places(config.out, config.figures)
+    page, drawn = compare(config)
+    write_atomically(config.out, page)
+    _write_figures(config.figures, drawn)
     print(f"Report: {config.out} (open it in a browser; it needs no network)")
 
 

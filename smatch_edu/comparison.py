@@ -17,6 +17,7 @@ from string import Template
 from typing import Any, NamedTuple
 
 import torch
+from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from smatch_edu import figures, show
@@ -44,6 +45,7 @@ class ComparisonConfig:
 
     Attributes:
         out: the report, one HTML page that opens offline.
+        figures: a folder into which each figure is written as SVG, too.
         checkpoints: a folder with the runs mle, bc and sequencematch, and base, with which all three began; the
             package's own if left out.
         split: the questions of the table.
@@ -53,6 +55,7 @@ class ComparisonConfig:
     """
 
     out: Path = Path("comparison.html")
+    figures: Path | None = None
     checkpoints: Path | None = None
     split: str = "held_out"
     shown: int = 4
@@ -83,8 +86,8 @@ def load_models(folder: Path | None = None) -> dict[str, Model]:
     return found
 
 
-def compare(config: ComparisonConfig) -> str:
-    """Print everything, and return the page."""
+def compare(config: ComparisonConfig) -> tuple[str, dict[str, Figure]]:
+    """Print everything; returns the page and its figures by name."""
     torch.set_num_threads(1)  # faster for small models, and the same sums everywhere
     folder = config.checkpoints or packaged("checkpoints")
     models = load_models(folder)
@@ -111,7 +114,13 @@ def compare(config: ComparisonConfig) -> str:
     print(text_table(header, body, words=2, group=1))
     print(LEGEND)
     live = train_live(models["sequencematch"].config, config.steps, folder / BASE) if config.steps else ""
-    return _page(models, examples, config, typed, found, live)
+    drawn = {
+        "accuracies": figures.accuracies_with_intervals(
+            {TITLES[method]: {str(one.condition): one.accuracy for one in some} for method, some in found.items()}
+        ),
+        "learning_curves": figures.learning_curves(*_curves(models)),
+    }
+    return _page(models, examples, typed, found, drawn, live), drawn
 
 
 def typing_lines(
@@ -165,37 +174,27 @@ def train_live(config: TrainingConfig, steps: int, base: Path) -> str:
 def _page(
     models: Mapping[str, Model],
     examples: Sequence[Example],
-    config: ComparisonConfig,
     typed: Mapping[str, Mapping[bool, Sequence[Trace]]],
     found: Mapping[str, Sequence[Evaluation]],
+    drawn: Mapping[str, Figure],
     live: str,
 ) -> str:
-    keys = models["mle"].policy.task.vocabulary
-    players = []
+    keys, players = models["mle"].policy.task.vocabulary, []
     for method, with_and_without in typed.items():
         strokes = [
-            [show.Keystroke(token, token) for token in example.prompt]
-            + list(map(show.Keystroke, one.pressed, one.actions))
+            [show.Keystroke(key, key) for key in example.prompt] + list(map(show.Keystroke, one.pressed, one.actions))
             for example, one in zip(examples, with_and_without[True], strict=False)
         ]
         players.append(show.trace_html(strokes, keys, TITLES[method], autoplay=True))
-    intervals = {TITLES[method]: {str(one.condition): one.accuracy for one in some} for method, some in found.items()}
     told = "; ".join(f"{TITLES[m]}, {one.condition}: {one.accuracy}" for m, some in found.items() for one in some)
-    curves = {TITLES[method]: _column(model.log, "accuracy") for method, model in models.items()}
-    rewards = {
-        name: _column(models["sequencematch"].log, column)
-        for name, column in (("demonstrations", "r2_data"), ("the model's own texts", "r2_model"))
-    }
-    last = "; ".join(f"{name} {percent(values[-1])}" for name, (_, values) in curves.items() if values)
+    last = "; ".join(f"{name} {percent(values[-1])}" for name, (_, values) in _curves(models)[0].items() if values)
     template = (resources.files("smatch_edu") / "assets" / "comparison.html").read_text("utf-8")
     body = Template(template).substitute(
         num_questions=f"{len(examples):,}",
         players="".join(players),
-        accuracies=show.figure_html(
-            figures.accuracies_with_intervals(intervals), f"Accuracy with 95 % intervals: {told}."
-        ),
+        accuracies=show.figure_html(drawn["accuracies"], f"Accuracy with 95 % intervals: {told}."),
         curves=show.figure_html(
-            figures.learning_curves(curves, rewards),
+            drawn["learning_curves"],
             f"Accuracy on validation questions while they were trained; at the end: {last}. Beside it the mean of r² "
             "on demonstrations and on the model's own texts, from the moment SequenceMatch is switched on.",
         ),
@@ -203,6 +202,16 @@ def _page(
         live=live,
     )
     return show.page_html("Three models that learned to add", body)
+
+
+Columns = dict[str, tuple[list[int], list[float]]]
+
+
+def _curves(models: Mapping[str, Model]) -> tuple[Columns, Columns]:
+    """Of `figures.learning_curves`: accuracy by method, and r² by what it is averaged over."""
+    log = models["sequencematch"].log
+    rewards = {"demonstrations": _column(log, "r2_data"), "the model's own texts": _column(log, "r2_model")}
+    return {TITLES[method]: _column(model.log, "accuracy") for method, model in models.items()}, rewards
 
 
 def _column(log: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:

@@ -33,7 +33,8 @@ def folder(tmp_path_factory):
 def test_the_three_are_printed_side_by_side_and_put_on_a_page(folder, tmp_path, capsys):
     page = tmp_path / "page.html"
     command = ["compare", "--checkpoints", str(folder), "--split", "test", "--shown", "2", "--steps", "4"]
-    assert main([*command, "--out", str(page)]) == 0
+    assert main([*command, "--out", str(page), "--figures", str(tmp_path / "figures")]) == 0
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["accuracies.svg", "learning_curves.svg"]
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if re.search(r"\[0\.\d+, [01]\.\d+\]", line)]
     assert len(rows) == len(METHODS) * len(CONDITIONS)
