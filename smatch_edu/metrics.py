@@ -86,6 +86,33 @@ def mean_interval(
     return Interval(float(table.mean()), *map(float, found.confidence_interval))
 
 
+def ratio_interval(
+    hits: Float[np.ndarray, " items"],
+    counts: Float[np.ndarray, " items"],
+    level: float = 0.95,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Σ hits / Σ counts with a bootstrap interval over items, since what happens within one item hangs together.
+
+    Wilson's interval where all or none were hits; NaN where there is nothing to count.
+
+    Args:
+        hits, counts: of each item, hits ≤ counts.
+    """
+    total, of = int(hits.sum()), int(counts.sum())
+    if total in (0, of) or len(hits) < 2:
+        return share_interval(total, of, level)
+
+    def ratio(items: np.ndarray, axis: int = -1) -> np.ndarray:
+        below = counts[items].sum(axis=axis)
+        return np.where(below > 0, hits[items].sum(axis=axis) / np.maximum(below, 1), total / of)
+
+    options = {"confidence_level": level, "n_resamples": num_resamples, "method": "percentile", "batch": 50}
+    found = bootstrap((np.arange(len(hits)),), ratio, rng=seed, **options)
+    return Interval(total / of, *map(float, found.confidence_interval))
+
+
 class Telemetry(NamedTuple):
     """What the backspace key was used for.
 
@@ -104,24 +131,26 @@ class Telemetry(NamedTuple):
 
 def telemetry(task: Task, examples: Sequence[Example], traces: Sequence[Trace]) -> Telemetry:
     """The backspaces of these traces, one for each example, judged by the right answers."""
-    keys = task.vocabulary
-    pressed = deleted_wrong = wrong = runs = actions = 0
-    for example, trace in zip(examples, traces, strict=True):
+    keys, runs = task.vocabulary, 0
+    counts = np.zeros((4, len(traces)))
+    actions, pressed, deleted_wrong, wrong = counts
+    for number, (example, trace) in enumerate(zip(examples, traces, strict=True)):
         text: list[int] = []
         before = None
         for action in trace.actions:
-            actions += 1
+            actions[number] += 1
             if action == keys.backspace:
-                pressed, runs = pressed + 1, runs + (before != action)
-                deleted_wrong += not task.begins(example, text)
+                pressed[number] += 1
+                runs += before != action
+                deleted_wrong[number] += not task.begins(example, text)
                 text.pop()
             elif action != keys.eos:
                 text.append(action)
-                wrong += not task.begins(example, text)
+                wrong[number] += not task.begins(example, text)
             before = action
     return Telemetry(
-        rate=share_interval(pressed, actions),
-        run_length=pressed / runs if runs else math.nan,
-        precision=share_interval(deleted_wrong, pressed),
-        recall=share_interval(deleted_wrong, wrong),
+        rate=ratio_interval(pressed, actions),
+        run_length=float(pressed.sum()) / runs if runs else math.nan,
+        precision=ratio_interval(deleted_wrong, pressed),
+        recall=ratio_interval(deleted_wrong, wrong),
     )

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from smatch_edu.generation import Trace
-from smatch_edu.metrics import mean_interval, share_interval, telemetry
+from smatch_edu.metrics import mean_interval, ratio_interval, share_interval, telemetry
 from smatch_edu.tasks import Example, get_task
 
 TASK = get_task("arithmetic", family="addition")
@@ -67,6 +67,22 @@ def test_the_bootstrap_over_items_covers_the_truth_as_often_as_it_says(rng):
         )
     ]
     assert 0.89 < np.mean(covered) <= 1
+
+
+def test_what_hangs_together_widens_the_interval_of_a_ratio_and_the_truth_is_covered_as_often_as_it_says(rng):
+    """A third of the items press ten times, and each item hits always or never, with chance 0.3."""
+    covered, widths = [], []
+    for number in range(300):
+        counts = np.where(rng.random(200) < 1 / 3, 10.0, 1.0)
+        hits = counts * (rng.random(200) < 0.3)
+        found = ratio_interval(hits, counts, num_resamples=300, seed=number)
+        alone = share_interval(int(hits.sum()), int(counts.sum()))
+        covered.append(found.low <= 0.3 <= found.high)
+        widths.append((found.high - found.low) / (alone.high - alone.low))
+        assert found.low <= found.estimate <= found.high and found.estimate == alone.estimate
+    assert 0.87 < np.mean(covered) <= 1 and np.median(widths) > 2
+    none = np.zeros(5)
+    assert ratio_interval(none, none + 4) == share_interval(0, 20) and math.isnan(ratio_interval(none, none).estimate)
 
 
 def test_seeds_that_differ_widen_the_interval(rng):

@@ -18,8 +18,13 @@ def _addition(rng: np.random.Generator) -> dict[str, Any]:
     """Any base, numbers of different lengths, and often a row of digits through which a carry runs."""
     base = int(rng.integers(2, 17))
     p, q = (int(rng.integers(base ** int(rng.integers(1, 6)))) for _ in range(2))
-    if rng.random() < 0.3:
+    chance = rng.random()
+    if chance < 0.3:
         p, q = base ** int(rng.integers(1, 5)) - 1, int(rng.integers(1, base))
+    elif chance < 0.5:  # two digits at a time make base-1
+        full = base ** int(rng.integers(2, 5))
+        p = int(rng.integers(full))
+        q = full - 1 - p + int(rng.integers(1, base))
     num_digits = 1
     while base**num_digits <= p + q:
         num_digits += 1
@@ -35,6 +40,15 @@ def _arrives(p, q, base, num_digits, room=lambda unit: unit):
     """For every place, the highest first, whether what stands to its right fills the room there."""
     units = [base**k for k in range(num_digits)][::-1]
     return np.array([int(p % unit + q % unit >= room(unit)) for unit in units])
+
+
+def _by_hand(p, q, base, num_digits, full):
+    """Digit by digit from the right: one is carried where two digits and what arrives reach `full`."""
+    carry, marks = 0, []
+    for one, two in zip(_digits(p, base, num_digits)[::-1], _digits(q, base, num_digits)[::-1], strict=True):
+        marks.append(carry)
+        carry = int(one + two + carry >= full)
+    return np.array(marks[::-1])
 
 
 def lowest_digit_first(p, q, base, num_digits):
@@ -55,26 +69,45 @@ def two_digits_alone(p, q, base, num_digits):
     return np.append(full[1:], False).astype(int)
 
 
-def base_ten_always(p, q, base, num_digits):
+def lost_where_the_shorter_one_ends(p, q, base, num_digits):
+    """Your carries stop where the shorter number ends. In 99+1 the second place has one digit only: may nothing arrive
+    there, or leave?"""
+    places = np.arange(num_digits)[::-1]
+    return _arrives(p, q, base, num_digits) * (min(p, q) >= np.array([base ** max(k - 1, 0) for k in places]))
+
+
+def base_ten_always(returned, p, q, base, num_digits):
     """You carry when ten is reached. In base 6 there is no digit for six: when must one carry there?"""
-    return _arrives(p, q, 10, num_digits)
+    ways = [_arrives(p, q, 10, num_digits), _by_hand(p, q, base, num_digits, 10)]
+    return any(np.array_equal(returned, way) for way in ways)
 
 
-def just_full_is_not_enough(p, q, base, num_digits):
+def just_full_is_not_enough(returned, p, q, base, num_digits):
     """You carry nothing when a place is filled exactly, as in 5+5. Which digit would you write there?"""
-    return _arrives(p, q, base, num_digits, room=lambda unit: unit + 1)
+    ways = [_arrives(p, q, base, num_digits, lambda unit: unit + 1), _by_hand(p, q, base, num_digits, base + 1)]
+    return any(np.array_equal(returned, way) for way in ways)
 
 
-def carried_too_early(p, q, base, num_digits):
+def carried_too_early(returned, p, q, base, num_digits):
     """You carry one too early: 4+5 makes 9, for which there is a digit. What is the first sum for which there is
     none?"""
-    return _arrives(p, q, base, num_digits, room=lambda unit: max(unit - 1, 1))
+    rooms = [lambda unit: unit - 1, lambda unit: max(unit - 1, 1)]
+    ways = [_arrives(p, q, base, num_digits, room) for room in rooms] + [_by_hand(p, q, base, num_digits, base - 1)]
+    return any(np.array_equal(returned, way) for way in ways)
 
 
 def first_digit_left_out(p, q, base, num_digits):
     """You never mark the first digit. In 60+50=110 where does the first 1 come from?"""
     marks = _arrives(p, q, base, num_digits)
     marks[0] = 0
+    return marks
+
+
+def nothing_before_both_numbers(p, q, base, num_digits):
+    """Where the answer is longer than both numbers, you leave its first digit unmarked. Neither p nor q has a digit
+    there: who put the 1 into that place?"""
+    marks = _arrives(p, q, base, num_digits)
+    marks[0] *= max(p, q) >= base ** (num_digits - 1)
     return marks
 
 
@@ -109,15 +142,15 @@ def digits_without_carries(p, q, base, num_digits):
         lowest_digit_first,
         where_it_is_made,
         two_digits_alone,
-        base_ten_always,
-        just_full_is_not_enough,
-        carried_too_early,
+        lost_where_the_shorter_one_ends,
         first_digit_left_out,
+        nothing_before_both_numbers,
         once_and_for_all,
         digits_of_the_answer,
         zeros_and_ones_exchanged,
         digits_without_carries,
     ],
+    signs=[base_ten_always, just_full_is_not_enough, carried_too_early],
 )
 def where_a_carry_arrives(p, q, base, num_digits):
     """1 at each digit of p+q to which a carry comes, the highest digit first."""
@@ -163,6 +196,18 @@ def picks_not_used(scores, picks, level):
     """These are ends of the scores themselves. A score is 0 or 1, and a mean of many is not: the spread of which of the
     two is wanted?"""
     return _ends(scores, level)
+
+
+def numbers_of_questions_averaged(scores, picks, level):
+    """You average the numbers of the questions that were drawn. They only say *which* questions came: where is it
+    written how these were answered?"""
+    return _ends(picks.mean(axis=1), level)
+
+
+def each_question_once(scores, picks, level):
+    """You count a question once in a new exam, however often it was drawn. Drawn with replacement, it may come twice:
+    what should it then count?"""
+    return _ends([scores[np.unique(row)].mean() for row in picks], level)
 
 
 def means_not_taken(scores, picks, level):
@@ -234,6 +279,20 @@ def a_bell_drawn(returned, scores, picks, level):
     return any(np.allclose(returned, bell, atol=1e-4) for bell in bells)
 
 
+def divided_once_more(returned, scores, picks, level):
+    """You divide the spread of the means by a square root. A mean of many scatters less than one score, and that is in
+    the means already: what is left to divide?"""
+    means, wide = scores[picks].mean(axis=1), [norm.ppf((1 + level) / 2), 1.96]
+    bells = [
+        centre + width * means.std(ddof=ddof) / math.sqrt(count) * np.array([-1, 1])
+        for centre in (means.mean(), scores.mean())
+        for width in wide
+        for ddof in (0, 1)
+        for count in picks.shape
+    ]
+    return any(np.allclose(returned, bell, atol=1e-5) for bell in bells)
+
+
 def neighbours_in_the_sorted_list(returned, scores, picks, level):
     """You take two of the sorted means. Between two neighbours there is a gap: which function of numpy divides it, as
     the card says?"""
@@ -260,6 +319,8 @@ def drawn_again(returned, scores, picks, level):
         level_at_the_top,
         from_the_bottom_up,
         picks_not_used,
+        numbers_of_questions_averaged,
+        each_question_once,
         means_not_taken,
         rows_and_columns_exchanged,
         sums_instead_of_means,
@@ -272,7 +333,7 @@ def drawn_again(returned, scores, picks, level):
         far_from_the_estimate,
         ends_about_zero,
     ],
-    signs=[a_bell_drawn, neighbours_in_the_sorted_list, drawn_again],
+    signs=[a_bell_drawn, divided_once_more, neighbours_in_the_sorted_list, drawn_again],
 )
 def mean_by_bootstrap(scores, picks, level):
     """The two ends between which `level` of the resampled means lie."""
@@ -330,6 +391,14 @@ def greedy_takes_what_is_forbidden(logits, temperature, allowed):
     return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
 
 
+def place_among_the_allowed(logits, temperature, allowed):
+    """Above temperature 0 all is well. At 0 you find the best of the allowed keys, and press another: its place was
+    counted without the forbidden ones. Where does it stand among all?"""
+    if temperature == 0:
+        return (np.arange(len(logits)) == np.argmax(logits[allowed])).astype(np.float64)
+    return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
+
+
 def logit_of_zero(logits, temperature, allowed):
     """You set the logits of forbidden keys to 0. Is a key with logit 0 never pressed? Which logit has probability 0?"""
     return _policy(np.where(allowed, logits, 0), temperature)
@@ -363,6 +432,11 @@ def temperature_ignored(logits, temperature, allowed):
     return _policy(_without(logits, allowed), 1.0)
 
 
+def greedy_always(logits, temperature, allowed):
+    """Your typist is greedy at every temperature. Asked "what do you think?", would she never name her second choice?"""
+    return policy_with_keys_forbidden.oracle(logits, 0, allowed)
+
+
 def zero_taken_for_one(logits, temperature, allowed):
     """Above temperature 0 all is well. At 0 you leave the logits as they are, which is temperature 1: what do the
     probabilities come to, if T becomes smaller and smaller?"""
@@ -383,6 +457,13 @@ def powers_not_made_up(logits, temperature, allowed):
     if temperature == 0:
         return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
     return softmax(_without(logits, allowed)) ** (1 / temperature)
+
+
+def above_the_line_only(logits, temperature, allowed):
+    """You have what stands above the fraction line of (10.2). What do these numbers sum to, and what should they?"""
+    if temperature == 0:
+        return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
+    return np.exp(_without(logits, allowed) / temperature)
 
 
 def softmax_of_probabilities(logits, temperature, allowed):
@@ -429,15 +510,18 @@ def logarithms(logits, temperature, allowed):
         forbidden_and_not_made_up,
         all_forbidden_if_the_likeliest_is,
         greedy_takes_what_is_forbidden,
+        place_among_the_allowed,
         logit_of_zero,
         nothing_forbidden,
         allowed_for_forbidden,
         multiplied_by_the_temperature,
         multiplied_also_at_zero,
         temperature_ignored,
+        greedy_always,
         zero_taken_for_one,
         any_key_at_zero,
         powers_not_made_up,
+        above_the_line_only,
         softmax_of_probabilities,
         shared_evenly,
         given_to_the_likeliest,
@@ -454,7 +538,8 @@ def policy_with_keys_forbidden(logits, temperature, allowed):
 
 
 def _typed(rng: np.random.Generator) -> dict[str, Any]:
-    """An answer as it was typed: mostly right digits, slips, deletions of right and of wrong ones, an end or none."""
+    """An answer as it was typed: mostly right digits, slips (half of them to a digit that comes elsewhere in the answer),
+    deletions of right and of wrong ones, an end or none."""
     right = "".join(rng.choice(list("0123456789"), size=int(rng.integers(1, 5))))
     text, keys = "", ""
     for _ in range(int(rng.integers(1, 14))):
@@ -463,7 +548,8 @@ def _typed(rng: np.random.Generator) -> dict[str, Any]:
             text, keys = text[:-1], keys + "⌫"
         else:
             place = min(len(text), len(right) - 1)
-            digit = right[place] if chance < 0.75 else str(rng.choice(list("0123456789")))
+            slip = rng.choice(list(right if rng.random() < 0.5 else "0123456789"))
+            digit = right[place] if chance < 0.75 else str(slip)
             text, keys = text + digit, keys + digit
     return {"right": right, "keys": keys + "⏎" * int(rng.random() < 0.8)}
 
@@ -513,16 +599,23 @@ def place_in_the_row_of_keys(right, keys):
     return np.array([keys.count("⌫"), deleted_wrong, sum(wrong)])
 
 
-def nothing_taken_away(right, keys):
+def nothing_taken_away(returned, right, keys):
     """On your screen deleted digits stay, and so everything after a slip is wrong. What does ⌫ do to the text?"""
-    text, counts = "", np.zeros(3, dtype=int)
-    for key in keys:
+    text, with_keys, standing = "", "", list[bool]()
+    now, popped, shown = (np.zeros(3, dtype=int) for _ in range(3))  # three ways to judge what ⌫ deletes
+    for key in keys.replace("⏎", ""):
         if key == "⌫":
-            counts += [1, not right.startswith(text), 0]
-        elif key != "⏎":
+            now += [1, not right.startswith(text), 0]
+            popped += [1, standing.pop(), 0]
+            shown += [1, not right.startswith(with_keys), 0]
+        else:
             text += key
-            counts[2] += not right.startswith(text)
-    return counts
+            standing.append(not right.startswith(text))
+            now[2] += standing[-1]
+            popped[2] += standing[-1]
+            shown[2] += not right.startswith(with_keys + key)
+        with_keys += key
+    return any(np.array_equal(returned, way) for way in (now, popped, shown))
 
 
 def enter_is_a_digit(right, keys):
@@ -587,6 +680,57 @@ def anywhere_will_do(right, keys):
     return _counts(right, keys, lambda text: text[-1:] not in right)
 
 
+def found_anywhere(right, keys):
+    """You look for the screen anywhere in the right answer. 84 is in 1384: whoever has typed 84, can she still come to
+    1384 without a ⌫?"""
+    return _counts(right, keys, lambda text: text not in right)
+
+
+def not_complete_yet(right, keys):
+    """You hold the screen against the whole answer. Is 13 a mistake on the way to 1384?"""
+    return _counts(right, keys, lambda text: text != right)
+
+
+def the_other_way_round(right, keys):
+    """You ask whether the screen begins with the right answer. Of the two, which one is the shorter, while one still
+    types?"""
+    return _counts(right, keys, lambda text: not text.startswith(right))
+
+
+def only_where_it_went_wrong(right, keys):
+    """You count the digit with which it goes wrong, and not those that follow. What does the text say of them?"""
+    return _counts(right, keys, lambda text: right.startswith(text[:-1]) and not right.startswith(text))
+
+
+def one_deletion_heals(right, keys):
+    """After one ⌫ all is well again on your screen. If two wrong digits were typed and one is gone, what still stands
+    there?"""
+    length, wrong, counts = 0, False, np.zeros(3, dtype=int)
+    for key in keys.replace("⏎", ""):
+        if key == "⌫":
+            counts += [1, wrong, 0]
+            length, wrong = length - 1, False
+        else:
+            wrong = wrong or right[length : length + 1] != key
+            length, counts[2] = length + 1, counts[2] + wrong
+    return counts
+
+
+def typed_for_deleted(right, keys):
+    """Your first number says how many digits were typed. Below which fraction line of (10.3) would that stand?"""
+    return _counts(right, keys) * [0, 1, 1] + [sum(key not in "⌫⏎" for key in keys), 0, 0]
+
+
+def right_for_wrong(right, keys):
+    """You count right digits where wrong ones are asked for. When is `startswith` True?"""
+    return _counts(right, keys, right.startswith)
+
+
+def another_order(returned, right, keys):
+    """Your three numbers are right, and in another order. Which one comes first on the card?"""
+    return np.array_equal(np.sort(np.ravel(returned)), np.sort(_counts(right, keys)))
+
+
 def yes_or_no(right, keys):
     """You count at most one wrong digit in an answer. After one slip several wrong ones may follow: how many were
     typed?"""
@@ -626,7 +770,6 @@ def shares_instead_of_counts(right, keys):
         digit_by_digit,
         looked_after_deleting,
         place_in_the_row_of_keys,
-        nothing_taken_away,
         enter_is_a_digit,
         backspace_is_a_digit,
         runs_counted,
@@ -635,12 +778,20 @@ def shares_instead_of_counts(right, keys):
         only_what_stands_at_the_end,
         too_long_is_fine,
         anywhere_will_do,
+        found_anywhere,
+        not_complete_yet,
+        the_other_way_round,
+        only_where_it_went_wrong,
+        one_deletion_heals,
+        typed_for_deleted,
+        right_for_wrong,
         yes_or_no,
         two_counts_exchanged,
         right_ones_counted,
         every_deleted_one_was_wrong,
         shares_instead_of_counts,
     ],
+    signs=[nothing_taken_away, another_order],
 )
 def what_the_key_was_used_for(right, keys):
     """Digits deleted, wrong digits deleted, wrong digits typed."""
