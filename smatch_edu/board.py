@@ -87,25 +87,28 @@ class Board:
         self.waiting = self.not_stuck(np.arange(len(texts)))
         self.slots = np.full(min(batch_size, len(self.waiting)), -1)
         self.cache = StackCache(model.config, len(self.slots), self.tokens.shape[1] + candidates, self.like)
+        self.hidden: Any = None  # (slots, length, width), from the first pass on
         quick = Decoder.fits(model) and not candidates
         self.decoder = Decoder(cast(Transformer, model), self.cache) if quick else None
 
     def admit(self, live: np.ndarray) -> np.ndarray:
-        """Rows that wait get the free slots, once an eighth is free; one pass reads them. Returns all live rows."""
+        """Rows that wait get the free slots, once an eighth is free. Returns all live rows.
+
+        One pass reads their prompts, all but the last token: that is the top of a text, and `read_tops` reads it.
+        """
         if not self.waiting.size or 8 * (len(self.slots) - len(live)) < len(self.slots):
             return live
         free = np.flatnonzero(~np.isin(self.slots, live))[: len(self.waiting)]
         new, self.waiting = np.split(self.waiting, [len(free)])
         self.slots[free], self.slot[new] = new, free
-        width = int(self.start[new].max())
-        prompts = StackCache(self.model.config, len(new), width, self.like)
-        found = self._pass(prompts, self.tokens[new, :width], np.tile(np.arange(width), (len(new), 1)))
-        if self.decoder is not None:
-            self.decoder.reorder(prompts)
-        self.cache.copy_in(free, prompts)
-        if self.num_forward_passes == 1:  # the first to tell the width
-            self.hidden = found.new_zeros(len(self.slots), self.tokens.shape[1], found.shape[2])
-        self.hidden[free, :width] = found
+        width = int(self.start[new].max()) - 1
+        if width:
+            prompts = StackCache(self.model.config, len(new), width, self.like)
+            found = self._pass(prompts, self.tokens[new, :width], np.tile(np.arange(width), (len(new), 1)))
+            if self.decoder is not None:
+                self.decoder.reorder(prompts)
+            self.cache.copy_in(free, prompts)
+            self._keep(free[:, None], np.arange(width), found)
         return np.concatenate([live, new])
 
     def _pass(
@@ -124,6 +127,12 @@ class Board:
             raise ValueError(f"hidden has shape {tuple(found.shape)}; (*{tuple(ids.shape)}, width) was wanted")
         return found
 
+    def _keep(self, slots: np.ndarray, depths: np.ndarray, found: Tensor) -> None:
+        """Last hidden vectors at these slots and depths."""
+        if self.hidden is None:  # the first to tell the width
+            self.hidden = found.new_zeros(len(self.slots), self.tokens.shape[1], found.shape[-1])
+        self.hidden[slots, depths] = found
+
     def _drop_ended(self, live: np.ndarray) -> None:
         if not self.waiting.size and 2 * len(live) <= len(self.slots):
             kept = self.slot[live]
@@ -135,7 +144,7 @@ class Board:
         self._drop_ended(live)
         top = self.depth[self.slots] - 1
         found = self._pass(self.cache, self.tokens[self.slots, top][:, None], top[:, None])
-        self.hidden[np.arange(len(top)), top] = found[:, 0]
+        self._keep(np.arange(len(top)), top, found[:, 0])
 
     def read_candidates(self, live: np.ndarray, candidates: np.ndarray) -> tuple[Tensor, Tensor]:
         """The vector by which each candidate (rows, k) is judged, and its largest cosine with those below it. One pass,

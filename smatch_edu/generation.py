@@ -154,8 +154,9 @@ def generate(
 
 def _sample(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
     """Draw actions until every row has ended. One pass reads what all rows have typed."""
-    live = np.arange(0)
-    while (live := board.admit(live)).size:
+    live = board.admit(np.arange(0))
+    while live.size:
+        board.read_tops(live)
         grown, ready = [], live
         while ready.size:  # a row that deletes comes round again: the text below is known already
             scores = sampling.log_probabilities(board.logits(ready))
@@ -163,9 +164,7 @@ def _sample(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
             grew, deleted = board.press(ready, pressed, keyboard.type(ready, pressed), scores)
             grown.append(grew)
             ready = board.not_stuck(deleted)
-        live = board.not_stuck(np.sort(np.concatenate(grown)))
-        if live.size:
-            board.read_tops(live)
+        live = board.admit(board.not_stuck(np.sort(np.concatenate(grown))))
 
 
 def _search(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
@@ -181,8 +180,10 @@ def _search(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
 
     Source: Su et al. 2022; for the keys, this project's.
     """
-    weight, live = sampling.contrastive or 0.0, np.arange(0)
-    while (live := board.admit(live)).size:
+    weight, live, unread = sampling.contrastive or 0.0, board.admit(np.arange(0)), True
+    while live.size:
+        if unread:
+            board.read_tops(live)
         scores = sampling.log_probabilities(board.logits(live))
         likeliest, candidates = scores.topk(min(sampling.top_k or 4, scores.shape[1]), dim=1)
         vectors, penalty = board.read_candidates(live, candidates.numpy())
@@ -191,10 +192,9 @@ def _search(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
         pressed = candidates.numpy()[np.arange(len(live)), best]
         typed = keyboard.type(live, pressed)
         board.keep_candidates(live, best, vectors, board.is_token[typed] & (typed == pressed))
-        slipped = (typed != pressed).any()
-        live = board.not_stuck(np.sort(np.concatenate(board.press(live, pressed, typed, scores))))
-        if slipped and live.size:
-            board.read_tops(live)
+        standing = board.not_stuck(np.sort(np.concatenate(board.press(live, pressed, typed, scores))))
+        live = board.admit(standing)
+        unread = (typed != pressed).any() or len(live) > len(standing)
 
 
 class _Keyboard:

@@ -78,16 +78,17 @@ def test_new_rows_come_in_while_others_type():
     model = types_so_many([30, 1])
     found = generate(model, [[0]] + [[1]] * 10, EOS, BACK, max_actions=40, batch_size=2)
     assert [trace.text for trace in found.traces] == [[0] * 30] + [[1]] * 10
-    assert found.num_forward_passes == 1 + 30 + 9  # the first prompts, 30 letters, and each of the others' prompts
+    assert found.num_forward_passes == 1 + 30  # prompts of one token are read with the tops of the other texts
 
 
 def test_prompts_are_read_together_once_an_eighth_of_the_slots_is_free():
     # Of 16 slots one comes free after each of the first letters: two at a time are refilled.
-    model, prompts = types_so_many([30, 1, 2, 3, 4]), [[0]] * 12 + [[1], [2], [3], [4]] + [[1]] * 4
+    model = types_so_many([31, 2, 3, 4, 5])  # one letter is in the prompt
+    prompts = [[0, 0]] * 12 + [[1, 1], [2, 2], [3, 3], [4, 4]] + [[1, 1]] * 4
     found = generate(model, prompts, EOS, None, max_actions=40, batch_size=16)
     assert [len(trace.text) for trace in found.traces] == [30] * 12 + [1, 2, 3, 4] + [1] * 4
     assert [inputs for inputs in model.passes if inputs != 16] == [2, 2]
-    assert len(model.passes) == found.num_forward_passes == 1 + 30 + 2
+    assert len(model.passes) == found.num_forward_passes == 2 + 30 + 2  # the first prompts, and their last tokens
 
 
 def test_who_is_stuck_at_once_takes_no_slot(rng):

@@ -239,7 +239,7 @@ def test_an_action_of_contrastive_search_costs_one_pass(rng):
     model = model_with_keys(rng, -99.0, -99.0)
     found = generate(model, [[1], [2, 3]], EOS, BACK, max_actions=20, contrastive=0.5, top_k=3)
     assert [len(trace.actions) for trace in found.traces] == [20, 20]
-    assert found.num_forward_passes == 1 + 20
+    assert found.num_forward_passes == 2 + 20  # the prompts but for their last tokens, those, and 20 actions
 
 
 def test_a_slip_costs_contrastive_search_a_second_pass_and_is_read_like_any_token(rng):
@@ -249,7 +249,7 @@ def test_a_slip_costs_contrastive_search_a_second_pass_and_is_read_like_any_toke
     )
     (trace,) = found.traces
     slips = sum(pressed != typed for pressed, typed in zip(trace.pressed[:-1], trace.actions[:-1], strict=True))
-    assert 1 + slips + len(trace.actions) >= found.num_forward_passes >= 1 + slips + len(trace.actions) - 1
+    assert 2 + slips + len(trace.actions) >= found.num_forward_passes >= 2 + slips + len(trace.actions) - 1
     # The first action after a slip is that of a search that starts at the text that stands then.
     for step in range(1, len(trace.actions)):
         text = stacks([1, 2], trace.actions[:step])[-1]

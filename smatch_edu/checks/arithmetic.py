@@ -150,7 +150,7 @@ def digits_without_carries(p, q, base, num_digits):
         zeros_and_ones_exchanged,
         digits_without_carries,
     ],
-    signs=[base_ten_always, just_full_is_not_enough, carried_too_early],
+    signs=[just_full_is_not_enough, base_ten_always, carried_too_early],
 )
 def where_a_carry_arrives(p, q, base, num_digits):
     """1 at each digit of p+q to which a carry comes, the highest digit first."""
@@ -433,7 +433,8 @@ def temperature_ignored(logits, temperature, allowed):
 
 
 def greedy_always(logits, temperature, allowed):
-    """Your typist is greedy at every temperature. Asked "what do you think?", would she never name her second choice?"""
+    """Your typist is greedy at every temperature. Asked "what do you think?", would she never name her second
+    choice?"""
     return policy_with_keys_forbidden.oracle(logits, 0, allowed)
 
 
@@ -538,9 +539,9 @@ def policy_with_keys_forbidden(logits, temperature, allowed):
 
 
 def _typed(rng: np.random.Generator) -> dict[str, Any]:
-    """An answer as it was typed: mostly right digits, slips (half of them to a digit that comes elsewhere in the answer),
-    deletions of right and of wrong ones, an end or none."""
-    right = "".join(rng.choice(list("0123456789"), size=int(rng.integers(1, 5))))
+    """An answer as it was typed: mostly right digits, slips (half of them to a digit of the answer), deletions of right
+    and of wrong ones, an end or none."""
+    right = "".join(rng.choice(list("0123456789"), size=int(rng.integers(1, 7))))
     text, keys = "", ""
     for _ in range(int(rng.integers(1, 14))):
         chance = rng.random()

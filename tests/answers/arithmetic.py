@@ -1,4 +1,5 @@
-"""Answers to notebooks/10_arithmetic.ipynb, written from its text alone: right ones of many kinds, and wrong ones that students give."""
+"""Answers to notebooks/10_arithmetic.ipynb, written from its text alone: right ones of many kinds, and wrong ones that
+students give."""
 
 import math
 
