@@ -218,8 +218,8 @@ class Rotation(torch.autograd.Function):
         wide = x.to(cos.dtype)
         turned = torch.empty_like(wide)
         (first, second), (one, other) = wide.chunk(2, dim=-1), turned.chunk(2, dim=-1)
-        torch.mul(first, cos, out=one).addcmul_(second, sin, value=-1)
-        torch.mul(first, sin, out=other).addcmul_(second, cos)
+        one.copy_(first).mul_(cos).addcmul_(second, sin, value=-1)
+        other.copy_(first).mul_(sin).addcmul_(second, cos)
         return turned.to(x.dtype)
 
     @staticmethod
