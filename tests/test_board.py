@@ -25,7 +25,9 @@ WAYS = [
 @pytest.mark.parametrize("options", WAYS, ids=str)
 def test_a_row_that_waited_does_what_it_would_have_done_at_once(rng, options):
     lengths = set()
-    for _ in range(3):
+    for number in range(40):
+        if number >= 3 and len(lengths) > 1:  # who searches may type and delete until all have done as much
+            break
         model = model_with_keys(rng, -1.0, -1.0)
         prompts = [rng.integers(K, size=rng.integers(1, 9)).tolist() for _ in range(rng.integers(2, 20))]
         settings = {"eos": EOS, "backspace": BACK, "max_actions": 20, "seed": int(rng.integers(2**31))} | options
