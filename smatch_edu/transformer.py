@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -77,12 +77,8 @@ class Block(nn.Module):
         self, x: Float[Tensor, "batch inputs width"], turn: tuple[Tensor, Tensor], attend: Attend
     ) -> Float[Tensor, "batch inputs width"]:
         """`turn` is the cosine and sine of each input's position; `attend` knows who sees whom."""
-        qkv = rearrange(
-            self.to_qkv(self.norm_attention(x)), "b n (three h d) -> three b h n d", three=3, h=self.num_heads
-        )
-        turned, values = qkv.split([2, 1])  # one split, whose gradient is one copy
-        queries, keys = rotate(turned, turn)
-        seen = attend(queries, keys, values.squeeze(0), self.layer)  # (batch, heads, inputs, head)
+        queries, keys, values = TurnedHeads.apply(self.to_qkv(self.norm_attention(x)), self.num_heads, *turn)
+        seen = attend(queries, keys, values, self.layer)  # (batch, heads, inputs, head)
         x = x + self.from_heads(rearrange(seen, "b h n d -> b n (h d)"))
         return x + self.narrow(F.gelu(self.widen(self.norm_perceptron(x)), approximate="tanh"))
 
@@ -202,30 +198,39 @@ def turns(positions: Int[Tensor, "batch inputs"], head: int, dtype: torch.dtype)
 
 
 def rotate(
-    x: Float[Tensor, "*batch heads inputs head"], turn: tuple[Tensor, Tensor]
+    x: Float[Tensor, "*batch heads inputs head"], turn: tuple[Tensor, Tensor], to: Tensor | None = None
 ) -> Float[Tensor, "*batch heads inputs head"]:
     """Turn each pair (x_i, x_{i+head/2}) by its angle: a product of two turned vectors depends on the distance of their
-    positions alone."""
-    return cast(Tensor, Rotation.apply(x, *turn))
+    positions alone. What comes out is written to `to`, if given."""
+    (cos, sin), (first, second) = turn, x.to(turn[0].dtype).chunk(2, dim=-1)
+    turned = torch.empty_like(x, dtype=cos.dtype) if to is None else to
+    one, other = turned.chunk(2, dim=-1)
+    one.copy_(first).mul_(cos).addcmul_(second, sin, value=-1)
+    other.copy_(first).mul_(sin).addcmul_(second, cos)
+    return turned.to(x.dtype)
 
 
-class Rotation(torch.autograd.Function):
-    """`rotate`, with a gradient that is as cheap as itself: it is turned back by the same angles."""
+class TurnedHeads(torch.autograd.Function):
+    """(batch, inputs, 3 · width) → queries, keys and values, each (batch, heads, inputs, head), the first two turned.
+    Their gradients are turned back as they are put into one tensor; autograd, left alone, would copy them twice."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(ctx: Any, qkv: Tensor, heads: int, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(cos, sin)
-        wide = x.to(cos.dtype)
-        turned = torch.empty_like(wide)
-        (first, second), (one, other) = wide.chunk(2, dim=-1), turned.chunk(2, dim=-1)
-        one.copy_(first).mul_(cos).addcmul_(second, sin, value=-1)
-        other.copy_(first).mul_(sin).addcmul_(second, cos)
-        return turned.to(x.dtype)
+        parts = rearrange(qkv, "b n (three h d) -> three b h n d", three=3, h=heads)
+        queries, keys = rotate(parts[:2], (cos, sin))
+        return queries, keys, parts[2]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         cos, sin = ctx.saved_tensors
-        return cast(Tensor, Rotation.apply(gradient, cos, -sin)), None, None
+        batch, heads, inputs, head = gradients[0].shape
+        gradient = cos.new_empty(batch, inputs, 3 * heads * head)
+        parts = rearrange(gradient, "b n (three h d) -> three b h n d", three=3, h=heads)
+        for part, found in zip(parts[:2], gradients[:2], strict=True):
+            rotate(found, (cos, -sin), to=part)
+        parts[2].copy_(gradients[2])
+        return gradient.to(gradients[0].dtype), None, None, None
 
 
 def attention(seen: Tensor | None, shape: torch.Size) -> Attend:

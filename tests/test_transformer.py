@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from smatch_edu.trajectories import NEVER, pack, pack_batch, visible
-from smatch_edu.transformer import Transformer, TransformerConfig, attention, rotate, turns
+from smatch_edu.transformer import Transformer, TransformerConfig, TurnedHeads, attention, rotate, turns
 from test_trajectories import BACK, EOS, K, stacks, trajectory
 
 SMALL = TransformerConfig(vocab_size=K + 2, num_layers=2, num_heads=2, width=16, max_length=64)
@@ -132,12 +132,11 @@ def test_the_network_is_what_its_equations_say(rng):
     torch.testing.assert_close(model(tokens)[0], logits, rtol=0, atol=1e-10)
 
 
-def test_the_gradient_of_a_rotation_is_that_of_finite_differences_of_either_order(rng):
+def test_the_gradient_of_turned_heads_is_that_of_finite_differences_of_either_order(rng):
     turn = turns(torch.from_numpy(rng.integers(50, size=(2, 5))), 6, torch.float64)
-    x = torch.from_numpy(rng.normal(size=(2, 3, 5, 6))).transpose(1, 2).contiguous().transpose(1, 2)  # as heads come
-    x.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: rotate(x, turn), (x,))
-    assert torch.autograd.gradgradcheck(lambda x: rotate(x, turn).square(), (x,))
+    x = torch.from_numpy(rng.normal(size=(2, 5, 3 * 4 * 6))).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: TurnedHeads.apply(x, 4, *turn), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: [part.square() for part in TurnedHeads.apply(x, 4, *turn)], (x,))
 
 
 def test_a_rotation_keeps_lengths_and_feels_only_the_distance(rng):
