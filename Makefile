@@ -6,7 +6,7 @@ THREADS ?= 2
 SELECT  :=
 PY      := .venv/bin/python
 # Floating-point sums depend on the number of threads, so whatever compares or times results fixes it.
-PINNED  := OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS)
+PINNED   = OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS)
 NB      ?= $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
@@ -33,8 +33,9 @@ static: .venv/.installed-test ## lint, formatting and types only
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 
-unit: .venv/.installed-test ## the tests only
-	$(PINNED) $(PY) -m pytest $(SELECT)
+unit: THREADS = 1
+unit: .venv/.installed-test ## the tests only, in a process for each core, up to four
+	$(PINNED) $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal $(SELECT)
 
 notebooks: .venv/.installed-test ## run every notebook and compare its outputs with the stored ones
 	$(PINNED) PYTHONPATH=tests $(PY) -m pytest -p notebook_validation -p no:cacheprovider --nbval $(NB)

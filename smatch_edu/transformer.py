@@ -202,11 +202,10 @@ def rotate(
 ) -> Float[Tensor, "*batch heads inputs head"]:
     """Turn each pair (x_i, x_{i+head/2}) by its angle: a product of two turned vectors depends on the distance of their
     positions alone. What comes out is written to `to`, if given."""
-    (cos, sin), (first, second) = turn, x.to(turn[0].dtype).chunk(2, dim=-1)
+    (cos, sin), (first, second), half = turn, x.to(turn[0].dtype).chunk(2, dim=-1), x.shape[-1] // 2
     turned = torch.empty_like(x, dtype=cos.dtype) if to is None else to
-    one, other = turned.chunk(2, dim=-1)
-    one.copy_(first).mul_(cos).addcmul_(second, sin, value=-1)
-    other.copy_(first).mul_(sin).addcmul_(second, cos)
+    turned[..., :half].copy_(first).mul_(cos).addcmul_(second, sin, value=-1)
+    turned[..., half:].copy_(first).mul_(sin).addcmul_(second, cos)
     return turned.to(x.dtype)
 
 
@@ -227,8 +226,8 @@ class TurnedHeads(torch.autograd.Function):
         batch, heads, inputs, head = gradients[0].shape
         gradient = cos.new_empty(batch, inputs, 3 * heads * head)
         parts = rearrange(gradient, "b n (three h d) -> three b h n d", three=3, h=heads)
-        for part, found in zip(parts[:2], gradients[:2], strict=True):
-            rotate(found, (cos, -sin), to=part)
+        for number in range(2):
+            rotate(gradients[number], (cos, -sin), to=parts[number])
         parts[2].copy_(gradients[2])
         return gradient.to(gradients[0].dtype), None, None, None
 

@@ -137,6 +137,8 @@ def test_the_gradient_of_turned_heads_is_that_of_finite_differences_of_either_or
     x = torch.from_numpy(rng.normal(size=(2, 5, 3 * 4 * 6))).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: TurnedHeads.apply(x, 4, *turn), (x,))
     assert torch.autograd.gradgradcheck(lambda x: [part.square() for part in TurnedHeads.apply(x, 4, *turn)], (x,))
+    vectors = torch.from_numpy(rng.normal(size=(2, 3, 5, 6))).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: rotate(x, turn), (vectors,))
 
 
 def test_a_rotation_keeps_lengths_and_feels_only_the_distance(rng):
