@@ -17,8 +17,8 @@ from torch import nn
 
 from smatch_edu.comparison import load_models
 from smatch_edu.objectives import Trajectories, log_likelihood
-from smatch_edu.training import Run
 from smatch_edu.trajectories import Trajectory
+from smatch_edu.updates import Run
 
 
 def likelihood_update(run: Run, walked: list[Trajectory]) -> None:

@@ -15,10 +15,9 @@ from smatch_edu.comparison import ComparisonConfig, compare
 from smatch_edu.evaluation import HEADER, LEGEND, Condition, answers, evaluate, rows
 from smatch_edu.experiments import NeuralDivergenceConfig, SweepConfig, neural_divergence, sweep
 from smatch_edu.files import check_writable, write_atomically
-from smatch_edu.runs import load_policy, train
 from smatch_edu.tables import text_table
 from smatch_edu.tasks import Example
-from smatch_edu.training import TrainingConfig
+from smatch_edu.training import TrainingConfig, load_policy, train
 from smatch_edu.vocabulary import Vocabulary, load_words
 from smatch_edu.walkthrough import WalkthroughConfig, walkthrough
 

@@ -21,13 +21,14 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from smatch_edu import figures, show
+from smatch_edu.config import METHODS, TrainingConfig
 from smatch_edu.evaluation import HEADER, LEGEND, Condition, Evaluation, answers, evaluate, rows
 from smatch_edu.files import packaged
 from smatch_edu.generation import Trace
-from smatch_edu.runs import LOG, begin, load_policy
 from smatch_edu.tables import percent, text_table
 from smatch_edu.tasks import Example, Task
-from smatch_edu.training import METHODS, Policy, TrainingConfig
+from smatch_edu.training import LOG, begin, load_policy
+from smatch_edu.updates import Policy
 
 TITLES = {"mle": "maximum likelihood", "bc": "behavioural cloning", "sequencematch": "SequenceMatch"}
 CONDITIONS = tuple(

@@ -12,7 +12,7 @@ from smatch_edu.generation import Trace, generate
 from smatch_edu.metrics import Interval, Telemetry, mean_interval, telemetry
 from smatch_edu.tables import number, percent
 from smatch_edu.tasks import Example
-from smatch_edu.training import Policy
+from smatch_edu.updates import Policy
 
 BATCH = 256  # prompts answered at once
 

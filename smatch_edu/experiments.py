@@ -25,8 +25,7 @@ from smatch_edu.evaluation import evaluate
 from smatch_edu.files import check_writable, write_atomically
 from smatch_edu.mdp import StringMDP
 from smatch_edu.neural import METHODS, Expert, NeuralConfig, NeuralPolicy, Yardstick, train_policy
-from smatch_edu.runs import begin
-from smatch_edu.training import TrainingConfig
+from smatch_edu.training import TrainingConfig, begin
 from smatch_edu.vocabulary import load_words
 
 Row = Mapping[str, object]

@@ -25,8 +25,9 @@ from tqdm import tqdm
 from smatch_edu.divergences import DIVERGENCES, Divergence, get_divergence, nearest
 from smatch_edu.mdp import StringMDP
 from smatch_edu.objectives import MARGIN, PENALTY, Trajectories, edge_penalty, log_likelihood, sequencematch_objective
+from smatch_edu.problem import Problem
 from smatch_edu.soft_values import soft_values
-from smatch_edu.tabular import Problem, maximise_objective, minimise_divergence, sampled_mixture
+from smatch_edu.tabular import maximise_objective, minimise_divergence, sampled_mixture
 from smatch_edu.trajectories import Trajectory, pack_batch, visible
 from smatch_edu.transformer import Transformer, TransformerConfig
 

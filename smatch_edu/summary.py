@@ -17,7 +17,8 @@ from torch import Tensor
 
 from smatch_edu.arrays import as_tensor
 from smatch_edu.mdp import StringMDP, check_discount
-from smatch_edu.tabular import Problem, Solution, Vector, checked_occupancy, descend
+from smatch_edu.problem import Problem, Solution, Vector, checked_occupancy
+from smatch_edu.solvers import descend
 
 
 class SummaryTerms(NamedTuple):

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from smatch_edu import files, runs, training
+from smatch_edu import files, training
 from smatch_edu.cli import main
 
 TRAIN = ["train", "--task", "arithmetic", "--family", "addition", "--method", "sequencematch", "--warmup-steps", "4"]
@@ -58,7 +58,7 @@ def test_looks_at_validation_questions_change_nothing(trained, tmp_path):
     assert main([*TRAIN, "--steps", "8", "--seed", "3", "--out", str(out), *looking]) == 0
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "accuracy" in line] == [2, 5]
-    first, second = (runs.load_policy(folder)[0].state_dict() for folder in (trained, out))
+    first, second = (training.load_policy(folder)[0].state_dict() for folder in (trained, out))
     assert all(torch.equal(part, second[name]) for name, part in first.items())
     assert 2 * (out / "checkpoint.safetensors").stat().st_size < (trained / "checkpoint.safetensors").stat().st_size
     assert main([*TRAIN, "--steps", "8", "--seed", "3", "--out", str(out), *looking, "--resume"]) == 0  # it has ended

@@ -8,13 +8,13 @@ import pytest
 
 from smatch_edu.cli import main
 from smatch_edu.comparison import BASE, CONDITIONS, TITLES, load_models, typing_lines
+from smatch_edu.config import METHODS
 from smatch_edu.evaluation import Condition, answers, evaluate
 from smatch_edu.experiments import settings
 from smatch_edu.files import packaged
 from smatch_edu.generation import Trace
-from smatch_edu.runs import load_policy
 from smatch_edu.tasks import get_task
-from smatch_edu.training import METHODS
+from smatch_edu.training import load_policy
 
 TINY = ["--family", "addition", "--fresh", "--steps", "6", "--warmup-steps", "3", "--num-layers", "1", "--width", "16"]
 

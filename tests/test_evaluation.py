@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from smatch_edu.config import TrainingConfig
 from smatch_edu.evaluation import CONDITIONS, HEADER, Condition, answers, evaluate, rows
 from smatch_edu.generation import generate
 from smatch_edu.tasks import Example, get_task
-from smatch_edu.training import Policy, TrainingConfig
+from smatch_edu.updates import Policy
 
 
 def a_policy(seed, family="addition"):

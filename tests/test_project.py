@@ -40,6 +40,8 @@ FLOORS = {
     **dict.fromkeys(("divergences", "figure1", "vocabulary"), 0),
     **dict.fromkeys(("mdp", "trajectories"), 1),
     "soft_values": 1.5,  # on the mdp, under its solvers
+    "problem": 1.6,  # what tabular states
+    "solvers": 1.7,  # and how it is solved
     "flex": 1.5,  # attention on CUDA, under the transformer
     **dict.fromkeys(("tabular", "objectives", "transformer"), 2),
     "summary": 2.5,
@@ -47,9 +49,10 @@ FLOORS = {
     "board": 2.75,  # the texts of a batch, on the cache, under who chooses what is typed
     **dict.fromkeys(("generation", "neural", "replay", "tasks"), 3),
     "metrics": 3.5,  # judges what was generated for a task
-    "training": 4,
+    "config": 3.6,  # what a run can be told
+    "updates": 4,  # what it does, once
     "evaluation": 4.2,  # what it has learned to answer
-    "runs": 4.5,  # what it leaves on disk
+    "training": 4.5,  # again and again, and what it leaves on disk
     **dict.fromkeys(("huggingface", "experiments", "walkthrough", "comparison"), 5),
     "report": 6,  # the walkthrough's page
     "cli": 7,  # the door: it opens on everything
@@ -126,7 +129,7 @@ def test_every_module_imports_only_from_floors_below():
         ("plots.py", "from smatch_edu.metrics import entropy", False),
         ("show.py", "from smatch_edu import plots", True),
         ("plots.py", "from smatch_edu import show", False),
-        ("training.py", "from smatch_edu.plots import curve", False),
+        ("updates.py", "from smatch_edu.plots import curve", False),
         ("walkthrough.py", "from smatch_edu.plots import curve", True),
         ("walkthrough.py", "from smatch_edu import checks", False),
         ("cli.py", "from smatch_edu import checks", True),

@@ -18,6 +18,7 @@ import oracles
 from smatch_edu import tabular
 from smatch_edu.divergences import DIVERGENCES
 from smatch_edu.mdp import StringMDP
+from smatch_edu.problem import Problem as MatchingProblem
 from smatch_edu.summary import minimise_summary_objective, summary_terms
 from smatch_edu.tabular import maximise_objective, minimise_divergence, objective, sampled_mixture
 
@@ -460,7 +461,7 @@ def mixture_problem(rng, noise=0.2, **options):
     alpha = float(rng.choice(ALPHAS))
     buffer = case.mdp.occupancy(oracles.random_policy(rng, case.mdp.legal), case.gamma)
     held = case.mdp.keys(torch.tensor(buffer)).flatten()
-    return case, alpha, buffer, tabular.Problem.of(case.mdp, case.expert, "chi2", case.gamma, alpha, buffer=held)
+    return case, alpha, buffer, MatchingProblem.of(case.mdp, case.expert, "chi2", case.gamma, alpha, buffer=held)
 
 
 def mixture_by_hand(case, alpha, buffer, logits, next_value="sample"):

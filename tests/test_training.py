@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from smatch_edu.runs import CHECKPOINT, LOG, begin, load_policy, restore, store, train
+from smatch_edu.config import TrainingConfig
 from smatch_edu.tasks import get_task
-from smatch_edu.training import Batcher, Policy, Run, TrainingConfig, loss_of
+from smatch_edu.training import CHECKPOINT, LOG, begin, load_policy, restore, store, train
 from smatch_edu.trajectories import Trajectory
+from smatch_edu.updates import Batcher, Policy, Run, loss_of
 
 SMALL = TrainingConfig(
     family="addition",
@@ -286,7 +287,7 @@ def test_killed_at_twenty_moments_a_run_ends_with_the_same_bits(tmp_path, rng):
     (tmp_path / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
     code = (
         "import json, sys, torch; torch.set_num_threads(1); from pathlib import Path; "
-        "from smatch_edu.runs import train; from smatch_edu.training import TrainingConfig; "
+        "from smatch_edu.training import TrainingConfig, train; "
         "train(TrainingConfig(**json.load(open(sys.argv[1]))), Path(sys.argv[2]), resume=True, progress=False)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "config.json"), str(tmp_path / "killed")]
