@@ -86,7 +86,7 @@ def ascend(problem: Problem, sampled: bool, initial_policy: Any, tolerance: floa
         scale = torch.sqrt(problem.curvature(unknowns, occupancy) + 1e-30)
         gradient = minimiser.gradient(unknowns) / scale
         if sampled:
-            gaps.append(alpha * float(gradient @ gradient) / 2 if value.isfinite() else math.inf)
+            gaps.append(float(gradient @ gradient) / (2 * alpha) if value.isfinite() else math.inf)
         else:
             gaps.append((problem.cost(policy.flatten(), occupancy) - value).item())
         if gaps[-1] <= tolerance or round_number == max_rounds:

@@ -351,6 +351,18 @@ def test_with_noise_no_step_away_improves_on_the_maximum_of_the_sampled_objectiv
         assert gradient.abs().max() < 1e-4
 
 
+@pytest.mark.parametrize("alpha", [0.03, 0.1, 1.0, 3.0])
+@pytest.mark.parametrize("name", SMOOTH)
+def test_stopped_early_the_sampled_solver_has_an_idea_of_how_far_it_is(rng, name, alpha):
+    mdp, _, expert, gamma = problem(rng, "dense", noise=0.2, size=(2, 1))
+    best = maximise_objective(mdp, expert, name, gamma, alpha, next_value="sample", tolerance=1e-13)
+    for max_rounds in (0, 1, 2):
+        stopped = maximise_objective(
+            mdp, expert, name, gamma, alpha, next_value="sample", tolerance=1e-13, max_rounds=max_rounds
+        )
+        assert 20 * stopped.gap >= best.value - stopped.value - 1e-10  # from the gradient: an estimate, not a bound
+
+
 def test_total_variation_with_a_sampled_next_value_says_that_it_is_not_solved(rng):
     mdp, _, expert, gamma = problem(rng, "sparse", noise=0.2, size=(2, 1), gamma=0.7)
     assert not maximise_objective(mdp, expert, "tv", gamma, 0.1, next_value="sample", max_rounds=2).converged
