@@ -15,7 +15,7 @@ NB      ?= $(sort $(wildcard notebooks/*.ipynb))
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run and lab, THREADS=2 for tests and benchmarks,'
+	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run and lab, THREADS=2 for notebooks and benchmarks,'
 	@echo 'NB=notebooks/02_occupancy.ipynb for make notebooks and execute.'
 
 run: .venv/.installed-run ## SequenceMatch on two pages: a typist trained exactly, and models that learned to add
