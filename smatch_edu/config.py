@@ -2,7 +2,7 @@
 
 All chance of a run comes from (seed, kind, step), so there is no generator whose state could be lost.
 
-Source: Cundy & Ermon 2023, Algorithm 1 and section 5 (their settings).
+Source: Cundy & Ermon 2023, Algorithm 1; what they do not report is this project's choice.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Source: Cundy & Ermon 2023 (accuracy on arithmetic); the telemetry is this proje
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,14 +49,19 @@ def mean_interval(
     level: float = 0.95,
     num_resamples: int = 2000,
     seed: int = 0,
+    *,
+    differences: bool = False,
 ) -> Interval:
     """The mean of all scores, with a bootstrap interval over items, and over seeds where there are several.
 
-    With several seeds both are drawn anew, seeds and items, so that the interval holds both chances.
+    With several seeds both are drawn anew, seeds and items, so that the interval holds both chances. Where all scores
+    are 0, or all are 1, there is nothing to draw, and it is Wilson's interval of a share.
 
     Args:
         scores: one row for each seed, one number for each item, the same items in each row.
         level: of confidence, in (0, 1).
+        differences: the scores are differences of two scores from 0 to 1: if all are 0, the interval reaches as far
+            down as up.
 
     Raises:
         ValueError: no scores, or rows of different lengths.
@@ -68,22 +73,31 @@ def mean_interval(
         value = float(table.flat[0])
         if value not in (0.0, 1.0):
             return Interval(value, value, value)
-        return share_interval(int(value) * table.shape[1], table.shape[1], level)
+        share = share_interval(int(value) * table.shape[1], table.shape[1], level)
+        return share._replace(low=-share.high) if differences and value == 0 else share
 
     def mean_of(seeds: np.ndarray, items: np.ndarray, axis: int = -1) -> np.ndarray:
         return table[seeds[..., :, None], items[..., None, :]].mean(axis=(-2, -1))
 
     seeds, items = (np.arange(size) for size in table.shape)
-    options = {"confidence_level": level, "n_resamples": num_resamples, "method": "percentile", "batch": 50}
     if len(table) == 1:  # nothing to draw among seeds
 
         def of_items(items: np.ndarray, axis: int = -1) -> np.ndarray:
             return table[0][items].mean(axis=axis)
 
-        found = bootstrap((items,), of_items, rng=seed, **options)
+        ends = _ends((items,), of_items, level, num_resamples, seed)
     else:
-        found = bootstrap((seeds, items), mean_of, rng=seed, **options)
-    return Interval(float(table.mean()), *map(float, found.confidence_interval))
+        ends = _ends((seeds, items), mean_of, level, num_resamples, seed)
+    return Interval(float(table.mean()), *ends)
+
+
+def _ends(
+    drawn: tuple[np.ndarray, ...], statistic: Callable[..., np.ndarray], level: float, num_resamples: int, seed: int
+) -> tuple[float, float]:
+    """Low and high quantile of the statistic of what is drawn anew from each of these."""
+    options = {"confidence_level": level, "n_resamples": num_resamples, "method": "percentile", "batch": 50}
+    low, high = bootstrap(drawn, statistic, rng=seed, **options).confidence_interval
+    return float(low), float(high)
 
 
 def ratio_interval(
@@ -108,9 +122,7 @@ def ratio_interval(
         below = counts[items].sum(axis=axis)
         return np.where(below > 0, hits[items].sum(axis=axis) / np.maximum(below, 1), total / of)
 
-    options = {"confidence_level": level, "n_resamples": num_resamples, "method": "percentile", "batch": 50}
-    found = bootstrap((np.arange(len(hits)),), ratio, rng=seed, **options)
-    return Interval(total / of, *map(float, found.confidence_interval))
+    return Interval(total / of, *_ends((np.arange(len(hits)),), ratio, level, num_resamples, seed))
 
 
 class Telemetry(NamedTuple):

@@ -96,6 +96,8 @@ def test_seeds_that_differ_widen_the_interval(rng):
 
 
 def test_where_all_answers_are_right_the_interval_still_has_a_width():
+    same = mean_interval([np.zeros(100)], differences=True)
+    assert same.low == -same.high < same.estimate == 0.0 and same.high == mean_interval([np.zeros(100)]).high
     found = mean_interval([np.ones(100)])
     assert found.estimate == 1 and 0.9 < found.low < 1
     assert str(found).startswith("1.000 [0.9")
