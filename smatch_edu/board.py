@@ -178,12 +178,16 @@ class Board:
 
     def logits(self, rows: np.ndarray) -> Tensor:
         """Of the texts that stand now; -∞ for what is illegal. ValueError if the model's are not numbers."""
-        logits = self.model.logits(self.hidden[self.slot[rows], self.depth[rows] - 1]).float().cpu()
+        depth = self.depth[rows]
+        logits = self.model.logits(self.hidden[self.slot[rows], depth - 1]).float().cpu()
         if logits.shape != (len(rows), len(self.is_token)):
             raise ValueError(f"logits has shape {tuple(logits.shape)}; {(len(rows), len(self.is_token))} was wanted")
         if not math.isfinite(logits.sum().item()):  # a sum is cheaper than a look at each
             for row in rows[~logits.isfinite().all(dim=1).numpy()]:
                 raise ValueError(f"row {row} has NaN or infinite logits at action {self.count[row]}; is it trained?")
+        free = self.allowed.all() and depth.max() < self.longest  # nearly always, and cheap to see
+        if free and (self.backspace < 0 or (depth > self.start[rows]).all()):
+            return logits
         return torch.where(torch.from_numpy(self.legal(rows)), logits, -math.inf)
 
     def legal(self, rows: np.ndarray) -> np.ndarray:
@@ -207,14 +211,14 @@ class Board:
         self, rows: np.ndarray, pressed: np.ndarray, typed: np.ndarray, scores: Tensor
     ) -> tuple[np.ndarray, np.ndarray]:
         """Write one action of each row; returns the rows that go on after growing, and after deleting."""
-        place = (rows, self.count[rows])
-        self.pressed[place], self.typed[place] = pressed, typed
-        self.log_probs[place] = scores.numpy()[np.arange(len(rows)), pressed]
-        self.count[rows] += 1
-        grows, deletes = self.is_token[typed], typed == self.backspace
-        self.tokens[rows[grows], self.depth[rows[grows]]] = typed[grows]
+        count = self.count[rows]
+        self.pressed[rows, count], self.typed[rows, count] = pressed, typed
+        self.log_probs[rows, count] = scores.numpy()[np.arange(len(rows)), pressed]
+        self.count[rows] = count + 1
+        spent, grows, deletes = count + 1 == self.max_actions, self.is_token[typed], typed == self.backspace
+        longer = rows[grows]
+        self.tokens[longer, self.depth[longer]] = typed[grows]
         self.depth[rows] += grows.astype(np.int64) - deletes
-        spent = self.count[rows] == self.max_actions
         self.ended[rows[spent]] = ENDINGS.index("max_actions")
         self.ended[rows[~grows & ~deletes]] = ENDINGS.index("eos")
         return rows[grows & ~spent], rows[deletes & ~spent]

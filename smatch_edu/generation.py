@@ -73,7 +73,8 @@ class Sampling:
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """(rows, actions) → the log of the distribution that is chosen from; -∞ for what is left out."""
         logits = logits.float()
-        logits = (logits - logits.amax(dim=1, keepdim=True)) / self.temperature
+        if self.temperature != 1:
+            logits = (logits - logits.amax(dim=1, keepdim=True)) / self.temperature
         if self.top_k is not None and self.top_k < logits.shape[1] and self.contrastive is None:
             least = logits.topk(self.top_k, dim=1).values[:, -1:]
             logits = logits.masked_fill(logits < least, -math.inf)
@@ -211,8 +212,8 @@ class _Keyboard:
         """The action on whose step of the ladder p_0, p_0 + p_1, ... the first chance falls."""
         ladder = scores.exp().cumsum(dim=1, dtype=torch.float64)
         # 1 - chance is in (0, 1]: at neither end is an action of probability 0 met.
-        aim = torch.from_numpy(1 - self.chances[rows, self.board.count[rows], :1]) * ladder[:, -1:]
-        return torch.searchsorted(ladder, aim)[:, 0].numpy()
+        aim = (1 - self.chances[rows, self.board.count[rows], :1]) * ladder[:, -1:].numpy()
+        return torch.searchsorted(ladder, torch.from_numpy(aim))[:, 0].numpy()
 
     def type(self, rows: np.ndarray, pressed: np.ndarray) -> np.ndarray:
         """What appears when these keys are pressed: with probability η another token, if they are tokens."""
