@@ -3,7 +3,8 @@
 Training: 256 actions of which 20 % are backspaces (the trie has 206 inputs with the prompt, the re-fed layout 257)
 against plain causal training on 256 tokens. Generation: actions a second with 20 % backspaces against plain generation
 by the same engine, and tokens a second against Hugging Face's `generate` and GPT-2 of equal size (if transformers is
-installed: the [hf] extra). There are two rows for the latter. In one all 32 texts have 128 tokens; in the other each
+installed: the [hf] extra), with the step in Python and, where there is a C compiler, with the step in C. There are two
+rows for Hugging Face. In one all 32 texts have 128 tokens; in the other each
 token is `<eos>` with probability 1/64, so that texts end one by one. 256 of them are typed, up to 128 tokens each, at
 most 32 at once: here rows that wait take the places of those that have ended, there 8 batches follow one another. What
 was sampled is what is counted, up to each `<eos>`, and times are for 1000 tokens. Models of about 1 M and 10 M
@@ -17,12 +18,14 @@ import copy
 import importlib.util
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from table import Table, machine, median
 
+from smatch_edu.compiled import library
 from smatch_edu.generation import generate
 from smatch_edu.trajectories import Trajectory, pack_batch
 from smatch_edu.transformer import Transformer, TransformerConfig
@@ -176,6 +179,13 @@ def main() -> None:
         rows.add(what, size, f"{first:.3f}", f"{second:.3f}", f"{ratio:.3f}", wanted)
         rows.print_last()
 
+    steps = {"in Python": False, "in C": True}
+    try:
+        library()
+    except RuntimeError as error:
+        del steps["in C"]
+        print(f"nothing is measured in C: {error}")
+
     rng = np.random.default_rng(0)
     for size in arguments.sizes:
         torch.manual_seed(0)
@@ -198,16 +208,20 @@ def main() -> None:
         prompts = [[int(token)] for token in rng.integers(VOCAB - 2, size=BATCH)]
         typist = Deleting(config(size))
 
-        def typing(share: float, typist: Deleting = typist, prompts: list[list[int]] = prompts) -> Callable[[], object]:
+        def typing(
+            share: float, compiled: bool, typist: Deleting = typist, prompts: list[list[int]] = prompts
+        ) -> Callable[[], object]:
             def run() -> None:
                 typist.press(backspace=share)
-                found = generate(typist, prompts, EOS, BACKSPACE, max_actions=ACTIONS, seed=1)
+                found = generate(typist, prompts, EOS, BACKSPACE, max_actions=ACTIONS, seed=1, compiled=compiled)
                 actions = [action for trace in found.traces for action in trace.actions]
                 assert len(actions) == BATCH * ACTIONS and abs(actions.count(BACKSPACE) / len(actions) - share) < 0.03
 
             return run
 
-        row("generate, plain / 20 % backspace", size, paired(typing(0.0), typing(0.2), arguments.pairs), ">= 1.0")
+        for where, compiled in steps.items():
+            times = paired(typing(0.0, compiled), typing(0.2, compiled), arguments.pairs)
+            row(f"generate {where}, plain / 20 % backspace", size, times, ">= 1.0")
 
         theirs = hugging_face(size)
         if theirs is None:
@@ -223,17 +237,23 @@ def main() -> None:
                 )
 
         wanted = ">= 3" if size == "1 M" else ">= 1.5"
-        times = paired(generate_theirs, typing(0.0), arguments.pairs)
-        row(f"generate, {BATCH} x {ACTIONS} tokens, Hugging Face / ours", size, times, wanted)
+        for where, compiled in steps.items():
+            times = paired(generate_theirs, typing(0.0, compiled), arguments.pairs)
+            row(f"generate {where}, {BATCH} x {ACTIONS} tokens, Hugging Face / ours", size, times, wanted)
 
         many = rng.integers(VOCAB - 2, size=(8 * BATCH, 1))
         typist.press(eos=ENDING)
         others = ending(theirs, typist.offsets)
 
-        def texts_that_end(typist: Deleting = typist, many: np.ndarray = many) -> float:
+        def texts_that_end(compiled: bool, typist: Deleting = typist, many: np.ndarray = many) -> float:
             typist.press(eos=ENDING)
-            seed = int(rng.integers(2**31))
-            found = generate(typist, many, EOS, BACKSPACE, max_actions=ACTIONS, seed=seed, batch_size=BATCH).traces
+            found = generate(
+                *(typist, many, EOS, BACKSPACE),
+                max_actions=ACTIONS,
+                seed=int(rng.integers(2**31)),
+                batch_size=BATCH,
+                compiled=compiled,
+            ).traces
             return thousands([len(trace.actions) for trace in found], sum(trace.ended == "eos" for trace in found))
 
         def theirs_that_end(others: torch.nn.Module = others, many: np.ndarray = many) -> float:
@@ -249,8 +269,10 @@ def main() -> None:
                 ended += int(is_eos.sum())
             return thousands(counts, ended)
 
-        times = paired(theirs_that_end, texts_that_end, arguments.pairs)
-        row(f"generate, {len(many)} texts that end, {BATCH} at once, Hugging Face / ours", size, times, wanted)
+        for where, compiled in steps.items():
+            times = paired(theirs_that_end, partial(texts_that_end, compiled), arguments.pairs)
+            what = f"generate {where}, {len(many)} texts that end, {BATCH} at once, Hugging Face / ours"
+            row(what, size, times, wanted)
         tokens = torch.from_numpy(rng.integers(VOCAB - 2, size=(8, 257)))
         other = causal_step(theirs.train(), tokens, lambda rows, theirs=theirs: theirs(rows).logits)
         row("train, Hugging Face / ours", size, paired(other, plain, arguments.pairs), ">= 1.1")

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from smatch_edu.compiled import CompiledDecoder
 from smatch_edu.decoding import Decoder, Model, StackCache
 from smatch_edu.transformer import Transformer
 
@@ -63,6 +64,7 @@ class Board:
         max_actions: int,
         batch_size: int,
         candidates: int,
+        compiled: bool,
     ) -> None:
         self.model, self.longest, self.max_actions = model, longest, max_actions
         self.eos, self.backspace = (-1 if key is None else key for key in keys)  # -1 is never met
@@ -88,8 +90,9 @@ class Board:
         self.slots = np.full(min(batch_size, len(self.waiting)), -1)
         self.cache = StackCache(model.config, len(self.slots), self.tokens.shape[1] + candidates, self.like)
         self.hidden: Any = None  # (slots, length, width), from the first pass on
-        quick = Decoder.fits(model) and not candidates
-        self.decoder = Decoder(cast(Transformer, model), self.cache) if quick else None
+        self.decoder: Decoder | CompiledDecoder | None = None
+        if compiled or (Decoder.fits(model) and not candidates):
+            self.decoder = (CompiledDecoder if compiled else Decoder)(cast(Transformer, model), self.cache)
 
     def admit(self, live: np.ndarray) -> np.ndarray:
         """Rows that wait get the free slots, once an eighth is free. Returns all live rows.

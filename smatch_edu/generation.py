@@ -104,6 +104,7 @@ def generate(
     max_length: int | None = None,
     banned: Sequence[int] = (),
     batch_size: int | None = None,
+    compiled: bool = False,
 ) -> GenerationResult:
     """Let the model type after each prompt, deleting where it wants to.
 
@@ -124,13 +125,17 @@ def generate(
             does without it.
         batch_size: how many rows are typed at once; the others wait until some have ended, so that memory grows with it
             and not with the number of prompts. All at once if left out.
+        compiled: whether every pass after the prompts' is made in C (see `compiled`), for a `Transformer` of float32 on
+            a CPU. It is faster for small models, and a C compiler must be there: it takes a second, once in a process.
 
         The rest is that of `Sampling`. Who chooses without chance (greedy or contrastive, no noise) and deletes comes
         back to the same text and does the same again, until max_actions.
 
     Raises:
         ValueError: an empty prompt, an id outside the vocabulary, a prompt that is too long, a number out of range, or
-            logits that are NaN or infinite, with the row and action.
+            logits that are NaN or infinite, with the row and action; or `compiled` for another model, or together with
+            contrastive search, whose passes read several candidates.
+        RuntimeError: `compiled` without a C compiler.
     """
     sampling = Sampling(temperature, top_k, top_p, greedy, noise, contrastive)
     longest = model.config.max_length if max_length is None else max_length
@@ -140,6 +145,8 @@ def generate(
         raise ValueError(f"max_actions is {max_actions}; a whole number, at least 1, was wanted")
     if batch_size is not None and not _whole(batch_size, 1):
         raise ValueError(f"batch_size is {batch_size}; a whole number, at least 1, or None was wanted")
+    if compiled and contrastive is not None:
+        raise ValueError("compiled=True reads one input a row; contrastive search has several")
     texts = checked_prompts(prompts, (eos, backspace), model.config.vocab_size, longest)
     seeds: Any = np.asarray(seed)
     if seeds.dtype.kind not in "iu" or seeds.shape not in ((), (len(texts),)) or (seeds < 0).any():
@@ -148,7 +155,9 @@ def generate(
         seeds = [[int(seeds), row] for row in range(len(texts))]
     chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in seeds])
     width = 0 if contrastive is None else top_k or 4
-    board = Board(model, texts, (eos, backspace), banned, longest, max_actions, batch_size or len(texts), width)
+    board = Board(
+        model, texts, (eos, backspace), banned, longest, max_actions, batch_size or len(texts), width, compiled
+    )
     (_sample if contrastive is None else _search)(board, _Keyboard(board, chances, noise), sampling)
     return GenerationResult(board.traces(), board.num_forward_passes)
 

@@ -46,6 +46,7 @@ FLOORS = {
     **dict.fromkeys(("tabular", "objectives", "transformer"), 2),
     "summary": 2.5,
     "decoding": 2.5,  # the cache, and a fast step through the transformer
+    "compiled": 2.6,  # the step in C
     "board": 2.75,  # the texts of a batch, on the cache, under who chooses what is typed
     **dict.fromkeys(("generation", "neural", "replay", "tasks"), 3),
     "metrics": 3.5,  # judges what was generated for a task
@@ -171,7 +172,11 @@ def test_the_wheel_holds_the_library_and_its_data_and_nothing_else(wheel):
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         words = archive.read("smatch_edu/_data/words.tsv")
     assert words == (ROOT / "data" / "words.tsv").read_bytes()
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "smatch_edu").rglob("*.py")}
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "smatch_edu").rglob("*.[cp]*")
+        if path.suffix in (".c", ".py")
+    }
     assert modules and modules <= names
     assert "smatch_edu/py.typed" in names
     read = [ROOT / "data" / "words.tsv", *(ROOT / "data" / "arithmetic").glob("*.tsv")]
