@@ -4,11 +4,11 @@ Training: 256 actions of which 20 % are backspaces (the trie has 206 inputs with
 against plain causal training on 256 tokens. Generation: actions a second with 20 % backspaces against plain generation
 by the same engine, and tokens a second against Hugging Face's `generate` and GPT-2 of equal size (if transformers is
 installed: the [hf] extra), with the step in Python and, where there is a C compiler, with the step in C. There are two
-rows for Hugging Face. In one all 32 texts have 128 tokens; in the other each
-token is `<eos>` with probability 1/64, so that texts end one by one. 256 of them are typed, up to 128 tokens each, at
-most 32 at once: here rows that wait take the places of those that have ended, there 8 batches follow one another. What
-was sampled is what is counted, up to each `<eos>`, and times are for 1000 tokens. Models of about 1 M and 10 M
-parameters (0.86 and 9.5), random weights; medians.
+rows of each for Hugging Face. In one all 32 texts have 128 tokens; in the other each token is `<eos>` with probability
+1/64, so that texts end one by one. 256 of them are typed, up to 128 tokens each, at most 32 at once: here rows that
+wait take the places of those that have ended, there 8 batches follow one another. What was sampled is what is counted,
+up to each `<eos>`, and times are for 1000 tokens. Models of about 1 M and 10 M parameters (0.86 and 9.5), random
+weights; medians.
 """
 
 from __future__ import annotations

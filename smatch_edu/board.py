@@ -91,8 +91,10 @@ class Board:
         self.cache = StackCache(model.config, len(self.slots), self.tokens.shape[1] + candidates, self.like)
         self.hidden: Any = None  # (slots, length, width), from the first pass on
         self.decoder: Decoder | CompiledDecoder | None = None
-        if compiled or (Decoder.fits(model) and not candidates):
-            self.decoder = (CompiledDecoder if compiled else Decoder)(cast(Transformer, model), self.cache)
+        if compiled:
+            self.decoder = CompiledDecoder(model, self.cache)
+        elif Decoder.fits(model) and not candidates:
+            self.decoder = Decoder(cast(Transformer, model), self.cache)
 
     def admit(self, live: np.ndarray) -> np.ndarray:
         """Rows that wait get the free slots, once an eighth is free. Returns all live rows.

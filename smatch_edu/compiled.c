@@ -1,10 +1,12 @@
 /* The transformer for one new input in each row: the arithmetic of `Block.forward` in transformer.py, in C.
 
-A small model's step is some hundred products of small matrices, and to call each from Python takes longer than to
-compute it. Here one call is a step, and each thread takes its rows through all layers without waiting for the others.
-A row's sums run in the same order whatever its neighbours are, so its numbers are the same, to the last bit.
+A small model's step is some hundred calls of PyTorch, and calling takes longer than computing. Here one call is a step,
+and each thread takes its rows through all layers without waiting for the others. A row's sums run in the same order
+whatever its neighbours are.
 
-All arrays are row-major float32. compiled.py compiles this file and calls `step`, at the end. */
+Arrays are row-major, numbers float32. compiled.py compiles this file and calls `step`, at the end: begin there.
+`restrict` promises that two arrays do not overlap. `omp simd` promises that a loop's turns do not depend on one another,
+so that several are computed by one instruction; `reduction` allows to split a sum (or maximum) for that. */
 
 #include <math.h>
 #include <stdint.h>
@@ -15,13 +17,14 @@ All arrays are row-major float32. compiled.py compiles this file and calls `step
 #define TILE 8
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
-/* e^x as 2^n e^r with |r| <= log(2) / 2: a polynomial for e^r, and n goes straight into the exponent's bits. Unlike the
-one of the C library it has no branches, so that a loop over it becomes vector instructions.
-Source of the coefficients: Moshier's Cephes library, expf. */
+/* e^x, for x in -87..88, and what is beyond is taken for the end: e^x = 2^n e^r, with n a whole number and |r| at most
+log(2) / 2. A polynomial is e^r. Unlike expf of the C library this has no branches, so that a loop over it can be simd.
+Source of the numbers: Moshier's Cephes library, expf. */
 static inline float exponential(float x) {
     x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x; /* NaN stays NaN */
-    float shifted = x * 1.44269504f + 12582912.0f;   /* 1.5 * 2^23: the sum has no room for digits after the point */
-    float n = shifted - 12582912.0f, r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    /* x / log(2), rounded: beside 1.5 * 2^23 a float has no room for digits after the point. Its lowest bits are n. */
+    float shifted = x * 1.44269504f + 12582912.0f;
+    float n = shifted - 12582912.0f, r = x - n * 0.693359375f + n * 2.12194440e-4f; /* x - n log(2), in two parts */
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
@@ -29,9 +32,9 @@ static inline float exponential(float x) {
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    int32_t bits;
+    uint32_t bits;
     memcpy(&bits, &shifted, sizeof bits);
-    bits = (int32_t)((uint32_t)(bits + 127) << 23);
+    bits = (bits + 127) << 23; /* the bits of 2^n: a float's exponent begins at bit 23, and 127 stands for 0 */
     float power;
     memcpy(&power, &bits, sizeof power);
     return p * power;
@@ -49,7 +52,8 @@ static void layer_norm(int width, float epsilon, const float *x, const float *sc
     for (int i = 0; i < width; i++) out[i] = (x[i] - mean) * factor * scale[i] + shift[i];
 }
 
-/* A tile of the product below: TILE rows or one, and the columns of one panel. The sums stay in registers. */
+/* A tile of the product below: TILE rows or one, and the columns of one panel. `rows` and `add` are constants where this
+is called, and it is always inlined, so that the sums can stay in registers: with AVX-512 all of them do. */
 static inline __attribute__((always_inline)) void tile(
     const int rows, int in, int stride, int columns, const float *restrict x, const float *restrict panel,
     const float *restrict bias, float *restrict out, const int add) {
@@ -106,7 +110,7 @@ static void attend(
     }
 }
 
-/* Turn each pair (x_i, x_{i + head/2}) by its angle: `rotate` in transformer.py. */
+/* Turn each pair (x_i, x_{i + head/2}) by its angle: `rotate` in transformer.py. out may be x. */
 static void rotate(int head, const float *turn, const float *x, float *out) {
     int half = head / 2;
 #pragma omp simd
@@ -117,18 +121,35 @@ static void rotate(int head, const float *turn, const float *x, float *out) {
     }
 }
 
+/* x (1 + tanh z) / 2, which is x / (1 + e^(-2z)). */
+static void gelu(int numbers, float *x) {
+#pragma omp simd
+    for (int i = 0; i < numbers; i++) {
+        float z = 0.7978845608f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
+        x[i] /= 1.0f + exponential(-2.0f * z);
+    }
+}
+
 /* Read one token in each row, at its depth:
 
     tokens, depths (rows)                           embedding (vocab, width)
     turns (length, 2, head / 2): cos, sin           cache (layers, 2, rows, heads, length, head): keys and values
     scratch (rows, 10 * width + length)             hidden (rows, width): the result
+    threads: at most so many; a row is the work of one
+
     weights: scale and shift of a norm, or panels and bias of a linear layer; in each layer those of norm_attention,
-    to_qkv, from_heads, norm_perceptron, widen and narrow, 12 arrays; then the last norm's */
-void step(
-    int rows, int layers, int heads, int head, int length, int threads, float epsilon, const int64_t *tokens,
+    to_qkv, from_heads, norm_perceptron, widen and narrow, 12 arrays; then the last norm's
+
+Returns the first row whose token or depth is out of range, or -1 when all are read. */
+int step(
+    int rows, int layers, int heads, int head, int length, int vocab, int threads, float epsilon, const int64_t *tokens,
     const int64_t *depths, const float *embedding, const float *turns, const float *const *weights, float *cache,
     float *scratch, float *hidden) {
-    const int width = heads * head, share = (rows + threads - 1) / threads;
+    for (int row = 0; row < rows; row++)
+        if (tokens[row] < 0 || tokens[row] >= vocab || depths[row] < 0 || depths[row] >= length) return row;
+    const int width = heads * head;
+    int share = (rows + threads - 1) / threads; /* rows for each thread */
+    if (share > TILE / 2) share = (share + TILE - 1) / TILE * TILE;
     const int64_t text = (int64_t)length * head, side = (int64_t)rows * heads * text;
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int first = 0; first < rows; first += share) {
@@ -157,15 +178,12 @@ void step(
             for (int row = 0; row < n; row++)
                 layer_norm(width, epsilon, x + row * width, w[6], w[7], normed + row * width);
             linear(n, width, 4 * width, normed, w + 8, wide, 0);
-#pragma omp simd
-            for (int i = 0; i < 4 * n * width; i++) { /* GELU: (1 + tanh z) / 2 = 1 / (1 + e^(-2z)) */
-                float z = 0.7978845608f * (wide[i] + 0.044715f * wide[i] * wide[i] * wide[i]);
-                wide[i] /= 1.0f + exponential(-2.0f * z);
-            }
+            gelu(4 * n * width, wide);
             linear(n, 4 * width, width, wide, w + 10, x, 1);
         }
         const float *const *last = weights + 12 * layers;
         for (int row = 0; row < n; row++)
             layer_norm(width, epsilon, x + row * width, last[0], last[1], hidden + (int64_t)(first + row) * width);
     }
+    return -1;
 }

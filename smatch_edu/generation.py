@@ -125,8 +125,8 @@ def generate(
             does without it.
         batch_size: how many rows are typed at once; the others wait until some have ended, so that memory grows with it
             and not with the number of prompts. All at once if left out.
-        compiled: whether every pass after the prompts' is made in C (see `compiled`), for a `Transformer` of float32 on
-            a CPU. It is faster for small models, and a C compiler must be there: it takes a second, once in a process.
+        compiled: whether the passes that read one token a row are made in C (see `compiled.py`), for a `Transformer` of
+            float32 on a CPU. A C compiler must be there; compiling takes a second, once in a process.
 
         The rest is that of `Sampling`. Who chooses without chance (greedy or contrastive, no noise) and deletes comes
         back to the same text and does the same again, until max_actions.
