@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smatch_edu.board import Board, Trace, checked_prompts
+from smatch_edu.compiled import CompiledDecoder
 from smatch_edu.decoding import Model
 
 
@@ -126,7 +127,8 @@ def generate(
         batch_size: how many rows are typed at once; the others wait until some have ended, so that memory grows with it
             and not with the number of prompts. All at once if left out.
         compiled: whether the passes that read one token a row are made in C (see `compiled.py`), for a `Transformer` of
-            float32 on a CPU. A C compiler must be there; compiling takes a second, once in a process.
+            float32 on a CPU. A C compiler must be there; compiling takes a second, once in a process. Rows type the
+            same; in batches of more than 8, some wait a pass after deleting, so that there are a few passes more.
 
         The rest is that of `Sampling`. Who chooses without chance (greedy or contrastive, no noise) and deletes comes
         back to the same text and does the same again, until max_actions.
@@ -163,17 +165,23 @@ def generate(
 
 
 def _sample(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
-    """Draw actions until every row has ended. One pass reads what all rows have typed."""
-    live = board.admit(np.arange(0))
+    """Draw actions until every row has ended. One pass reads what all rows have typed.
+
+    A row that deletes comes round again: the text below is known already. But a pass in C costs no more than two such
+    rounds; so there, few rows that come round wait for the pass that the many need which have grown."""
+    live, waits = board.admit(np.arange(0)), isinstance(board.decoder, CompiledDecoder)
     while live.size:
         board.read_tops(live)
         grown, ready = [], live
-        while ready.size:  # a row that deletes comes round again: the text below is known already
+        while ready.size:
             scores = sampling.log_probabilities(board.logits(ready))
             pressed = scores.numpy().argmax(axis=1) if sampling.greedy else keyboard.choose(ready, scores)
             grew, deleted = board.press(ready, pressed, keyboard.type(ready, pressed), scores)
             grown.append(grew)
             ready = board.not_stuck(deleted)
+            if waits and 8 * len(ready) < sum(map(len, grown)):
+                grown.append(ready)
+                break
         live = board.admit(board.not_stuck(np.sort(np.concatenate(grown))))
 
 

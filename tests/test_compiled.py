@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from smatch_edu import compiled
+from smatch_edu.board import Board
 from smatch_edu.compiled import CompiledDecoder
 from smatch_edu.decoding import StackCache
 from smatch_edu.generation import Sampling, generate
@@ -160,13 +161,34 @@ def test_what_is_typed_is_what_the_chances_say(rng, options):
     assert keys >= {EOS, BACK}
 
 
-@needs_compiler
-def test_it_takes_as_many_passes_as_the_step_in_python(rng):
+def indifferent(rng):
+    """A transformer whose logits do not depend on what was read, so that both steps type the same to the last bit."""
     model, logits = Transformer(SMALL), torch.from_numpy(rng.normal(size=K + 2)).float()
-    model.logits = lambda hidden: logits.expand(len(hidden), -1)  # whatever was read: so both type the same
-    options = {"max_actions": 30, "seed": int(rng.integers(2**31))}
+    logits[BACK], logits[EOS] = 0.3, -3.0
+    model.logits = lambda hidden: logits.expand(len(hidden), -1)
+    return model
+
+
+@needs_compiler
+def test_few_rows_take_as_many_passes_as_with_the_step_in_python(rng):
+    model, options = indifferent(rng), {"max_actions": 30, "seed": int(rng.integers(2**31))}
     found = generate(model, PROMPTS, EOS, BACK, compiled=True, **options)
     assert found == generate(model, PROMPTS, EOS, BACK, **options)
+
+
+@needs_compiler
+def test_many_rows_wait_a_pass_rather_than_come_round_by_twos_and_threes_and_type_the_same(rng):
+    model, prompts = indifferent(rng), rng.integers(K, size=(60, 3))
+    options = {"max_actions": 30, "seed": int(rng.integers(2**31)), "batch_size": 40}
+    rounds, choose = [], Board.logits
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Board, "logits", lambda board, rows: rounds.append(len(rows)) or choose(board, rows))
+        found = generate(model, prompts, EOS, BACK, compiled=True, **options)
+        in_c, rounds[:] = len(rounds), []
+        wanted = generate(model, prompts, EOS, BACK, **options)
+    assert found.traces == wanted.traces
+    assert in_c < len(rounds)
+    assert found.num_forward_passes <= 1.25 * wanted.num_forward_passes
 
 
 @needs_compiler
