@@ -167,8 +167,8 @@ def generate(
 def _sample(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
     """Draw actions until every row has ended. One pass reads what all rows have typed.
 
-    A row that deletes comes round again: the text below is known already. But a pass in C costs no more than two such
-    rounds; so there, few rows that come round wait for the pass that the many need which have grown."""
+    Rows that delete come round again: the text below is known already. But a pass in C costs only a few such rounds; so
+    there, when they are fewer than an eighth of the rows that grew, they wait for the pass that those need anyway."""
     live, waits = board.admit(np.arange(0)), isinstance(board.decoder, CompiledDecoder)
     while live.size:
         board.read_tops(live)

@@ -172,11 +172,8 @@ def test_the_wheel_holds_the_library_and_its_data_and_nothing_else(wheel):
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         words = archive.read("smatch_edu/_data/words.tsv")
     assert words == (ROOT / "data" / "words.tsv").read_bytes()
-    modules = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "smatch_edu").rglob("*.[cp]*")
-        if path.suffix in (".c", ".py")
-    }
+    sources = [path for end in ("py", "c") for path in (ROOT / "smatch_edu").rglob(f"*.{end}")]
+    modules = {path.relative_to(ROOT).as_posix() for path in sources}
     assert modules and modules <= names
     assert "smatch_edu/py.typed" in names
     read = [ROOT / "data" / "words.tsv", *(ROOT / "data" / "arithmetic").glob("*.tsv")]
