@@ -36,11 +36,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.attention.flex_attention import create_mask, flex_attention
 from transformer import BACKSPACE, EOS, VOCAB, Deleting, demonstrations, paired
 
-import smatch_edu.flex as flex
-import smatch_edu.transformer as library
-from smatch_edu.files import check_writable, write_atomically
-from smatch_edu.generation import generate
-from smatch_edu.trajectories import NEVER, pack_batch, visible
+import smatch_edu.network.flex as flex
+import smatch_edu.network.transformer as library
+from smatch_edu.support.files import check_writable, write_atomically
+from smatch_edu.network.generation import generate
+from smatch_edu.text.trajectories import NEVER, pack_batch, visible
 
 SIZES = {"10 M": (8, 5, 320), "100 M": (14, 12, 768)}  # layers, heads, width: heads of 64
 PEAKS = {"H100 80GB HBM3": 989e12, "H200": 989e12, "A100": 312e12}  # dense bf16 FLOP/s, from NVIDIA's data sheets

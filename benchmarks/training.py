@@ -15,10 +15,10 @@ from dataclasses import replace
 from table import Table, machine, median
 from torch import nn
 
-from smatch_edu.comparison import load_models
-from smatch_edu.objectives import Trajectories, log_likelihood
-from smatch_edu.trajectories import Trajectory
-from smatch_edu.updates import Run
+from smatch_edu.studies.comparison import load_models
+from smatch_edu.training.objectives import Trajectories, log_likelihood
+from smatch_edu.text.trajectories import Trajectory
+from smatch_edu.training.updates import Run
 
 
 def likelihood_update(run: Run, walked: list[Trajectory]) -> None:

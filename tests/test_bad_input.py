@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from smatch_edu.divergences import DIVERGENCES, chi2_mixture, get_divergence, skew_kl
-from smatch_edu.mdp import StringMDP
-from smatch_edu.summary import minimise_summary_objective, summary_terms
-from smatch_edu.tabular import maximise_objective, minimise_divergence, objective, sampled_mixture
+from smatch_edu.exact.divergences import DIVERGENCES, chi2_mixture, get_divergence, skew_kl
+from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.exact.summary import minimise_summary_objective, summary_terms
+from smatch_edu.exact.tabular import maximise_objective, minimise_divergence, objective, sampled_mixture
 
 nan, inf = math.nan, math.inf
 

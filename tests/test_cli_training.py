@@ -7,7 +7,8 @@ import shutil
 import pytest
 import torch
 
-from smatch_edu import files, training
+from smatch_edu.support import files
+from smatch_edu.training.loop import loop as training
 from smatch_edu.cli import main
 
 TRAIN = ["train", "--task", "arithmetic", "--family", "addition", "--method", "sequencematch", "--warmup-steps", "4"]

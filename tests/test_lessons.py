@@ -14,9 +14,9 @@ import nbformat
 import pytest
 
 from lessons import NOTEBOOKS, ROOT, code_cells, grading, prose, source
-from smatch_edu import plots, show
+from smatch_edu.pictures import plots, show
 from smatch_edu.checks.exercise import Exercise
-from smatch_edu.course import BEGIN
+from smatch_edu.course.student_versions import BEGIN
 
 every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
 
@@ -338,14 +338,14 @@ def test_every_equation_of_the_course_is_in_the_ledger():
 @pytest.mark.parametrize(
     ("column", "broken"),
     [
-        (2, "`smatch_edu.mdp.StringMDP.visit`"),
-        (2, "`smatch_edu.plots.STYLE`"),
-        (2, "`smatch_edu.mdp`"),
-        (2, "`smatch_edu.mdp.StringMDP` `smatch_edu.mdp.Keys`"),
+        (2, "`smatch_edu.exact.mdp.StringMDP.visit`"),
+        (2, "`smatch_edu.pictures.plots.STYLE`"),
+        (2, "`smatch_edu.exact.mdp`"),
+        (2, "`smatch_edu.exact.mdp.StringMDP` `smatch_edu.exact.mdp.Keys`"),
         (3, "[02](02_nothing.ipynb)"),
         (3, "[01](02_occupancy.ipynb)"),
         (3, "[01](01_figure_1.ipynb)"),
-        (4, "`tests/test_mdp.py::test_nothing`"),
+        (4, "`tests/exact/test_mdp.py::test_nothing`"),
     ],
 )
 def test_the_ledger_test_sees(column, broken):

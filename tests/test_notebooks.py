@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 
 from lessons import NOTEBOOKS, code_cells, grading, source
 from notebook_validation import SECONDS_PER_NOTEBOOK, Output, sealed_profile
-from smatch_edu.course import BEGIN, student_version
+from smatch_edu.course.student_versions import BEGIN, student_version
 
 # Validation is strict
 

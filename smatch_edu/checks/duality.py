@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from smatch_edu.checks.exercise import ATOL, RTOL, exercise
-from smatch_edu.divergences import DIVERGENCES
+from smatch_edu.exact.divergences import DIVERGENCES
 
 # -- 4.1 ---------------------------------------------------------------------------------------------------------
 

@@ -27,10 +27,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from smatch_edu.divergences import nearest
-from smatch_edu.files import packaged
-from smatch_edu.tasks import Example, Task
-from smatch_edu.vocabulary import Vocabulary
+from smatch_edu.exact.divergences import nearest
+from smatch_edu.support.files import packaged
+from smatch_edu.tasks.task import Example, Task
+from smatch_edu.text.vocabulary import Vocabulary
 
 DIGITS = "0123456789abcdef"
 SPLITS = ("train", "validation", "test", "held_out", "extrapolation")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from smatch_edu.divergences import nearest
-from smatch_edu.tasks import Example, Task
-from smatch_edu.vocabulary import Vocabulary, Words, load_words
+from smatch_edu.exact.divergences import nearest
+from smatch_edu.tasks.task import Example, Task
+from smatch_edu.text.vocabulary import Vocabulary, Words, load_words
 
 # The rows of a QWERTY keyboard, and how far each is shifted to the right, in widths of a key.
 ROWS = (("qwertyuiop", 0.0), ("asdfghjkl", 0.25), ("zxcvbnm", 0.75))

@@ -1,0 +1,267 @@
+"""The texts that are typed, and what is known of them: who types where in a batch, and what every pass reads.
+
+Read `Board` beside `generation`, which decides what is pressed. The cache is in `decoding`.
+
+Source: that a deletion needs no forward pass is this project's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from smatch_edu.network.compiled import CompiledDecoder
+from smatch_edu.network.decoding import Decoder, Model, StackCache
+from smatch_edu.network.transformer import Transformer
+
+ENDINGS = ("eos", "max_actions", "length")
+Keys = tuple[int | None, int | None]  # the ids of <eos> and <backspace>, or None where there is no such key
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one row did.
+
+    Attributes:
+        pressed: the actions that were meant.
+        actions: what was typed: another token than the pressed one where the keyboard slipped.
+        log_probs: of the pressed actions, under the distribution they were chosen from.
+        text: the tokens that survive, without the prompt.
+        ended: "eos"; "max_actions" if it would have gone on; "length" if the text was full, and no other key there.
+    """
+
+    pressed: list[int]
+    actions: list[int]
+    log_probs: list[float]
+    text: list[int]
+    ended: str
+
+
+class Board:
+    """The texts of all rows, what was done, and what is known at every depth of those that are typed at.
+
+    Its small numbers are NumPy's, whose calls cost less. A row that is typed at has a slot, a place in the cache and in
+    `hidden`; `slots` holds its row for each slot, and `slot` its slot for each row. Every pass feeds all slots: to read
+    the top of a text again writes what stands there already, and is cheaper than to copy the others. The slots of rows
+    that have ended go to rows that wait or, when none waits, are dropped, in either case so many at once that it pays.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        texts: list[np.ndarray],
+        keys: Keys,
+        banned: Sequence[int],
+        longest: int,
+        max_actions: int,
+        batch_size: int,
+        candidates: int,
+        compiled: bool,
+    ) -> None:
+        self.model, self.longest, self.max_actions = model, longest, max_actions
+        self.eos, self.backspace = (-1 if key is None else key for key in keys)  # -1 is never met
+        self.is_token = ~np.isin(np.arange(model.config.vocab_size), [self.eos, self.backspace])
+        self.allowed = ~np.isin(np.arange(model.config.vocab_size), banned)
+        for key in banned:
+            if not 0 <= key < len(self.allowed):
+                raise ValueError(f"banned has id {key}; ids are 0..{len(self.allowed) - 1}")
+        if not (self.is_token & self.allowed).any():
+            raise ValueError(f"banned has all {self.is_token.sum()} tokens; one must be left to type")
+        self.start = np.array([len(text) for text in texts])
+        self.depth, self.slot, self.num_forward_passes = self.start.copy(), np.zeros_like(self.start), 0
+        self.pressed, self.typed = np.zeros((2, len(texts), max_actions), dtype=np.int64)
+        self.log_probs = np.zeros((len(texts), max_actions))
+        self.count, self.ended = np.zeros((2, len(texts)), dtype=np.int64)  # ended: a place in ENDINGS
+
+        self.tokens = np.zeros((len(texts), min(longest, self.start.max() + max_actions)), dtype=np.int64)
+        for row, text in enumerate(texts):
+            self.tokens[row, : len(text)] = text
+        weights = model.parameters() if isinstance(model, nn.Module) else iter(())
+        self.like = next(weights, torch.zeros(0))  # everything has its dtype, and is where it is
+        self.waiting = self.not_stuck(np.arange(len(texts)))
+        self.slots = np.full(min(batch_size, len(self.waiting)), -1)
+        self.cache = StackCache(model.config, len(self.slots), self.tokens.shape[1] + candidates, self.like)
+        self.hidden: Any = None  # (slots, length, width), from the first pass on
+        self.decoder: Decoder | CompiledDecoder | None = None
+        if compiled:
+            self.decoder = CompiledDecoder(model, self.cache)
+        elif Decoder.fits(model) and not candidates:
+            self.decoder = Decoder(cast(Transformer, model), self.cache)
+
+    def admit(self, live: np.ndarray) -> np.ndarray:
+        """Rows that wait get the free slots, once an eighth is free. Returns all live rows.
+
+        One pass reads their prompts, all but the last token: that is the top of a text, and `read_tops` reads it.
+        """
+        if not self.waiting.size or 8 * (len(self.slots) - len(live)) < len(self.slots):
+            return live
+        free = np.flatnonzero(~np.isin(self.slots, live))[: len(self.waiting)]
+        new, self.waiting = np.split(self.waiting, [len(free)])
+        self.slots[free], self.slot[new] = new, free
+        width = int(self.start[new].max()) - 1
+        if width:
+            prompts = StackCache(self.model.config, len(new), width, self.like)
+            found = self._pass(prompts, self.tokens[new, :width], np.tile(np.arange(width), (len(new), 1)))
+            if self.decoder is not None:
+                self.decoder.reorder(prompts)
+            self.cache.copy_in(free, prompts)
+            self._keep(free[:, None], np.arange(width), found)
+        return np.concatenate([live, new])
+
+    def _pass(
+        self, cache: StackCache, tokens: np.ndarray, positions: np.ndarray, places: np.ndarray | None = None
+    ) -> Tensor:
+        """One forward pass of all rows of a cache: (rows, inputs) → (rows, inputs, width)."""
+        self.num_forward_passes += 1
+        ids, depths, at = (
+            torch.from_numpy(part).to(self.like.device)
+            for part in (tokens, positions, positions if places is None else places)
+        )
+        if self.decoder is not None and cache is self.cache:
+            return self.decoder.hidden(ids[:, 0], depths[:, 0])[:, None]
+        found = self.model.hidden(ids, depths, cache.attend(depths, at))
+        if found.ndim != 3 or found.shape[:2] != ids.shape:
+            raise ValueError(f"hidden has shape {tuple(found.shape)}; (*{tuple(ids.shape)}, width) was wanted")
+        return found
+
+    def _keep(self, slots: np.ndarray, depths: np.ndarray, found: Tensor) -> None:
+        """Last hidden vectors at these slots and depths."""
+        if self.hidden is None:  # the first to tell the width
+            self.hidden = found.new_zeros(len(self.slots), self.tokens.shape[1], found.shape[-1])
+        self.hidden[slots, depths] = found
+
+    def _drop_ended(self, live: np.ndarray) -> None:
+        if not self.waiting.size and 2 * len(live) <= len(self.slots):
+            kept = self.slot[live]
+            self.cache.stored, self.hidden = self.cache.stored[:, :, kept], self.hidden[kept]
+            self.slots, self.slot[live] = live, np.arange(len(live))
+
+    def read_tops(self, live: np.ndarray) -> None:
+        """One pass in which every slot reads the token on top of its text."""
+        self._drop_ended(live)
+        top = self.depth[self.slots] - 1
+        found = self._pass(self.cache, self.tokens[self.slots, top][:, None], top[:, None])
+        self._keep(np.arange(len(top)), top, found[:, 0])
+
+    def read_candidates(self, live: np.ndarray, candidates: np.ndarray) -> tuple[Tensor, Tensor]:
+        """The vector by which each candidate (rows, k) is judged, and its largest cosine with those below it. One pass,
+        unless no candidate is a token that has room."""
+        self._drop_ended(live)
+        tokens, depth, slots = self.is_token[candidates], self.depth[live][:, None], self.slot[live]
+        below = depth - np.where(tokens, 0, np.where(candidates == self.backspace, 2, 1))
+        vectors = self.hidden[slots[:, None], np.minimum(below, self.hidden.shape[1] - 1)]  # right for keys
+        if (tokens & (depth < self.longest)).any():
+            fed = np.zeros((len(self.slots), candidates.shape[1]), dtype=np.int64)
+            fed[slots] = np.where(tokens, candidates, 0)
+            positions = np.minimum(self.depth[self.slots], self.longest - 1)[:, None].repeat(fed.shape[1], axis=1)
+            self.scratch = self.depth[self.slots].max() + np.arange(
+                fed.shape[1]
+            )  # above every text, so in nobody's use
+            found = self._pass(self.cache, fed, positions, self.scratch + np.zeros_like(fed))[slots]
+            vectors = torch.where(torch.from_numpy(tokens)[:, :, None].to(found.device), found, vectors)
+        text = self.hidden[slots, : int(depth.max())]
+        cosines = F.normalize(vectors, dim=2) @ rearrange(F.normalize(text, dim=2), "b n w -> b w n")
+        unseen = torch.from_numpy(np.arange(text.shape[1]) >= below[:, :, None])
+        largest = cosines.float().cpu().masked_fill(unseen, -math.inf).amax(dim=2)
+        return vectors, largest.masked_fill(torch.from_numpy(below == 0), 0.0)
+
+    def keep_candidates(self, live: np.ndarray, best: np.ndarray, vectors: Tensor, kept: np.ndarray) -> None:
+        """What was computed for these candidates is what is on top of the text once they are typed."""
+        rows, chosen = live[kept], best[kept]
+        slots, depth = self.slot[rows], self.depth[rows]
+        if len(rows):
+            self.cache.stored[:, :, slots, :, depth] = self.cache.stored[:, :, slots, :, self.scratch[chosen]]
+        self.hidden[slots, depth] = vectors[np.flatnonzero(kept), chosen]
+
+    def logits(self, rows: np.ndarray) -> Tensor:
+        """Of the texts that stand now; -∞ for what is illegal. ValueError if the model's are not numbers."""
+        depth = self.depth[rows]
+        logits = self.model.logits(self.hidden[self.slot[rows], depth - 1]).float().cpu()
+        if logits.shape != (len(rows), len(self.is_token)):
+            raise ValueError(f"logits has shape {tuple(logits.shape)}; {(len(rows), len(self.is_token))} was wanted")
+        if not math.isfinite(logits.sum().item()):  # a sum is cheaper than a look at each
+            for row in rows[~logits.isfinite().all(dim=1).numpy()]:
+                raise ValueError(f"row {row} has NaN or infinite logits at action {self.count[row]}; is it trained?")
+        free = self.allowed.all() and depth.max() < self.longest  # nearly always, and cheap to see
+        if free and (self.backspace < 0 or (depth > self.start[rows]).all()):
+            return logits
+        return torch.where(torch.from_numpy(self.legal(rows)), logits, -math.inf)
+
+    def legal(self, rows: np.ndarray) -> np.ndarray:
+        """(rows, actions): tokens while there is room, `<backspace>` where there is something to delete."""
+        legal = self.is_token & (self.depth[rows] < self.longest)[:, None]
+        if self.eos >= 0:
+            legal[:, self.eos] = True
+        if self.backspace >= 0:
+            legal[:, self.backspace] = self.depth[rows] > self.start[rows]
+        return legal & self.allowed
+
+    def not_stuck(self, rows: np.ndarray) -> np.ndarray:
+        """The rows that have a legal action; the others end, since their text is full."""
+        if (self.depth[rows] < self.longest).all():
+            return rows  # nearly always, and cheap to see
+        stuck = ~self.legal(rows).any(axis=1)
+        self.ended[rows[stuck]] = ENDINGS.index("length")
+        return rows[~stuck]
+
+    def press(
+        self, rows: np.ndarray, pressed: np.ndarray, typed: np.ndarray, scores: Tensor
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Write one action of each row; returns the rows that go on after growing, and after deleting."""
+        count = self.count[rows]
+        self.pressed[rows, count], self.typed[rows, count] = pressed, typed
+        self.log_probs[rows, count] = scores.numpy()[np.arange(len(rows)), pressed]
+        self.count[rows] = count + 1
+        spent, grows, deletes = count + 1 == self.max_actions, self.is_token[typed], typed == self.backspace
+        longer = rows[grows]
+        self.tokens[longer, self.depth[longer]] = typed[grows]
+        self.depth[rows] += grows.astype(np.int64) - deletes
+        self.ended[rows[spent]] = ENDINGS.index("max_actions")
+        self.ended[rows[~grows & ~deletes]] = ENDINGS.index("eos")
+        return rows[grows & ~spent], rows[deletes & ~spent]
+
+    def traces(self) -> list[Trace]:
+        """One a row."""
+        found = []
+        for row, count in enumerate(self.count):
+            pressed, typed, log_probs = (
+                part[row, :count].tolist() for part in (self.pressed, self.typed, self.log_probs)
+            )
+            text = self.tokens[row, self.start[row] : self.depth[row]].tolist()
+            found.append(Trace(pressed, typed, log_probs, text, ENDINGS[self.ended[row]]))
+        return found
+
+
+def checked_prompts(
+    prompts: Sequence[Any] | np.ndarray | Tensor, keys: Keys, vocab: int, longest: int
+) -> list[np.ndarray]:
+    """The prompts as arrays, if they and the keys are what they should be."""
+    for name, key in zip(("eos", "backspace"), keys, strict=True):
+        if key is not None and not 0 <= key < vocab:
+            raise ValueError(f"{name} is {key}; an id in 0..{vocab - 1}, or None, was wanted")
+    if keys[0] is not None and keys[0] == keys[1]:
+        raise ValueError(f"eos and backspace are both {keys[0]}; two keys were wanted")
+    if not len(prompts):
+        raise ValueError("there is no prompt; at least one was wanted")
+    checked = []
+    for row, prompt in enumerate(prompts):
+        ids = np.asarray(prompt.cpu() if isinstance(prompt, Tensor) else prompt)
+        if ids.shape == (0,):
+            raise ValueError(f"prompt {row} is empty; at least one token must stand before the first action")
+        if ids.ndim != 1 or ids.dtype.kind not in "iu":
+            raise ValueError(f"prompt {row} has shape {ids.shape} and kind {ids.dtype}; one row of ids was wanted")
+        if len(ids) > longest:
+            raise ValueError(f"prompt {row} has {len(ids)} tokens; max_length is {longest}")
+        wrong = (ids < 0) | (ids >= vocab) | np.isin(ids, [key for key in keys if key is not None])
+        for place in np.flatnonzero(wrong):
+            raise ValueError(f"prompt {row} has id {ids[place]} at position {place}; tokens below {vocab} were wanted")
+        checked.append(ids)
+    return checked

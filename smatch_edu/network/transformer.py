@@ -1,0 +1,249 @@
+"""A GPT from scratch, whose inputs say themselves where they stand and what they see.
+
+Pre-norm blocks of attention and a two-layer perceptron, rotary positions, tied embeddings. Unlike in other GPTs a
+position is an input (the depth of the text, not the index in the row), and so is visibility: that is all that
+`<backspace>` needs.
+
+    tokens (batch, inputs) → embedding (batch, inputs, width) → blocks → norm → logits (batch, inputs, vocab)
+
+Source: Radford et al. 2019 (GPT-2: pre-norm, weight tying, initialisation); Su et al. 2021 (rotary positions).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from smatch_edu.support.files import write_atomically
+from smatch_edu.network.flex import flex_attention_over
+from smatch_edu.text.trajectories import visible
+
+# (queries, keys, values), each (batch, heads, inputs, head), and the layer's number → (batch, heads, inputs, head)
+Attend = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """The shape of a transformer.
+
+    Attributes:
+        vocab_size: number of actions: tokens, `<eos>`, `<backspace>`.
+        num_layers, num_heads: at least 1.
+        width: of the residual stream; a multiple of 2 · num_heads, since rotations turn pairs.
+        max_length: the longest text, in tokens, prompt included.
+
+    Raises:
+        ValueError: a number out of range.
+    """
+
+    vocab_size: int
+    num_layers: int = 4
+    num_heads: int = 4
+    width: int = 128
+    max_length: int = 256
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{field.name} is {value!r}; it must be a whole number, at least 1")
+        if self.width % (2 * self.num_heads):
+            raise ValueError(f"width is {self.width}; it must be a multiple of 2 · num_heads = {2 * self.num_heads}")
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + perceptron(norm(x))."""
+
+    def __init__(self, config: TransformerConfig, layer: int) -> None:
+        super().__init__()
+        self.layer, self.num_heads, width = layer, config.num_heads, config.width
+        self.norm_attention, self.norm_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_qkv, self.from_heads = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(
+        self, x: Float[Tensor, "batch inputs width"], turn: tuple[Tensor, Tensor], attend: Attend
+    ) -> Float[Tensor, "batch inputs width"]:
+        """`turn` is the cosine and sine of each input's position; `attend` knows who sees whom."""
+        queries, keys, values = TurnedHeads.apply(self.to_qkv(self.norm_attention(x)), self.num_heads, *turn)
+        seen = attend(queries, keys, values, self.layer)  # (batch, heads, inputs, head)
+        x = x + self.from_heads(rearrange(seen, "b h n d -> b n (h d)"))
+        return x + self.narrow(F.gelu(self.widen(self.norm_perceptron(x)), approximate="tanh"))
+
+
+class Transformer(nn.Module):
+    """Logits over actions for every input.
+
+    Args:
+        config: its shape.
+    """
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.num_layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.apply(self._initialise)
+
+    def _initialise(self, module: nn.Module) -> None:
+        """As GPT-2: normal, 0.02; less for the 2 · num_layers maps that add to the residual stream."""
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+        if isinstance(module, nn.Linear):
+            nn.init.zeros_(module.bias)
+        if isinstance(module, Block):
+            for writes in (module.from_heads, module.narrow):
+                nn.init.normal_(writes.weight, std=0.02 / math.sqrt(2 * self.config.num_layers))
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch inputs"],
+        positions: Int[Tensor, "batch inputs"] | None = None,
+        visible: Tensor | None = None,
+    ) -> Float[Tensor, "batch inputs vocab"]:
+        """One parallel pass.
+
+        Args:
+            tokens: ids.
+            positions: depth of each input in its text; 0, 1, 2, ... if left out.
+            visible: bool (batch, inputs, inputs), True where the row may attend to the column; or the integers
+                `expires` (batch, inputs) of a packed trajectory, which take less memory; causal if left out.
+
+        Raises:
+            ValueError: an id outside the vocabulary, a position outside 0..max_length-1, or shapes that do not fit.
+        """
+        if positions is None:
+            positions = torch.arange(tokens.shape[-1], device=tokens.device).expand_as(tokens)
+        self.check(tokens, positions)
+        return self.logits(self.hidden(tokens, positions, attention(visible, tokens.shape)))
+
+    def hidden(
+        self, tokens: Int[Tensor, "batch inputs"], positions: Int[Tensor, "batch inputs"], attend: Attend
+    ) -> Float[Tensor, "batch inputs width"]:
+        """The last hidden vector of every input, unchecked."""
+        x = self.embedding(tokens)
+        exact = torch.promote_types(x.dtype, torch.float32)  # the 8 bits of bfloat16 would turn by wrong angles
+        turn = turns(positions, self.config.width // self.config.num_heads, exact)
+        for block in self.blocks:
+            x = block(x, turn, attend)
+        return self.norm(x)
+
+    def logits(self, hidden: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
+        """The head, which is the embedding once more (weight tying)."""
+        return hidden @ self.embedding.weight.T
+
+    def check(self, tokens: Int[Tensor, "batch inputs"], positions: Int[Tensor, "batch inputs"]) -> None:
+        """Raise a ValueError that names row, place and limit."""
+        if tokens.ndim != 2 or tokens.numel() == 0 or tokens.is_floating_point():
+            given = f"shape {tuple(tokens.shape)} and dtype {tokens.dtype}"
+            raise ValueError(f"tokens has {given}; ids of shape (batch, inputs), at least one, were wanted")
+        for what, values, name in (("tokens", tokens, "vocab_size"), ("positions", positions, "max_length")):
+            limit = getattr(self.config, name)
+            if values.shape != tokens.shape:
+                raise ValueError(
+                    f"{what} has shape {tuple(values.shape)}; that of tokens, {tuple(tokens.shape)}, was wanted"
+                )
+            if values.min() < 0 or values.max() >= limit:
+                row, place = ((values < 0) | (values >= limit)).nonzero()[0].tolist()
+                found = f"{values[row, place].item()} at row {row}, place {place}"
+                raise ValueError(f"{what} has {found}; wanted 0..{limit - 1}, since {name} is {limit}")
+
+    def num_parameters(self) -> int:
+        """All of them; the tied head counts once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def flops_per_token(self, length: int) -> int:
+        """Floating-point operations of a forward pass per input, in a text of that many inputs; training takes 3 times
+        as many. 2 for each weight that multiplies, and 2 · 2 · width · length/2 for attention in each layer."""
+        width = self.config.width
+        weights = self.config.num_layers * 12 * width**2 + self.config.vocab_size * width
+        return 2 * weights + self.config.num_layers * 2 * width * length
+
+    def save(self, path: str | Path) -> None:
+        """Write weights and config into one safetensors file: the whole of it or, when interrupted, none."""
+        write_atomically(Path(path), save(self.state_dict(), metadata={"config": json.dumps(asdict(self.config))}))
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Transformer:
+        """Read what `save` wrote. ValueError if the file is none of ours."""
+        try:
+            with safe_open(path, "pt") as file:
+                config = TransformerConfig(**json.loads((file.metadata() or {})["config"]))
+            with torch.device("meta"):  # no weights are drawn
+                model = cls(config)
+            model.load_state_dict(load_file(path, device), assign=True)
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"{path} is not a transformer saved by this package: {error}") from None
+        return model
+
+
+def turns(positions: Int[Tensor, "batch inputs"], head: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """cos and sin of position · 10000^(-2i/head), each (batch, 1, inputs, head/2)."""
+    speed = 10000.0 ** (-torch.arange(0, head, 2, device=positions.device, dtype=torch.float64) / head)
+    angle = rearrange(positions, "b n -> b 1 n 1").double() * speed
+    return torch.cos(angle).to(dtype), torch.sin(angle).to(dtype)
+
+
+def rotate(
+    x: Float[Tensor, "*batch heads inputs head"], turn: tuple[Tensor, Tensor], to: Tensor | None = None
+) -> Float[Tensor, "*batch heads inputs head"]:
+    """Turn each pair (x_i, x_{i+head/2}) by its angle: a product of two turned vectors depends on the distance of their
+    positions alone. What comes out is written to `to`, if given."""
+    (cos, sin), (first, second), half = turn, x.to(turn[0].dtype).chunk(2, dim=-1), x.shape[-1] // 2
+    turned = torch.empty_like(x, dtype=cos.dtype) if to is None else to
+    turned[..., :half].copy_(first).mul_(cos).addcmul_(second, sin, value=-1)
+    turned[..., half:].copy_(first).mul_(sin).addcmul_(second, cos)
+    return turned.to(x.dtype)
+
+
+class TurnedHeads(torch.autograd.Function):
+    """(batch, inputs, 3 · width) → queries, keys and values, each (batch, heads, inputs, head), the first two turned.
+    Their gradients are turned back as they are put into one tensor; autograd, left alone, would copy them twice."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, heads: int, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.save_for_backward(cos, sin)
+        parts = rearrange(qkv, "b n (three h d) -> three b h n d", three=3, h=heads)
+        queries, keys = rotate(parts[:2], (cos, sin))
+        return queries, keys, parts[2]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        cos, sin = ctx.saved_tensors
+        batch, heads, inputs, head = gradients[0].shape
+        gradient = cos.new_empty(batch, inputs, 3 * heads * head)
+        parts = rearrange(gradient, "b n (three h d) -> three b h n d", three=3, h=heads)
+        for number in range(2):
+            rotate(gradients[number], (cos, -sin), to=parts[number])
+        parts[2].copy_(gradients[2])
+        return gradient.to(gradients[0].dtype), None, None, None
+
+
+def attention(seen: Tensor | None, shape: torch.Size) -> Attend:
+    """How queries look at keys: causally, through a bool mask, or through `expires`."""
+    batch, inputs = shape
+    if seen is not None and seen.dtype != torch.bool:
+        if seen.shape != shape:
+            raise ValueError(f"expires has shape {tuple(seen.shape)}; that of tokens, {tuple(shape)}, was wanted")
+        if seen.is_cuda:
+            return flex_attention_over(seen)
+        seen = visible(seen) if bool((seen < inputs).any()) else None  # None: nothing is deleted that could be seen
+    if seen is None:
+        return lambda q, k, v, layer: F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    if seen.shape != (batch, inputs, inputs):
+        raise ValueError(f"visible has shape {tuple(seen.shape)}; {(batch, inputs, inputs)} was wanted")
+    mask = rearrange(seen, "b q k -> b 1 q k")
+    return lambda q, k, v, layer: F.scaled_dot_product_attention(q, k, v, attn_mask=mask)

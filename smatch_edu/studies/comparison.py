@@ -1,0 +1,220 @@
+"""Three models that learned to add, side by side: maximum likelihood, behavioural cloning, SequenceMatch.
+
+They are in data/checkpoints, with the commands that trained them. `smatch compare` lets them answer the same questions,
+with the backspace key and without it, prints one table, trains a small model for half a minute, and writes one page.
+
+Source: Cundy & Ermon 2023, section 5 (the comparison; here on a task that two cores can learn).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+
+import torch
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from smatch_edu.pictures import figures, show
+from smatch_edu.training.config import METHODS, TrainingConfig
+from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, Evaluation, answers, evaluate, rows
+from smatch_edu.support.files import packaged
+from smatch_edu.network.generation import Trace
+from smatch_edu.support.tables import percent, text_table
+from smatch_edu.tasks import Example, Task
+from smatch_edu.training.loop import LOG, begin, load_policy
+from smatch_edu.training.updates import Policy
+
+TITLES = {"mle": "maximum likelihood", "bc": "behavioural cloning", "sequencematch": "SequenceMatch"}
+CONDITIONS = tuple(
+    Condition(temperature, backspace, noise)
+    for temperature, noise in ((1.0, 0.0), (0.0, 0.0), (1.0, 0.1))
+    for backspace in (True, False)
+)
+AT_ONE = CONDITIONS[0]
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class ComparisonConfig:
+    """Let three trained models answer the same questions, and train one for half a minute.
+
+    Attributes:
+        out: the report, one HTML page that opens offline.
+        figures: a folder into which each figure is written as SVG, too.
+        checkpoints: a folder with the runs mle, bc and sequencematch, and base, with which all three began; the
+            package's own if left out.
+        split: the questions of the table.
+        shown: how many of them are typed before your eyes.
+        steps: updates of the live training; 0 for none.
+        seed: of the typing.
+    """
+
+    out: Path = Path("comparison.html")
+    figures: Path | None = None
+    checkpoints: Path | None = None
+    split: str = "held_out"
+    shown: int = 4
+    steps: int = 600
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("shown", "steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
+
+
+class Model(NamedTuple):
+    """A trained model, how it was trained, and the lines of its log."""
+
+    policy: Policy
+    config: TrainingConfig
+    log: list[dict[str, Any]]
+
+
+def load_models(folder: Path | None = None) -> dict[str, Model]:
+    """method → model, of the package's own checkpoints or of another folder's. ValueError naming what is missing."""
+    folder, found = folder or packaged("checkpoints"), {}
+    for method in METHODS:
+        policy, config = load_policy(folder / method)
+        lines = (folder / method / LOG).read_text("utf-8").splitlines()
+        found[method] = Model(policy, config, [json.loads(line) for line in lines])
+    return found
+
+
+def compare(config: ComparisonConfig) -> tuple[str, dict[str, Figure]]:
+    """Print everything; returns the page and its figures by name."""
+    torch.set_num_threads(1)  # faster for small models, and the same sums everywhere
+    folder = config.checkpoints or packaged("checkpoints")
+    models = load_models(folder)
+    task = next(iter(models.values())).policy.task
+    examples = task.split(config.split)
+    size, steps = models["mle"].policy.transformer.num_parameters(), models["mle"].config.steps
+    print(
+        f"Three models of {size:,} parameters, trained with {steps:,} updates each from the same start, are asked to "
+        "add."
+    )
+
+    asked = examples[: config.shown]
+    typed = {
+        method: {on: answers(model.policy, asked, Condition(1.0, on), config.seed) for on in (True, False)}
+        for method, model in models.items()
+    }
+    print("\n".join(typing_lines(task, asked, typed)))
+
+    found: dict[str, list[Evaluation]] = {}
+    with tqdm(models, desc=f"{len(examples):,} questions ({config.split})", unit="model") as bar:
+        for method in bar:
+            found[method] = evaluate([models[method].policy], examples, CONDITIONS, config.seed)
+    header, body = table(found)
+    print(text_table(header, body, words=2, group=1))
+    print(LEGEND)
+    live = train_live(models["sequencematch"].config, config.steps, folder / BASE) if config.steps else ""
+    drawn = {
+        "accuracies": figures.accuracies_with_intervals(
+            {TITLES[method]: {str(one.condition): one.accuracy for one in some} for method, some in found.items()}
+        ),
+        "learning_curves": figures.learning_curves(*_curves(models)),
+    }
+    return _page(models, examples, typed, found, drawn, live), drawn
+
+
+def typing_lines(
+    task: Task, asked: Sequence[Example], typed: Mapping[str, Mapping[bool, Sequence[Trace]]]
+) -> list[str]:
+    """Every key of every answer, and whether what is left is right.
+
+    Args:
+        typed: method → whether backspace is allowed → one trace for each example.
+    """
+    lines = []
+    for number, example in enumerate(asked):
+        lines.append(f"{task.show(example.prompt)}{task.show(example.answer)}")
+        for method, with_and_without in typed.items():
+            for allowed, traces in with_and_without.items():
+                trace = traces[number]
+                right = trace.ended == "eos" and task.score(example, trace.text)
+                keys = task.show(trace.actions)
+                lines.append(f"  {TITLES[method]:<20} {'⌫ ' if allowed else '  '} {keys:<16} {'✓' if right else '✗'}")
+    return lines
+
+
+def table(found: Mapping[str, Sequence[Evaluation]]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the one table."""
+    return ["trained by", *HEADER], [[TITLES[method], *row] for method, some in found.items() for row in rows(some)]
+
+
+def train_live(config: TrainingConfig, steps: int, base: Path) -> str:
+    """The loop, alive: from where all three began, a quarter of warm-up and then SequenceMatch. Returns what is to be
+    said of it."""
+    changed = replace(config, init=str(base), steps=steps, warmup_steps=steps // 4, beta_steps=max(steps // 4, 1))
+    run, switch, line = begin(changed), 0.0, dict[str, Any]()
+    with tqdm(total=steps, desc="training one", unit="update") as bar:
+        while run.step < steps:
+            line = run.update()
+            if run.step == changed.warmup_steps + 1:
+                switch = line.get("r2_model", 0.0)
+            shown = ("log_likelihood", "r2_data", "r2_model", "backspace_rate")
+            bar.set_postfix({name: f"{line[name]:.3g}" for name in shown if name in line}, refresh=False)
+            bar.update()
+    share = evaluate([run.policy], run.task.split("validation")[:200], [AT_ONE])[0].accuracy
+    told = (
+        f"Trained before your eyes for {steps:,} updates, from where all three began: the mean of r² on its own texts "
+        f"was {switch:.2f} when SequenceMatch was switched on and is {line.get('r2_model', 0.0):.2f} now; of 200 "
+        f"answers {percent(share.estimate)} are right (the shipped one had {config.steps:,} updates)."
+    )
+    print(told)
+    return told
+
+
+def _page(
+    models: Mapping[str, Model],
+    examples: Sequence[Example],
+    typed: Mapping[str, Mapping[bool, Sequence[Trace]]],
+    found: Mapping[str, Sequence[Evaluation]],
+    drawn: Mapping[str, Figure],
+    live: str,
+) -> str:
+    keys, players = models["mle"].policy.task.vocabulary, []
+    for method, with_and_without in typed.items():
+        strokes = [
+            [show.Keystroke(key, key) for key in example.prompt] + list(map(show.Keystroke, one.pressed, one.actions))
+            for example, one in zip(examples, with_and_without[True], strict=False)
+        ]
+        players.append(show.trace_html(strokes, keys, TITLES[method], autoplay=True))
+    told = "; ".join(f"{TITLES[m]}, {one.condition}: {one.accuracy}" for m, some in found.items() for one in some)
+    last = "; ".join(f"{name} {percent(values[-1])}" for name, (_, values) in _curves(models)[0].items() if values)
+    template = (resources.files("smatch_edu.pictures") / "assets" / "comparison.html").read_text("utf-8")
+    body = Template(template).substitute(
+        num_questions=f"{len(examples):,}",
+        players="".join(players),
+        accuracies=show.figure_html(drawn["accuracies"], f"Accuracy with 95 % intervals: {told}."),
+        curves=show.figure_html(
+            drawn["learning_curves"],
+            f"Accuracy on validation questions while they were trained; at the end: {last}. Beside it the mean of r² "
+            "on demonstrations and on the model's own texts, from the moment SequenceMatch is switched on.",
+        ),
+        table=show.table_html(*table(found), LEGEND.replace("\n", " ")),
+        live=live,
+    )
+    return show.page_html("Three models that learned to add", body)
+
+
+Columns = dict[str, tuple[list[int], list[float]]]
+
+
+def _curves(models: Mapping[str, Model]) -> tuple[Columns, Columns]:
+    """Of `figures.learning_curves`: accuracy by method, and r² by what it is averaged over."""
+    log = models["sequencematch"].log
+    rewards = {"demonstrations": _column(log, "r2_data"), "the model's own texts": _column(log, "r2_model")}
+    return {TITLES[method]: _column(model.log, "accuracy") for method, model in models.items()}, rewards
+
+
+def _column(log: Sequence[Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
+    lines = [line for line in log if name in line]
+    return [int(line["step"]) + 1 for line in lines], [line[name] for line in lines]

@@ -1,0 +1,203 @@
+"""The main job: real words, a noisy keyboard, and typists trained exactly, with and without `<backspace>`.
+
+Everything here is computed, nothing sampled but the typing shown at the end: occupancies by two sweeps over all
+texts, optima with a certificate. `smatch walkthrough` runs it, prints one table and writes one page.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from smatch_edu.exact.divergences import DIVERGENCES
+from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.support.tables import number, percent, text_table
+from smatch_edu.exact.tabular import maximise_objective
+from smatch_edu.text.vocabulary import Vocabulary, Words
+
+METHODS = ("mle", "js", "chi2_mixture", "skew_kl")
+TITLES = {"mle": "maximum likelihood", **{name: DIVERGENCES[name].title for name in METHODS[1:]}}
+ALWAYS_SHOWN = ("chi2", "reverse_kl")  # infinite wherever noise puts mass off the data
+
+
+@dataclass(frozen=True)
+class WalkthroughConfig:
+    """Type real words at a noisy keyboard, and train the typist exactly.
+
+    Attributes:
+        out: the report, one HTML page that opens offline.
+        figures: a folder into which each figure is written as SVG, too.
+        words: a file of words and counts (a header `word<TAB>count`, then one a line); Shakespeare's if left out.
+        max_length: longest word, in letters. 3 makes 18,279 texts, 4 makes 475,255.
+        noise: how often the keyboard slips, a share of keystrokes; one column of results each.
+        gamma: discount, in (0, 1).
+        alpha: weight of the entropy, > 0.
+        seed: of the typing shown in the report; the results do not depend on it.
+    """
+
+    out: Path = Path("walkthrough.html")
+    figures: Path | None = None
+    words: Path | None = None
+    max_length: int = 3
+    noise: tuple[float, ...] = (0.0, 0.05, 0.2)
+    gamma: float = 0.9
+    alpha: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.noise:
+            raise ValueError("noise is empty; at least one level was wanted, for instance 0.05")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One typist, trained one way on one keyboard. Probabilities and divergences are exact.
+
+    Attributes:
+        noise, backspace, method: what was trained.
+        real_word: P(the finished word is a real one), without discount.
+        out_of_distribution: occupancy of the texts that begin no word.
+        divergence: the one that the method minimises (forward KL for maximum likelihood).
+        others: the divergences of `ALWAYS_SHOWN`.
+        backspace_helps: P(backspace) off the data, where it helps; NaN if the typist is never there.
+        backspace_hurts: P(backspace) on the data, where it does not.
+        gap: certified distance from the optimum; 0 for maximum likelihood, which is a count.
+        occupancy_by_length: (2, max_length + 1): on and off the data, by letters on the screen.
+        policy: (states, actions).
+    """
+
+    noise: float
+    backspace: bool
+    method: str
+    real_word: float
+    out_of_distribution: float
+    divergence: float
+    others: tuple[float, ...]
+    backspace_helps: float
+    backspace_hurts: float
+    gap: float
+    occupancy_by_length: np.ndarray = field(repr=False)
+    policy: np.ndarray = field(repr=False)
+
+
+def walkthrough(config: WalkthroughConfig, words: Words, vocabulary: Vocabulary) -> list[Result]:
+    """Train every typist, with a progress bar, and print the table."""
+    jobs = [(noise, backspace, method) for noise in config.noise for backspace in (False, True) for method in METHODS]
+    keyboards = [StringMDP(len(vocabulary), config.max_length, True, noise) for noise in config.noise]
+    print(
+        f"{len(words.words):,} words of up to {config.max_length} letters; {keyboards[0].absorbing:,} texts are the "
+        "states; "
+        f"γ = {config.gamma}, α = {config.alpha}"
+    )
+    results = []
+    torch.set_num_threads(
+        1
+    )  # the tables are small: a second thread costs more than it brings, and changes the last digits
+    with tqdm(jobs, desc="training", unit="typist", file=sys.stderr) as bar:
+        for noise, backspace, method in bar:
+            bar.set_postfix_str(f"η={noise:g} {'⌫ ' if backspace else ''}{TITLES[method]}")
+            results.append(train(words, vocabulary, noise, backspace, method, config))
+    header, rows = table(results)
+    print(text_table(header, rows))
+    print("\n".join(f"  {name}: {meaning}" for name, meaning in LEGEND.items()))
+    worst = max(result.gap for result in results)
+    print(
+        f"Every optimum is certified: no typist of its kind is better by more than {max(worst, 1e-12):.0e} (duality "
+        "gap)."
+    )
+    return results
+
+
+def train(
+    words: Words, vocabulary: Vocabulary, noise: float, backspace: bool, method: str, config: WalkthroughConfig
+) -> Result:
+    """One typist: clean demonstrations of the words, learned for a keyboard that slips."""
+    mdp = StringMDP(len(vocabulary), config.max_length, backspace, noise)
+    clean = mdp.without_noise()
+    sequences = [vocabulary.encode(word) for word in words.words]
+    demonstrator = clean.demonstrator(sequences, words.counts)
+    expert = clean.occupancy(demonstrator, config.gamma)
+    if method == "mle":  # its maximum is the demonstrator, in closed form: the conditional frequencies
+        policy, gap, own = demonstrator, 0.0, "forward_kl"
+    else:
+        solution = maximise_objective(mdp, expert, method, config.gamma, config.alpha)
+        policy, gap, own = solution.policy, solution.gap, method
+
+    occupancy = mdp.occupancy(policy, config.gamma)
+    visits = occupancy[:-1].sum(axis=1)
+    on_data = expert[:-1].sum(axis=1) > 0
+    is_word = np.zeros(mdp.absorbing, dtype=bool)
+    is_word[[mdp.index(sequence) for sequence in sequences]] = True
+    deletes = occupancy[:-1, -1] if backspace else np.zeros_like(visits)
+    deletable = np.arange(mdp.absorbing) > 0
+    starts = np.cumsum([0, *mdp.level_sizes[:-1]])
+    return Result(
+        noise=noise,
+        backspace=backspace,
+        method=method,
+        real_word=float(mdp.finished(policy)[is_word].sum()),
+        out_of_distribution=float(visits[~on_data].sum()),
+        divergence=DIVERGENCES[own](occupancy, expert),
+        others=tuple(DIVERGENCES[name](occupancy, expert) for name in ALWAYS_SHOWN),
+        backspace_helps=share(deletes[~on_data], visits[~on_data]),
+        backspace_hurts=share(deletes[on_data & deletable], visits[on_data & deletable]),
+        gap=gap,
+        occupancy_by_length=np.stack(
+            [np.add.reduceat(visits * on_data, starts), np.add.reduceat(visits * ~on_data, starts)]
+        ),
+        policy=policy,
+    )
+
+
+def share(part: np.ndarray, whole: np.ndarray) -> float:
+    """The sum of one in the sum of the other; NaN if that is 0."""
+    return float(part.sum() / whole.sum()) if whole.sum() > 1e-12 else math.nan
+
+
+LEGEND = {
+    "real word": "P(the finished word is one of the data's)",
+    "off data": "out-of-distribution occupancy: the share of discounted time on texts that begin no word",
+    "divergence": "the one that was minimised (for maximum likelihood the forward KL)",
+    "⌫ helps": "P(press backspace) on texts that begin no word, where it helps",
+    "⌫ not": "P(press backspace) on texts that do begin a word",
+}
+
+
+# -- what is printed ---------------------------------------------------------------------------------------------
+
+
+def table(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the one table, as text."""
+    header = [
+        "noise",
+        "⌫",
+        "trained by",
+        "real word",
+        "off data",
+        "divergence",
+        *(DIVERGENCES[name].title for name in ALWAYS_SHOWN),
+        "⌫ helps",
+        "⌫ not",
+    ]
+    rows = [
+        [
+            percent(result.noise),
+            "with" if result.backspace else "without",
+            TITLES[result.method],
+            percent(result.real_word),
+            percent(result.out_of_distribution),
+            number(result.divergence),
+            *(number(other) for other in result.others),
+            percent(result.backspace_helps) if result.backspace else "",
+            percent(result.backspace_hurts) if result.backspace else "",
+        ]
+        for result in results
+    ]
+    return header, rows

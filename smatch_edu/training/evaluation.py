@@ -1,0 +1,130 @@
+"""What a trained model answers: accuracy at several temperatures, with the backspace key and without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+
+from smatch_edu.network.generation import Trace, generate
+from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, telemetry
+from smatch_edu.support.tables import number, percent
+from smatch_edu.tasks import Example
+from smatch_edu.training.updates import Policy
+
+BATCH = 256  # prompts answered at once
+
+
+class Condition(NamedTuple):
+    """How answers are typed: the temperature (0 is greedy), whether `<backspace>` may be pressed, and how often the
+    keyboard slips to another token."""
+
+    temperature: float
+    backspace: bool
+    noise: float = 0.0
+
+    def __str__(self) -> str:
+        how = f"temperature {self.temperature:g}" if self.temperature else "greedy"
+        slips = f", {100 * self.noise:g}% slips" if self.noise else ""
+        return how + slips + ("" if self.backspace else ", no ⌫")
+
+
+CONDITIONS = tuple(
+    Condition(temperature, allowed, noise)
+    for allowed in (True, False)
+    for temperature, noise in ((1.0, 0.0), (0.5, 0.0), (0.0, 0.0), (1.0, 0.1))
+)
+
+
+class Evaluation(NamedTuple):
+    """What came of one condition.
+
+    Attributes:
+        condition: how the answers were typed.
+        right: (seeds, examples).
+        accuracy: with its interval over examples, and over seeds if there are several.
+        telemetry: of the first seed.
+    """
+
+    condition: Condition
+    right: Bool[np.ndarray, "seeds examples"]
+    accuracy: Interval
+    telemetry: Telemetry
+
+
+def answers(
+    policy: Policy, examples: Sequence[Example], condition: Condition, seed: int = 0, max_actions: int = 128
+) -> list[Trace]:
+    """One trace for each example's prompt."""
+    keys, found = policy.task.vocabulary, list[Trace]()
+    for start in range(0, len(examples), BATCH):
+        some = examples[start : start + BATCH]
+        found += generate(
+            policy.transformer,
+            [one.prompt for one in some],
+            keys.eos,
+            keys.backspace,
+            max_actions=max_actions,
+            temperature=condition.temperature or 1.0,
+            greedy=condition.temperature == 0,
+            noise=condition.noise,
+            seed=seed + start,
+            banned=() if condition.backspace else (keys.backspace,),
+        ).traces
+    return found
+
+
+HEADER = ("answers", "accuracy", "⌫ rate", "in a row", "precision", "recall")
+LEGEND = (
+    "⌫ rate: share of actions. In a row: mean number of ⌫ in a row. Precision: of the tokens deleted, the share that\n"
+    "were wrong. Recall: of the wrong tokens, the share deleted. Brackets: 95 % intervals."
+)
+
+
+def rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
+    """Of a table under `HEADER`."""
+    return [
+        [
+            str(found.condition),
+            str(found.accuracy),
+            percent(found.telemetry.rate.estimate),
+            number(found.telemetry.run_length, 2),
+            percent(found.telemetry.precision.estimate),
+            percent(found.telemetry.recall.estimate),
+        ]
+        for found in evaluations
+    ]
+
+
+def evaluate(
+    policies: Sequence[Policy],
+    examples: Sequence[Example],
+    conditions: Sequence[Condition] = CONDITIONS,
+    seed: int = 0,
+) -> list[Evaluation]:
+    """Answer all examples under every condition.
+
+    Args:
+        policies: the same training from several seeds, or one.
+        seed: of the typing; each policy's differs.
+
+    Raises:
+        ValueError: policies of different tasks.
+    """
+    if others := [policy.task for policy in policies if policy.task != policies[0].task]:
+        raise ValueError(f"policies are of the tasks {policies[0].task} and {others[0]}; one was wanted")
+    found = []
+    for condition in conditions:
+        traces = [answers(policy, examples, condition, seed + 10**6 * n) for n, policy in enumerate(policies)]
+        task = policies[0].task
+        right = np.array(
+            [
+                [trace.ended == "eos" and task.score(one, trace.text) for one, trace in zip(examples, row, strict=True)]
+                for row in traces
+            ]
+        )
+        used = telemetry(task, examples, traces[0])
+        found.append(Evaluation(condition, right, mean_interval(right.astype(np.float64)), used))
+    return found

@@ -1,0 +1,295 @@
+"""Typing traces, figures and pages: what a reader, a screen reader and a browser without a network find in them."""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import jaxtyping
+import numpy as np
+import pytest
+
+from smatch_edu.pictures import figures, plots, show
+from smatch_edu.network.generation import Trace
+from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.pictures.show import Keystroke, typing
+from smatch_edu.text.trajectories import NEVER, pack, visible
+from smatch_edu.text.vocabulary import Vocabulary
+
+ABC = Vocabulary("abc")
+VOID = {"meta", "img", "input", "br", "link"}
+
+
+class Outline(HTMLParser):
+    """Collects tags and checks that they nest."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(page)
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def find(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def press(text):
+    """Keystrokes from signs: '<' is backspace, '.' is eos, and 'B' is a b that was meant as an a."""
+    strokes = []
+    for sign in text:
+        typed = {"<": ABC.backspace, ".": ABC.eos}.get(sign)
+        if typed is None:
+            (typed,) = ABC.encode(sign.lower())
+        strokes.append(Keystroke(pressed=0 if sign.isupper() else typed, typed=typed))
+    return strokes
+
+
+def test_deleted_letters_are_struck_out_and_know_when():
+    page = show.trace_html([press("abB<<c.")], ABC, "one")
+    deleted = Outline(page).find("del")
+    assert [(d["data-born"], d["data-died"]) for d in deleted] == [("2", "5"), ("3", "4")]
+    assert len(re.findall(r'class="key"', page)) == 3  # two backspaces and eos
+    assert "⌫" in page and "\b" not in page
+
+
+def test_the_surviving_letters_are_the_text():
+    rng = np.random.default_rng()
+    mdp = StringMDP(3, 4, backspace=True, noise=0.3)
+    states, actions = mdp.sample(mdp.uniform(), 30, 60, seed=int(rng.integers(1 << 30)))
+    for row, pressed in zip(states, actions, strict=True):
+        strokes = show.keystrokes(mdp, row, pressed)
+        page = show.trace_html([strokes], ABC, "one")
+        standing = re.findall(r'<span class="(?:letter|slip)"[^>]*>(.)</span>', page)
+        texts = [s for s in row.tolist() if s != mdp.absorbing]
+        assert ABC.encode("".join(standing)) == mdp.text(texts[-1])
+        slips = sum(s.pressed != s.typed for s in strokes)
+        assert len(re.findall(r'class="slip"', page)) == slips
+
+
+def test_a_trace_says_whether_the_word_is_real():
+    page = show.trace_html([press("ab."), press("c.")], ABC, "two", real_words=frozenset({"ab"}))
+    assert re.search(r'class="verdict real"[^>]*>ab ✓', page) and re.search(r'class="verdict unreal"[^>]*>c ✗', page)
+
+
+def test_backspace_on_nothing_is_refused():
+    with pytest.raises(ValueError, match="keystroke 3 is a backspace with nothing to delete"):
+        show.trace_html([press("a<<")], ABC, "one")
+
+
+def test_every_control_can_be_reached_and_read():
+    outline = Outline(show.trace_html([press("ab<.")], ABC, "Ann & <Bob>"))
+    assert [b["data-do"] for b in outline.find("button")] == ["play", "back", "forward"]
+    assert all(b["type"] == "button" for b in outline.find("button"))
+    (slider,) = outline.find("input")
+    assert (slider["min"], slider["max"]) == ("0", "4")
+    assert outline.find("section")[0]["aria-label"] == "Ann & <Bob>"
+
+
+def test_a_page_asks_for_nothing_from_outside():
+    page = show.page_html("Title", show.trace_html([press("ab.")], ABC, "one"))
+    Outline(page)
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", page)
+    assert "http://" not in page and "https://" not in page and "@import" not in page
+    assert "<script>" in page and "<style>" in page
+
+
+def test_a_figure_has_alternative_text_and_none_without_is_made():
+    figure = figures.out_of_distribution({"a": np.linspace(0, 0.5, 5), "b": np.linspace(0, 0.2, 5)}, error=0.1)
+    (image,) = Outline(show.figure_html(figure, 'Two "curves" & more', "below")).find("img")
+    assert image["alt"] == 'Two "curves" & more' and image["src"].startswith("data:image/svg+xml;base64,")
+    with pytest.raises(ValueError, match="alt is empty"):
+        show.figure_html(figure, "  ")
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    draw = lambda: show.figure_html(figures.backspace_use(["x", "y"], [0.5, 0.1], [0.0, 0.2], "title"), "alt")  # noqa: E731
+    assert draw() == draw()
+
+
+def test_colour_is_never_alone():
+    looks = list(plots.METHOD_LOOKS.values())
+    assert len({look["marker"] for look in looks}) == len({look["color"] for look in looks}) == len(looks)
+    okabe_ito = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
+    assert {look["color"] for look in looks} | {plots.ON_DATA, plots.OFF_DATA, plots.BACKSPACE} <= okabe_ito
+    bars = figures.occupancy_by_length({"a": np.ones(3)}, {"a": np.ones(3)}).axes[0].patches
+    assert {bar.get_hatch() for bar in bars} == {None, "////"}
+
+
+def test_every_axis_is_labelled():
+    noise = [0.0, 0.1]
+    real = {(method, backspace): [1.0, 0.5] for method in plots.METHOD_LOOKS for backspace in (False, True)}
+    drawn = [
+        figures.words_typed(noise, real, {method: method for method in plots.METHOD_LOOKS}),
+        figures.out_of_distribution({"a": np.zeros(4)}, 0.1),
+        figures.occupancy_by_length({"a": np.ones(3), "b": np.ones(3)}, {"a": np.ones(3), "b": np.ones(3)}),
+        figures.learning_curves({"a": ([1, 2], [0.1, 0.5])}, {"b": ([1, 2], [2.0, 1.0])}),
+    ]
+    for figure in drawn:
+        assert all(axes.get_xlabel() for axes in figure.axes) and figure.axes[0].get_ylabel()
+
+
+# In a notebook
+
+
+def chart(height=1.0):
+    return plots.curves([0.0, 1.0, 2.0], {"a": [0, height, 2], "b": [2, height, 0]}, xlabel="x", ylabel="y")
+
+
+def test_a_flipbook_shows_one_figure_at_a_time_each_with_its_text():
+    book = show.flipbook([chart(1), chart(2)], ["first <one>", "second"], "Two steps", unit="step", start=2)
+    outline = Outline(book._repr_html_())
+    assert [image["alt"] for image in outline.find("img")] == ["first <one>", "second"]
+    frames = [d for d in outline.find("div") if d.get("class") == "frame"]
+    assert [(d["data-born"], d["data-died"]) for d in frames] == [("1", "2"), ("2", "3")]
+    (slider,) = outline.find("input")
+    assert (slider["min"], slider["max"], outline.find("section")[0]["data-start"]) == ("1", "2", "2")
+    assert repr(book) == "Two steps"
+    for drawn, alts in ([], []), ([chart()], ["a", "b"]):
+        with pytest.raises(ValueError, match="a text for each"):
+            show.flipbook(drawn, alts, "none")
+    with pytest.raises(ValueError, match="alt is empty"):
+        show.flipbook([chart()], [" "], "none")
+
+
+def test_every_part_of_a_notebook_brings_its_style_and_script_and_nothing_from_outside():
+    for part in (
+        show.typing([press("ab<.")], ABC, "one", real_words=["a"]),
+        show.flipbook([chart()], ["text"], "one"),
+        show.keyboard_html(StringMDP(3, 2), {"Ann": StringMDP(3, 2).uniform()}, ABC, ["a"]),
+    ):
+        page = part._repr_html_()
+        Outline(page)
+        assert page.count("<script>") == page.count("<style>") == 1
+        assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", page) and "http" not in page
+        assert not re.search(r"<h\d", page), "a heading here would be out of the order of the page"
+        # Styles must not reach the notebook around them.
+        (style,) = re.findall(r"(?s)<style>(.*?)</style>", page)
+        selectors = re.findall(r"(?m)^\s*([^@{}\n][^{}\n]*)\{", style)
+        assert selectors and all(".smatch" in selector for selector in selectors)
+
+
+def test_the_keyboard_knows_what_every_typist_would_press(rng):
+    mdp = StringMDP(3, 2)
+    policy = mdp.legal * rng.random(mdp.legal.shape)
+    policy /= policy.sum(axis=1, keepdims=True)
+    page = show.keyboard_html(mdp, {"Ann": policy, "Bob": mdp.uniform()}, ABC, ["ab", "c"], noise=0.3)._repr_html_()
+    outline = Outline(page)
+    data = json.loads(outline.find("section")[0]["data-typists"])
+    assert data["letters"] == ["a", "b", "c"] and data["length"] == 2 and data["words"] == ["ab", "c"]
+    assert [typist["name"] for typist in data["typists"]] == ["Ann", "Bob"]
+    table = data["typists"][0]["policy"]
+    assert len(table) == mdp.num_states - 1
+    for text, row in zip(mdp.states, policy, strict=False):
+        for key, chance in table[ABC.decode(text)].items():
+            assert chance == pytest.approx(row["abc⏎⌫".index(key)], abs=5e-4)
+    assert {button.get("value") for button in outline.find("button")} >= set("abc⏎⌫")
+    assert all(button.get("aria-label") or button.get("data-part") for button in outline.find("button"))
+    with pytest.raises(ValueError, match="a page holds 5,000"):
+        show.keyboard_html(StringMDP(26, 3), {}, Vocabulary(), [])
+
+
+def test_without_backspace_the_keyboard_has_no_such_key():
+    mdp = StringMDP(3, 1, backspace=False)
+    page = show.keyboard_html(mdp, {"Ann": mdp.uniform()}, ABC, ["a"])._repr_html_()
+    assert "⌫" not in [button.get("value") for button in Outline(page).find("button")]
+
+
+def test_a_picture_is_shown_with_its_text_for_everybody(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append((data, options)))
+    show.picture(chart(), "Two lines that cross <here>.")._ipython_display_()
+    (image, options), (words, _) = shown
+    assert base64.b64decode(image["image/png"]).startswith(b"\x89PNG")
+    assert image["text/plain"] == options["metadata"]["image/png"]["alt"] == "Two lines that cross <here>."
+    assert "Two lines that cross &lt;here&gt;." in words["text/html"]
+    with pytest.raises(ValueError, match="alt is empty"):
+        show.picture(chart(), "")
+
+
+def test_a_tree_of_texts_has_a_mark_for_each_and_squares_off_the_data():
+    tree = plots.text_tree({"": 0.5, "a": 0.3, "b": 0.1, "ab": 0.1}, {"", "a", "ab"})
+    words = [text.get_text() for text in tree.axes[0].texts]
+    assert sorted(words) == ["(empty)\n0.500", "a\n0.300", "ab\n0.100", "b\n0.100"]
+    squares = [mark for mark in tree.axes[0].collections if mark.get_hatch()]
+    assert len(squares) == 1 and len(tree.axes[0].collections) == 4
+
+
+def test_a_table_of_numbers_says_every_number_in_words():
+    table = plots.table_of_numbers(np.array([[0.25, np.inf], [1.0, -2.5]]), ["r", "s"], ["x", "y"])
+    assert [text.get_text() for text in table.axes[0].texts] == ["0.25", "∞", "1.00", "-2.50"]
+
+
+# Attention over the trie
+
+
+def test_attention_over_the_trie_strikes_out_what_was_deleted_and_says_each_weight(rng):
+    typed = [0, 1, ABC.backspace]
+    for _ in range(12):
+        standing = len(typed) - 2 * typed.count(ABC.backspace)
+        typed.append(ABC.backspace if standing and rng.random() < 0.4 else int(rng.integers(3)))
+    packed = pack([0, 1], [*typed, 2], ABC.backspace)
+    query = int(rng.integers(4, len(packed.tokens)))  # by then input 3 is deleted
+    index, seen = np.arange(len(packed.tokens)), visible(packed.expires)[query]
+    weights = rng.dirichlet(np.ones(len(index))) * seen
+    figure = plots.attention_over_trie(ABC.decode(packed.tokens.tolist()), *packed[1:3], query, weights)
+    show.picture(figure, "the attention of one input")  # it rests on no colour alone
+
+    (axes,) = figure.axes
+    order = np.concatenate([index[seen], index[packed.expires <= query], index[index > query]])
+    marks = [mark for mark in axes.collections if len(mark.get_offsets())]
+    places = np.concatenate([mark.get_offsets() for mark in marks])
+    assert np.array_equal(places[:, 1], -packed.positions[order]) and len(np.unique(places, axis=0)) == len(index)
+    sizes = np.array([mark.get_sizes()[0] for mark in marks[: seen.sum()]])
+    assert np.array_equal(np.argsort(sizes), np.argsort(weights[seen]))
+    struck = [line.get_xydata()[0] for line in axes.lines if len(line.get_xydata()) == 1]
+    assert np.array_equal(struck, places[(packed.expires <= query)[order]])
+
+    words = [text.get_text() for text in axes.texts]
+    assert words[::2] == list(ABC.decode(packed.tokens[order].tolist()))
+    looks = np.where(order == query, " ← looks", "")
+    assert words[1::2] == [f"{weights[k]:.2f}{look}" if seen[k] else "" for k, look in zip(order, looks, strict=True)]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["seen", "deleted", "comes later"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"signs": "aab"}, r"positions has shape \(4,\); \(3,\), one for each sign, was wanted"),
+        ({"expires": np.array([9, 9, 3])}, r"expires has shape \(3,\); \(4,\), one for each sign"),
+        ({"weights": np.ones(5)}, r"weights has shape \(5,\); \(4,\), one for each sign"),
+        ({"query": 4}, r"query is 4; wanted 0\.\.3"),
+        ({"query": -1}, r"query is -1; wanted 0\.\.3"),
+        ({"weights": np.array([0.5, 0.2, 0.1, 0.2])}, "weights has 0.1 at input 2; wanted 0, since input 3 cannot see"),
+        ({"query": 1}, "weights has 0.1 at input 3; wanted 0, since input 1 cannot see"),
+        ({"positions": np.array([0, 1, 2, 4])}, "input 3 stands on 0 inputs at position 3; wanted 1"),
+        ({"expires": np.array([9, 9, 9, 9]), "positions": np.array([0, 1, 1, 2])}, "input 3 stands on 2 inputs"),
+    ],
+)
+def test_what_is_no_attention_over_a_trie_is_named(monkeypatch, changed, message):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as a user sees it
+    whole = {
+        "signs": "abca",
+        "positions": np.array([0, 1, 2, 2]),
+        "expires": np.array([NEVER, NEVER, 3, NEVER]),
+        "query": 3,
+        "weights": np.array([0.5, 0.4, 0.0, 0.1]),
+    }
+    plots.attention_over_trie(**whole)
+    with pytest.raises(ValueError, match=message):
+        plots.attention_over_trie(**(whole | changed))
+
+
+def test_traces_of_a_generation_can_be_watched_as_they_are():
+    letters = Vocabulary("ab")
+    back, eos = letters.backspace, letters.eos
+    trace = Trace([0, 0, back, 1, eos], [0, 1, back, 1, eos], [0.0] * 5, [0, 1], "eos")
+    strokes = [Keystroke(*pair) for pair in zip(trace.pressed, trace.actions, strict=True)]
+    assert typing([trace], letters, "one text").body == typing([strokes], letters, "one text").body

@@ -1,0 +1,501 @@
+"""Tasks: the questions in data/, our generators against the one that made them, and the mistakes that can be made."""
+
+import collections
+import hashlib
+import importlib.util
+import random
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi2_contingency
+
+from smatch_edu.tasks import arithmetic, get_task, keyboard
+from smatch_edu.tasks.arithmetic import FAMILIES, SPLITS, Sum, as_example, in_base, read_questions
+from smatch_edu.text.trajectories import augment
+from smatch_edu.text.vocabulary import load_words
+
+DATA = Path(__file__).parents[2] / "data"
+PREFIXES = {"in_base": "", "in_base_10": "small_", "addition": "easy_"}
+FILES = sorted((DATA / "arithmetic").glob("*.tsv"))
+TASKS = [*(("arithmetic", {"family": family}) for family in PREFIXES), ("keyboard", {})]
+families = pytest.mark.parametrize("family", PREFIXES)
+tasks = pytest.mark.parametrize(("name", "options"), TASKS, ids=[*PREFIXES, "keyboard"])
+
+# 39 comparisons a run: one false alarm in 250,000 runs.
+SMALLEST_P = 1e-7
+
+
+def the_script():
+    """data/make_arithmetic.py as a module."""
+    spec = importlib.util.spec_from_file_location("make_arithmetic", DATA / "make_arithmetic.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def rows(family, split):
+    """[(question, answer)] as they stand in the file."""
+    lines = (DATA / "arithmetic" / f"{PREFIXES[family]}{split}.tsv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "question\tanswer"
+    return [tuple(line.split("\t")) for line in lines[1:]]
+
+
+def understood(question):
+    """(base, p, sign, q), p and q as they are written. Written without a look at the package's own reader."""
+    if question.startswith("In base "):
+        words = question.removesuffix("?").split(" ")
+        return int(words[2].rstrip(",")), words[5], words[6], words[7]
+    p, q = question.removesuffix("=").split("+")
+    return 10, p, "+", q
+
+
+def value_of(text, base):
+    """The number that digits write, one digit after the other."""
+    value = 0
+    for character in text.lstrip("-"):
+        digit = "0123456789abcdef".index(character)
+        assert digit < base, f"{text} is not in base {base}"
+        value = value * base + digit
+    assert text.lstrip("-") == "0" or not text.lstrip("-").startswith("0"), f"{text} begins with a needless 0"
+    return -value if text.startswith("-") else value
+
+
+# -- the files -------------------------------------------------------------------------------------------------------
+
+
+@families
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_answer_in_the_files_is_right(family, split):
+    for question, answer in rows(family, split):
+        base, p, sign, q = understood(question)
+        p, q = value_of(p, base), value_of(q, base)
+        assert value_of(answer, base) == (p + q if sign == "+" else p - q), question
+
+
+def test_the_files_are_as_large_as_they_should_be_and_no_question_comes_twice():
+    sizes = {split: len(rows("in_base", split)) for split in SPLITS}
+    assert sizes == {"train": 5000, "validation": 500, "test": 200, "held_out": 2000, "extrapolation": 500}
+    assert {split: len(rows("in_base_10", split)) for split in SPLITS} == sizes
+    assert {split: len(rows("addition", split)) for split in SPLITS} == sizes | {"train": 1500}
+    for family in PREFIXES:
+        questions = [question for split in SPLITS for question, _ in rows(family, split)]
+        assert len(questions) == len(set(questions))
+    assert len(FILES) == 15 and sum(path.stat().st_size for path in FILES) < 1_000_000
+
+
+@families
+def test_extrapolation_has_a_longer_number_in_every_question(family):
+    longest = collections.Counter()
+    for question, _ in rows(family, "train"):
+        base, p, _, q = understood(question)
+        longest[base] = max(longest[base], len(p.lstrip("-")), len(q.lstrip("-")))
+    for question, _ in rows(family, "extrapolation"):
+        base, p, _, q = understood(question)
+        assert max(len(p.lstrip("-")), len(q.lstrip("-"))) > longest[base] > 0, question
+
+
+def test_the_files_are_the_ones_that_the_data_page_describes():
+    page = (DATA / "README.md").read_text(encoding="utf-8")
+    stated = dict(re.findall(r"`arithmetic/(\w+\.tsv)`.*`([0-9a-f]{64})`", page))
+    assert stated == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in FILES}
+
+
+@families
+def test_the_script_makes_these_files(family):
+    script = the_script()
+    if family != "addition" and not has_real_generator(script):
+        pytest.skip("needs the package mathematics-dataset")
+    with drawn_from(script.SEED):
+        made = {"": script.paper_files, "small_": script.small_files, "easy_": script.easy_files}[PREFIXES[family]]()
+    assert made == {split: rows(family, split) for split in SPLITS}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text[:-1], "easy_test.tsv was changed or cut short; a header and 200 lines"),
+        (lambda text: text.rpartition("\n2")[0] + "\n", "a header and 200 lines"),
+        (lambda text: text.replace("question", "task"), "a header and 200 lines"),
+        (lambda text: "", "a header and 200 lines"),
+        (lambda text: text.replace("27+162=\t189", "27+162=\t188"), r"line 2 answers '27\+162=' with '188'; '189' was"),
+        (lambda text: text.replace("27+162=", "27-162="), "line 2: '27-162=' is no question of the form"),
+        (lambda text: text.replace("27+162=\t", "27+162= "), "line 2: '27.* is no question of the form"),
+    ],
+    ids=["end", "half", "header", "empty", "answer", "question", "tab"],
+)
+def test_a_damaged_file_is_refused(damage, message, tmp_path, monkeypatch):
+    for path in FILES:
+        shutil.copy(path, tmp_path)
+    text = (tmp_path / "easy_test.tsv").read_text(encoding="utf-8")
+    assert damage(text) != text
+    (tmp_path / "easy_test.tsv").write_text(damage(text), encoding="utf-8")
+    monkeypatch.setattr(arithmetic, "packaged", lambda folder, name: tmp_path / name)
+    with pytest.raises(ValueError, match=message + r"(.|\n)*make_arithmetic\.py"):
+        read_questions.__wrapped__("addition", "test")  # as it is read the first time
+
+
+# -- our generators against the ones that made the files -------------------------------------------------------------
+
+
+class drawn_from:  # noqa: N801
+    """Python's own chances, from a seed; as they were afterwards."""
+
+    def __init__(self, seed):
+        self.seed = seed
+
+    def __enter__(self):
+        self.state = random.getstate()
+        random.seed(self.seed)
+
+    def __exit__(self, *_):
+        random.setstate(self.state)
+
+
+def has_real_generator(script):
+    try:
+        script.real_generator()
+    except ImportError:
+        return False
+    return True
+
+
+def questions_of_the_real_generator(family, count, rng):
+    """Newly drawn if it can be imported, otherwise those in the files; distinct either way."""
+    script = the_script()
+    if family == "addition" or has_real_generator(script):
+        with drawn_from(int(rng.integers(2**32))):
+            if family == "addition":
+                made = script.distinct(script.easy_generator(3), count, set())
+            elif family == "in_base_10":
+                made = script.distinct(script.real_generator((3, 4)), count, set(), lambda question: " 10," in question)
+            else:
+                made = script.distinct(script.real_generator(), count, set())
+            return [question for question, _ in made]
+    shipped = [row for split in ("train", "validation", "test", "held_out") for row in rows(family, split)]
+    return [question for question, _ in shipped[:count]]
+
+
+def our_questions(family, count, rng):
+    """As many, distinct, and drawn in the same way: what came before is dropped."""
+    kind, found = FAMILIES[family], {}
+    while len(found) < count:
+        found |= dict.fromkeys(map(kind.question, kind.draw(rng, count)))  # in the order of their first time
+    return list(found)[:count]
+
+
+def what_is_counted(question):
+    """Everything about a question in which the two might differ, by name."""
+    base, p, sign, q = understood(question)
+    one, two = value_of(p, base), value_of(q, base)
+    result = one + two if sign == "+" else one - two
+    decimal = [len(str(abs(number))) for number in (one, two)]
+    return {
+        "base": base,
+        "operator": sign,
+        "signs": (one > 0) - (one < 0) + 10 * ((two > 0) - (two < 0)),
+        "sign of the answer": (result > 0) - (result < 0),
+        "digits of p": len(p.lstrip("-")),
+        "digits of q": len(q.lstrip("-")),
+        "decimal digits": tuple(decimal),
+        "entropy": round(2 * np.log10((2 * abs(one) + 1) * (2.0 * abs(two) + 1))),
+        "length of the answer": next(n for n in range(1, 99) if abs(result) < base**n) + (result < 0),
+        "leading digit": (base, p.lstrip("-")[0]),
+        "last digits": (base, p[-1]),
+        "a small p": max(-7, min(7, one)),
+        "a small q": max(-7, min(7, two)),
+    }
+
+
+def p_values(ours, theirs):
+    """Of a χ² test of each count; what is met fewer than 40 times in all is put together."""
+    tables = {name: collections.Counter() for name in what_is_counted(ours[0])}
+    for side, questions in enumerate((ours, theirs)):
+        for question in questions:
+            for name, what in what_is_counted(question).items():
+                tables[name][what, side] += 1
+    found = {}
+    for name, table in tables.items():
+        counts = np.array([[table[what, side] for side in (0, 1)] for what in {what for what, _ in table}])
+        rare = counts.sum(axis=1) < 40
+        cells = np.vstack([counts[~rare], counts[rare].sum(axis=0, keepdims=True)])
+        cells = cells[cells.sum(axis=1) > 0]
+        found[name] = 1.0 if len(cells) < 2 else chi2_contingency(cells).pvalue
+    return found
+
+
+@families
+def test_our_generator_draws_as_the_real_one_does(family, rng):
+    ours, theirs = our_questions(family, 7700, rng), questions_of_the_real_generator(family, 7700, rng)
+    suspicious = {name: p for name, p in p_values(ours, theirs).items() if p < SMALLEST_P}
+    assert not suspicious, f"our questions differ from the real ones: {suspicious}"
+
+
+@pytest.mark.parametrize("mistake", ["bases", "range", "halved", "endpoint", "split", "operator"])
+def test_the_comparison_notices_a_generator_that_is_wrong_in_one_place(mistake, rng, monkeypatch):
+    def draw(rng, count):
+        drawn = []
+        while len(drawn) < count:
+            entropy = rng.uniform(3, 9 if mistake == "range" else 10)
+            first = max(1, rng.uniform(0, entropy))
+            second = entropy - first if mistake == "split" else max(1, entropy - first)
+            most = [int(np.ceil(10**part / (1 if mistake == "halved" else 2))) for part in (first, second)]
+            p, q = (int(rng.integers(-m, m, endpoint=mistake != "endpoint")) for m in most)
+            plus = bool(rng.random() < (0.57 if mistake == "operator" else 0.5))
+            numbers = Sum(p, q, plus, int(rng.integers(2, 16 if mistake == "bases" else 17)))
+            if abs(numbers.value) < numbers.base ** (29 if numbers.value < 0 else 30):
+                drawn.append(numbers)
+        return drawn
+
+    monkeypatch.setitem(FAMILIES, "in_base", FAMILIES["in_base"]._replace(draw=draw))
+    ours, theirs = our_questions("in_base", 7700, rng), questions_of_the_real_generator("in_base", 7700, rng)
+    assert min(p_values(ours, theirs).values()) < SMALLEST_P
+
+
+def test_our_questions_reach_as_far_as_the_real_ones_and_no_further(rng):
+    drawn = FAMILIES["in_base"].draw(rng, 20_000)
+    assert {numbers.base for numbers in drawn} == set(range(2, 17))
+    assert 10**9 < max(max(abs(numbers.p), abs(numbers.q)) for numbers in drawn) <= 10**10 // 2
+    assert 28 <= max(len(numbers.answer) for numbers in drawn) <= 30
+    drawn = FAMILIES["addition"].draw(rng, 20_000)
+    assert {number for numbers in drawn for number in numbers[:2]} == set(range(1000))
+
+
+@families
+def test_fresh_questions_are_right_and_in_no_file_to_be_measured_on(family, rng):
+    task = get_task("arithmetic", family=family)
+    measured_on = {question for split in SPLITS if split != "train" for question, _ in rows(family, split)}
+    fresh = task.fresh(rng, 3000)
+    assert len(fresh) == 3000
+    for example in fresh:
+        question, answer = task.show(example.prompt), task.show(example.answer)
+        base, p, sign, q = understood(question)
+        p, q = value_of(p, base), value_of(q, base)
+        assert value_of(answer, base) == (p + q if sign == "+" else p - q), question
+        assert question not in measured_on
+
+
+def test_a_question_that_is_to_be_measured_on_is_drawn_again(rng, monkeypatch):
+    taken, free = read_questions("addition", "test")[0], Sum(1000, 1)
+    pools = iter([[taken, free], [taken], [free]])
+    kind = FAMILIES["addition"]._replace(draw=lambda rng, count: next(pools)[:count])
+    monkeypatch.setitem(FAMILIES, "addition", kind)
+    task = get_task("arithmetic", family="addition")
+    assert [task.show(example.prompt) for example in task.fresh(rng, 2)] == ["1000+1="] * 2
+
+
+# -- every task ------------------------------------------------------------------------------------------------------
+
+
+@tasks
+def test_every_split_is_a_list_of_examples_that_never_changes(name, options, rng):
+    task = get_task(name, **options)
+    assert task.name == name
+    for split in task.splits:
+        examples = task.split(split)
+        assert examples == task.split(split)
+        for prompt, answer in examples + task.fresh(rng, 100):
+            assert len(prompt) >= 1 and len(answer) >= 1 and len(prompt) + len(answer) <= task.max_length
+            assert min(prompt + answer) >= 0 and max(prompt + answer) < len(task.vocabulary)
+
+
+@tasks
+def test_fresh_examples_are_drawn_again_from_the_same_seed(name, options):
+    task = get_task(name, **options)
+    one, same, other = (task.fresh(np.random.default_rng(seed), 50) for seed in (1, 1, 2))
+    assert one == same != other and len(one) == 50
+    assert task.fresh(np.random.default_rng(1), 0) == []
+
+
+@tasks
+def test_a_demonstration_can_be_typed_with_the_mistakes_of_the_task(name, options, rng):
+    task = get_task(name, **options)
+    keys = task.vocabulary
+    for example in task.fresh(rng, 50):
+        weights = task.mistakes(example)
+        right = np.array(example.answer)
+        assert weights.shape == (len(right), len(keys)) and (weights >= 0).all()
+        assert (weights[np.arange(len(right)), right] == 0).all()
+        typed = augment(*example, 0.5, keys.backspace, keys.eos, seed=rng, mistakes=weights)
+        survives = []
+        for action in typed.typed[:-1].tolist():
+            if action == keys.backspace:
+                place, wrong = len(survives) - 1, survives.pop()
+                assert weights[place, wrong] > 0
+            else:
+                survives.append(action)
+        assert task.score(example, survives) and typed.typed[-1] == keys.eos
+
+
+@tasks
+def test_only_the_exact_answer_is_right(name, options, rng):
+    task = get_task(name, **options)
+    for example in task.fresh(rng, 50):
+        answer = list(example.answer)
+        assert task.score(example, answer) and task.score(example, tuple(answer))
+        for wrong in ([], answer[:-1] + [task.vocabulary.backspace], answer + [task.vocabulary.eos], answer * 12):
+            assert not task.score(example, wrong)
+    assert task.show([*example.answer, task.vocabulary.backspace, task.vocabulary.eos]).endswith("⌫⏎")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: get_task("arithmetics"), "unknown task 'arithmetics'; did you mean 'arithmetic'"),
+        (lambda: get_task("text"), "unknown task 'text'.*Known: arithmetic, keyboard"),
+        (lambda: get_task("arithmetic", familly="addition"), "unknown option .*'familly'; did you mean 'family'"),
+        (lambda: get_task("keyboard", family="addition"), "unknown option of the task 'keyboard'.*longest_word"),
+        (lambda: get_task("arithmetic", family="inbase"), "unknown family .*'inbase'; did you mean 'in_base'"),
+        (lambda: get_task("arithmetic").split("held out"), "unknown split .*; did you mean 'held_out'"),
+        (lambda: get_task("keyboard").split("tests"), "unknown split .*; did you mean 'test'"),
+        (lambda: get_task("keyboard", longest_word=0), "max_length is 0; words have at least 1 letter"),
+        (lambda: get_task("keyboard", letters="xyz", longest_word=2), "no word of up to 2 letters can be typed"),
+        (lambda: get_task("keyboard", letters="ab-"), "letters has '-'; the keys are the 26"),
+        (lambda: get_task("keyboard", letters="aba"), "character 'a' comes 2 times"),
+    ],
+)
+def test_what_does_not_exist_is_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# -- arithmetic ------------------------------------------------------------------------------------------------------
+
+numbers_in_base = st.builds(
+    Sum, st.integers(-(10**6), 10**6), st.integers(-(10**4), 10**4), st.booleans(), st.integers(2, 16)
+)
+
+
+@given(numbers_in_base)
+def test_a_question_is_read_as_it_was_written(numbers):
+    kind = FAMILIES["in_base"]
+    question = kind.question(numbers)
+    assert kind.read(question) == numbers
+    base, p, sign, q = understood(question)
+    assert (value_of(p, base), sign == "+", value_of(q, base)) == (numbers.p, numbers.plus, numbers.q)
+    assert value_of(numbers.answer, base) == numbers.value
+
+
+def without_the_carry(numbers):
+    """{place from the left, the sign left out: the digit one writes who forgets what was carried to it}.
+
+    Done as at school: digits below one another, from the right, the longer number (or the larger one) above.
+    """
+    one, two = numbers.p, numbers.q if numbers.plus else -numbers.q
+    above, below = (
+        [value_of(digit, numbers.base) for digit in reversed(in_base(abs(n), numbers.base))]
+        for n in sorted((one, two), key=abs, reverse=True)
+    )
+    sign = 1 if one * two >= 0 else -1
+    carry, written, forgotten = 0, [], {}
+    for column, digit in enumerate(above):
+        plain = digit + sign * (below[column] if column < len(below) else 0)
+        written.append((plain + sign * carry) % numbers.base)
+        if carry:
+            forgotten[column] = plain % numbers.base
+        carry = int(not 0 <= plain + sign * carry < numbers.base)
+    if carry:  # a digit of its own, which is left out
+        forgotten[len(written)] = written[-1]
+        written.append(1)
+    while len(written) > 1 and written[-1] == 0:
+        written.pop()
+    assert [value_of(digit, numbers.base) for digit in reversed(numbers.answer.lstrip("-"))] == written
+    return {len(written) - 1 - column: wrong for column, wrong in forgotten.items() if column < len(written)}
+
+
+@given(numbers_in_base)
+def test_the_likeliest_mistake_is_to_forget_a_carry(numbers):
+    task = get_task("arithmetic")
+    weights = task.mistakes(as_example(task.family, numbers))
+    digits = [value_of(digit, numbers.base) for digit in numbers.answer.lstrip("-")]
+    after_sign, forgotten = weights[len(weights) - len(digits) :], without_the_carry(numbers)
+    for place, right in enumerate(digits):
+        expected = np.zeros(len(task.vocabulary))
+        for wrong in (right - 1, right + 1):
+            expected[wrong % numbers.base] += 1
+        if place in forgotten:
+            expected[forgotten[place]] += 2
+        expected[right] = 0
+        if place == 0 and (len(digits) > 1 or numbers.value < 0):
+            expected[0] = 0
+        if place == 0 and numbers.value > 0:
+            expected[task.vocabulary.encode("-")[0]] = 1
+        np.testing.assert_array_equal(after_sign[place], expected)
+    if numbers.value < 0:
+        assert np.flatnonzero(weights[0]).tolist() == [digits[0]]
+
+
+def test_mistakes_in_an_addition_by_hand():
+    """95 + 8 = 103: 95 and 8 carry a 1 to the tens, and the tens a 1 to the hundreds."""
+    task = get_task("arithmetic", family="addition")
+    weights = task.mistakes(as_example("addition", Sum(95, 8)))
+    assert [{digit: weight for digit, weight in enumerate(row) if weight} for row in weights.tolist()] == [
+        {2: 1.0},  # without the carry it would begin with the tens, a needless 0
+        {1: 1.0, 9: 3.0},  # 9 tens, and the carry forgotten
+        {2: 1.0, 4: 1.0},  # 5 + 8: nothing was carried here
+    ]
+
+
+def test_no_sum_of_the_files_needs_more_room_than_the_largest():
+    largest = [Sum(-(10**12) // 2, -5, True, 2), Sum(-(10**12) // 2, 5, False, 2), Sum(-(10**6), -(10**6), True, 2)]
+    task = get_task("arithmetic")
+    for numbers in largest:
+        example = as_example(task.family, numbers)
+        assert len(example.prompt) + len(example.answer) <= task.max_length
+
+
+# -- keyboard --------------------------------------------------------------------------------------------------------
+
+
+def test_words_are_drawn_as_often_as_they_occur(rng):
+    task = get_task("keyboard", longest_word=3)
+    words, counts = load_words(3)
+    drawn = collections.Counter(task.show(example.answer) for example in task.fresh(rng, 20_000))
+    observed, expected = np.array([drawn[word] for word in words]), 20_000 * counts / counts.sum()
+    assert observed.sum() == 20_000
+    often = expected > 20
+    table = [np.append(x[often], x[~often].sum()) for x in (observed, expected)]
+    # A χ² of k cells is k ± √(2k); eight of those happen in fewer than one run of 10^7.
+    chi2, cells = ((table[0] - table[1]) ** 2 / table[1]).sum(), often.sum()
+    assert abs(chi2 - cells) < 8 * np.sqrt(2 * cells)
+    assert {task.show(example.prompt) for example in task.fresh(rng, 5)} == {" "}
+
+
+def test_only_words_that_the_keys_can_type_are_left():
+    task = get_task("keyboard", letters="aehnorst", longest_word=4)
+    assert task.vocabulary.characters == "aehnorst "
+    assert set(task.words.words) == {word for word in load_words(4).words if set(word) <= set("aehnorst")}
+    assert task.words.words[0] == "the" and (np.diff(task.words.counts) <= 0).all()
+
+
+def test_any_word_is_a_right_answer():
+    task = get_task("keyboard", longest_word=3)
+    example = task.split("test")[0]
+    assert all(task.score(example, task.vocabulary.encode(word)) for word in task.words.words)
+    assert not any(task.score(example, task.vocabulary.encode(text)) for text in ("", "xqz", "th", "the ", " the"))
+
+
+def test_neighbours_touch():
+    assert {key: set(keyboard.neighbours(key)) for key in "qaghpzm"} == {
+        "q": set("wa"),
+        "a": set("qwsz"),
+        "g": set("ftyhvb"),
+        "h": set("gyujbn"),
+        "p": set("ol"),
+        "z": set("asx"),
+        "m": set("njk"),
+    }
+    letters = get_task("keyboard").letters
+    assert all(
+        (one in keyboard.neighbours(two)) == (two in keyboard.neighbours(one)) for one in letters for two in letters
+    )
+
+
+def test_a_key_without_neighbours_does_not_slip():
+    task = get_task("keyboard", letters="aehnorst")
+    weights = task.mistakes(task.fresh(np.random.default_rng(0), 1)[0]._replace(answer=task.vocabulary.encode("to")))
+    assert task.show(np.flatnonzero(weights[0]).tolist()) == "r" and not weights[1].any()

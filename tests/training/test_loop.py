@@ -1,0 +1,340 @@
+"""Training: what an update looks at, what it minimises, and that a run which was killed ends with the same bits."""
+
+import dataclasses
+import itertools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from smatch_edu.training.config import TrainingConfig
+from smatch_edu.tasks import get_task
+from smatch_edu.training.loop import CHECKPOINT, LOG, begin, load_policy, restore, store, train
+from smatch_edu.text.trajectories import Trajectory
+from smatch_edu.training.updates import Batcher, Policy, Run, loss_of
+
+SMALL = TrainingConfig(
+    family="addition",
+    steps=12,
+    warmup_steps=4,
+    beta_steps=4,
+    sample_every=3,
+    num_samples=6,
+    buffer_size=16,
+    batch_tokens=120,
+    num_layers=1,
+    num_heads=2,
+    width=16,
+    log_every=1,
+    checkpoint_every=5,
+    noise=0.3,
+)
+
+
+def with_options(**options):
+    return dataclasses.replace(SMALL, **options)
+
+
+# -- the policy ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value_head", [False, True])
+def test_logits_at_every_text_are_those_of_a_fresh_run(rng, value_head):
+    task = get_task("arithmetic", family="addition")
+    policy, keys = Policy(task, with_options(value_head=value_head)).double(), task.vocabulary
+    for parameter in policy.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    example = task.split("train")[int(rng.integers(100))]
+    typed = [1, keys.backspace, 2, 3, keys.backspace, keys.backspace, 4]
+    for last in ([], [keys.eos]):
+        walked = Trajectory(np.array(example.prompt), np.array(typed + last), np.array(typed + last))
+        found, text = policy.on([walked]), list(example.prompt)
+        for step, action in enumerate([*typed, keys.eos]):
+            legal = torch.ones(len(keys) + 2, dtype=torch.bool)
+            legal[keys.backspace] = len(text) > len(example.prompt)
+            legal[: len(keys)] = len(text) < task.max_length
+            fresh = policy.transformer(torch.tensor([text]))[0, -1]
+            wanted = fresh.float()[legal].log_softmax(0) if value_head else fresh.float()[legal]
+            got = found.logits[0, step][legal]
+            difference = got - wanted
+            assert torch.equal(found.legal[0, step], legal)
+            torch.testing.assert_close(difference, difference[:1].expand_as(difference), atol=1e-5, rtol=0)
+            if not value_head:
+                assert abs(difference[0]) < 1e-5
+            text = text[:-1] if action == keys.backspace else [*text, action]
+        assert found.ended.item() == bool(last)
+
+
+def test_what_was_pressed_is_the_action_and_a_slip_can_be_masked():
+    task = get_task("arithmetic", family="addition")
+    policy, keys, example = Policy(task, SMALL), task.vocabulary, task.split("train")[0]
+    walked = Trajectory(
+        np.array(example.prompt), np.array([1, keys.backspace, 1, keys.eos]), np.array([2, keys.backspace, 1, keys.eos])
+    )
+    kept, masked = policy.on([walked]), policy.on([walked], "masked")
+    assert kept.actions[0, :4].tolist() == [1, keys.backspace, 1, keys.eos]
+    assert kept.weights[0, :4].tolist() == [1, 1, 1, 1]
+    assert masked.weights[0, :4].tolist() == [0, 1, 1, 1]
+
+
+# -- what an update looks at ---------------------------------------------------------------------------------------
+
+
+def test_every_turn_shows_every_example_once_in_another_order():
+    batcher = Batcher(get_task("arithmetic", family="addition"), SMALL)
+    count = len(batcher.examples)
+    steps = 2 * math.ceil(count / batcher.size) + 1
+    seen = [example for step in range(steps) for example in batcher.chosen(step)]
+    assert sorted(seen[:count]) == sorted(batcher.examples) == sorted(seen[count : 2 * count])
+    assert seen[:count] != seen[count : 2 * count]
+
+
+def test_endless_examples_are_new_in_every_step_and_depend_on_nothing_but_the_step():
+    config = with_options(fresh=True)
+    one, other = (Batcher(config.make_task(), config) for _ in range(2))
+    seen = [one.chosen(step) for step in range(6)]
+    assert seen[4] == other.chosen(4)
+    unseen = {example for name in ("validation", "test", "held_out") for example in one.task.split(name)}
+    assert not unseen & {example for examples in seen for example in examples}
+    assert len({example for examples in seen for example in examples}) > 0.9 * sum(map(len, seen))
+
+
+@pytest.mark.parametrize("mode", ["random", "ground_truth", "model"])
+def test_demonstrations_slip_as_often_as_they_should_and_end_with_the_right_answer(mode):
+    config = with_options(noise_mode=mode, noise=0.25, batch_tokens=8000)
+    task = get_task("arithmetic", family="addition")
+    batcher, policy = Batcher(task, config), Policy(task, config)
+    found = batcher.demonstrations(3, policy)
+    presses = slips = 0
+    for example, one in zip(batcher.chosen(3), found, strict=True):
+        text = []
+        for key in one.typed.tolist():
+            text = text[:-1] if key == task.vocabulary.backspace else [*text, key]
+        assert tuple(text) == (*example.answer, task.vocabulary.eos)
+        slips += int(one.slipped.sum())
+        presses += int((one.pressed < len(task.vocabulary)).sum())
+    assert abs(slips / presses - 0.25) < 0.05
+    assert all(not one.slipped.any() for one in Batcher(task, with_options(method="mle")).demonstrations(0, policy))
+
+
+def test_off_the_data_is_all_but_the_next_token_and_a_backspace_on_one_wrong_one():
+    batcher = Batcher(get_task("arithmetic", family="addition"), SMALL)
+    keys, example = batcher.task.vocabulary, batcher.examples[0]
+    right, wrong = example.answer, (example.answer[0] + 1) % 10
+    typed = [wrong, wrong, keys.backspace, keys.backspace, right[0], keys.backspace, *right, keys.eos]
+    wanted = [True, True, True, False, False, True, *([False] * len(right)), False]
+    one = Trajectory(np.array(example.prompt), np.array(typed), np.array(typed))
+    assert batcher.off_data([one], len(wanted) + 2)[0].tolist() == [*wanted, False, False]
+
+
+# -- the loss ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("divergence", ["sampled_mixture", "js", "chi2_mixture", "skew_kl", "chi2"])
+def test_the_loss_mixes_cloning_and_the_objective_by_beta(divergence):
+    config = with_options(divergence=divergence, beta_end=0.25, beta_steps=1)
+    run = Run(config)
+    for _ in range(config.warmup_steps):
+        run.update()
+    run.type_texts()
+    data, sampled = run.batcher.demonstrations(9, run.policy), list(run.buffer.trajectories)[:4]
+    loss, parts = loss_of(run.policy, run.batcher, data, sampled, 9)
+    assert parts["beta"] == 0.25
+    assert loss.item() == pytest.approx(-0.25 * parts["log_likelihood"] - 0.75 * parts["objective"], rel=1e-5)
+    short = [one for one in sampled if len(one.typed) < max(len(one.typed) for one in data)]
+    assert loss_of(run.policy, run.batcher, data, short or sampled, 9)[0].isfinite()
+    warm, parts = loss_of(run.policy, run.batcher, data, sampled, 0)
+    assert warm.item() == pytest.approx(-parts["log_likelihood"]) and "objective" not in parts
+
+
+def test_with_kept_labels_the_mixture_is_the_whole_likelihood_and_a_penalty_in_which_beta_and_alpha_are_one_knob():
+    run = Run(with_options(beta_steps=1))
+    for _ in range(run.config.warmup_steps):
+        run.update()
+    run.type_texts()
+    data, sampled = run.batcher.demonstrations(9, run.policy), list(run.buffer.trajectories)[:4]
+    penalties = []
+    for beta, alpha in ((0.0, 0.1), (0.25, 0.1), (0.5, 0.4), (0.9, 0.02)):
+        batcher = Batcher(run.task, with_options(beta_steps=1, beta_end=beta, alpha=alpha))
+        with torch.no_grad():
+            loss, parts = loss_of(run.policy, batcher, data, sampled, 9)
+        assert parts["beta"] == beta
+        penalties.append((loss.item() + parts["log_likelihood"]) / ((1 - beta) * alpha / 4))
+    assert penalties == pytest.approx([penalties[0]] * 4, rel=1e-3) and penalties[0] > 0
+
+
+@pytest.mark.parametrize("method", ["mle", "bc", "sequencematch"])
+def test_training_makes_the_demonstrations_likelier(method):
+    run = Run(with_options(method=method, steps=60, warmup_steps=30, learning_rate=1e-2))
+    lines = [run.update() for _ in range(60)]
+    same = lines[:30] if method == "sequencematch" else lines  # from the switch on it is a discounted one
+    first, last = (np.mean([line["log_likelihood"] for line in part]) for part in (same[:5], same[-5:]))
+    assert last > first + 1
+    switched = [step for step, line in enumerate(lines) if "r2_model" in line]
+    assert switched == (list(range(30, 60)) if method == "sequencematch" else [])
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_try():
+    runs = {reason: Run(SMALL) for reason in ("logits are not all finite", "its gradient has the norm")}
+    broken, steep = (run.policy.transformer.norm for run in runs.values())
+    with torch.no_grad():
+        broken.bias[0] = math.inf
+    steep.bias.register_hook(lambda gradient: gradient * math.inf)
+    for reason, run in runs.items():
+        before = {name: part.clone() for name, part in run.policy.state_dict().items()}
+        with pytest.raises(FloatingPointError, match=rf"{reason}.* step 0 .*examples 0 to.*try a lower learning_rate"):
+            run.update()
+        assert all(torch.equal(part, before[name]) for name, part in run.policy.state_dict().items())
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+
+
+def log_of(folder):
+    lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+@pytest.mark.parametrize("method", ["mle", "bc", "sequencematch"])
+def test_a_run_that_was_interrupted_anywhere_ends_with_the_same_bits(tmp_path, method, monkeypatch, rng):
+    config = with_options(method=method)
+    train(config, tmp_path / "whole", progress=False)
+    original, stop_at = Run.update, int(rng.integers(1, 12))
+
+    def interrupted(self):
+        if self.step == stop_at:
+            raise KeyboardInterrupt
+        return original(self)
+
+    monkeypatch.setattr(Run, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "parts", progress=False)
+    monkeypatch.setattr(Run, "update", original)
+    train(config, tmp_path / "parts", resume=True, progress=False)
+    whole, parts = (tmp_path / name / CHECKPOINT for name in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
+    assert len(log_of(tmp_path / "whole")) == config.steps
+
+
+def test_a_run_is_not_overwritten_and_not_resumed_with_another_config(tmp_path):
+    train(SMALL, tmp_path / "run", progress=False)
+    before = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    with pytest.raises(ValueError, match=r"holds a run already; resume it with --resume"):
+        train(SMALL, tmp_path / "run", progress=False)
+    with pytest.raises(ValueError, match=r"was trained with width = 16; 32 was given"):
+        train(with_options(width=32), tmp_path / "run", resume=True, progress=False)
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
+    with pytest.raises(ValueError, match="there is no folder"):
+        train(SMALL, tmp_path / "no" / "where", progress=False)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="is a file"):
+        train(SMALL, tmp_path / "file", progress=False)
+
+
+def test_a_checkpoint_gives_back_the_policy_and_a_broken_one_is_named(tmp_path):
+    policy = train(SMALL, tmp_path / "run", progress=False)
+    loaded, config = load_policy(tmp_path / "run")
+    assert config == SMALL
+    for name, part in policy.state_dict().items():
+        assert torch.equal(part, loaded.state_dict()[name])
+    path = tmp_path / "run" / CHECKPOINT
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="no whole checkpoint"):
+        load_policy(tmp_path / "run")
+    path.unlink()
+    with pytest.raises(ValueError, match=r"has no checkpoint\.safetensors"):
+        load_policy(tmp_path / "run")
+
+
+def test_weights_of_another_vocabulary_are_refused_with_the_difference(tmp_path):
+    (tmp_path / "run").mkdir()
+    run = Run(SMALL)
+    run.policy = Policy(get_task("keyboard"), SMALL)
+    store(run, tmp_path / "run")
+    with pytest.raises(ValueError, match=r"embedding\.weight of shape .*another vocabulary or config"):
+        load_policy(tmp_path / "run")
+    with pytest.raises(ValueError, match="another vocabulary or config"):
+        restore(Run(SMALL), tmp_path / "run")
+
+
+def test_a_run_may_begin_with_the_weights_of_another(tmp_path):
+    first = train(SMALL, tmp_path / "first", progress=False)
+    config = with_options(init=str(tmp_path / "first"), value_head=True, seed=5, method="bc")
+    weights = first.transformer.state_dict()
+    assert all(torch.equal(part, weights[name]) for name, part in begin(config).policy.transformer.state_dict().items())
+    whole = train(config, tmp_path / "whole", progress=False).state_dict()
+    assert any(not torch.equal(part, whole[f"transformer.{name}"]) for name, part in weights.items())
+    with pytest.raises(ValueError, match=r"embedding.weight of shape \(14, 16\); \(14, 32\) was wanted"):
+        begin(with_options(init=str(tmp_path / "first"), width=32))
+    with pytest.raises(ValueError, match=r"nowhere has no checkpoint.safetensors"):
+        begin(with_options(init=str(tmp_path / "nowhere")))
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_moments_a_run_ends_with_the_same_bits(tmp_path, rng):
+    config = with_options(steps=400, checkpoint_every=7)
+    train(config, tmp_path / "whole", progress=False)
+    (tmp_path / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
+    code = (
+        "import json, sys, torch; torch.set_num_threads(1); from pathlib import Path; "
+        "from smatch_edu.training.loop import TrainingConfig, train; "
+        "train(TrainingConfig(**json.load(open(sys.argv[1]))), Path(sys.argv[2]), resume=True, progress=False)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "config.json"), str(tmp_path / "killed")]
+    kills = 0
+    for _ in range(20):
+        process = subprocess.Popen(command)
+        time.sleep(4 + float(rng.uniform(0, 3)))
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+        if Path(tmp_path / "killed" / CHECKPOINT).exists():
+            load_policy(tmp_path / "killed")
+    subprocess.run(command, check=True)
+    assert kills > 0
+    assert (tmp_path / "whole" / CHECKPOINT).read_bytes() == (tmp_path / "killed" / CHECKPOINT).read_bytes()
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "killed")
+
+
+# -- settings ------------------------------------------------------------------------------------------------------
+
+
+def test_settings_are_checked_and_the_nearest_name_is_suggested():
+    with pytest.raises(ValueError, match="did you mean 'sequencematch'"):
+        TrainingConfig(method="sequencmatch")
+    with pytest.raises(ValueError, match="did you mean 'arithmetic'"):
+        TrainingConfig(task="arithmatic").make_task()
+    for options, message in [
+        ({"gamma": 1.0}, r"gamma is 1\.0; it must be in \(0, 1\)"),
+        ({"noise": 1.0}, "noise is"),
+        ({"steps": 0}, "steps is 0"),
+        ({"batch_tokens": 0}, "batch_tokens is 0"),
+        ({"alpha": None}, "give exactly one of them"),
+        ({"coefficient": 1.0}, "give exactly one of them"),
+        ({"alpha": -1.0}, r"alpha is -1\.0"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            TrainingConfig(**options)
+    assert TrainingConfig(alpha=None, coefficient=0.25).weight_of_entropy == 1.0
+
+
+def test_beta_falls_from_one_after_the_warm_up_and_the_rate_rises_and_falls():
+    config = TrainingConfig(steps=1000, warmup_steps=100, beta_steps=200, beta_end=0.4)
+    betas = [config.beta(step) for step in range(1000)]
+    assert betas[:100] == [1.0] * 100 and betas[299:] == pytest.approx([0.4] * 701)
+    assert all(a >= b for a, b in itertools.pairwise(betas)) and betas[100] < 1
+    for schedule in ("constant", "linear", "cosine"):
+        rates = [dataclasses.replace(config, schedule=schedule).rate(step) for step in range(1000)]
+        assert max(rates) <= config.learning_rate and rates[0] < 0.02 * config.learning_rate
+        assert (rates[-1] < 0.01 * config.learning_rate) == (schedule != "constant")

@@ -1,0 +1,110 @@
+"""Intervals cover what they should as often as they say, and telemetry is what a reader of the trace would count."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from smatch_edu.network.generation import Trace
+from smatch_edu.training.metrics import mean_interval, ratio_interval, share_interval, telemetry
+from smatch_edu.tasks import Example, get_task
+
+TASK = get_task("arithmetic", family="addition")
+BACK, EOS = TASK.vocabulary.backspace, TASK.vocabulary.eos
+
+
+def trace(*actions):
+    return Trace(list(actions), list(actions), [0.0] * len(actions), [], "eos")
+
+
+def test_telemetry_counts_what_a_reader_would():
+    example = Example((1,), (3, 4, 5))
+    traces = [
+        trace(3, 9, BACK, 4, 5, EOS),  # one slip, taken back
+        trace(3, 4, BACK, BACK, 3, 4, 5, EOS),  # two right tokens deleted in a row
+        trace(9, 9, BACK, 5, EOS),  # wrong, wrong, the second taken back, and what follows is wrong as well
+        trace(3, 4, 5, 6, EOS),  # one too many
+        trace(3, 4, 5, EOS),
+    ]
+    found = telemetry(TASK, [example] * 5, traces)
+    assert found.rate.estimate == pytest.approx(4 / (6 + 8 + 5 + 5 + 4))
+    assert found.run_length == pytest.approx(4 / 3)
+    assert found.precision.estimate == pytest.approx(2 / 4)
+    assert found.recall.estimate == pytest.approx(2 / (1 + 0 + 3 + 1 + 0))
+    nothing = telemetry(TASK, [example], [trace(3, 4, 5, EOS)])
+    assert nothing.rate.estimate == 0 and math.isnan(nothing.run_length)
+    assert math.isnan(nothing.precision.estimate) and math.isnan(nothing.recall.estimate)
+
+
+def test_of_words_any_that_begins_so_is_right():
+    task = get_task("keyboard", longest_word=3)
+    keys, example = task.vocabulary, Example((26,), task.vocabulary.encode("the"))
+    an, xq = keys.encode("an"), keys.encode("xq")
+    typed = [trace(*an, keys.backspace, keys.encode("t")[0], keys.eos), trace(*xq, keys.backspace, keys.eos)]
+    found = telemetry(task, [example] * 2, typed)
+    assert found.precision.estimate == pytest.approx(1 / 2)  # `an` begins a word, `xq` does not
+    assert found.recall.estimate == pytest.approx(1 / (1 + ("x" not in {word[0] for word in task.words.words})))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.97])
+def test_wilsons_interval_covers_the_truth_as_often_as_it_says(share):
+    count = 200
+    covered = 0.0
+    for hits in range(count + 1):
+        found = share_interval(hits, count)
+        assert 0 <= found.low <= found.estimate <= found.high <= 1
+        covered += binom.pmf(hits, count, share) * (found.low <= share <= found.high)
+    assert 0.93 < covered < 0.98
+    assert share_interval(0, 50).high > 0.01 and share_interval(50, 50).low < 0.99
+
+
+def test_the_bootstrap_over_items_covers_the_truth_as_often_as_it_says(rng):
+    covered = [
+        found.low <= 0.7 <= found.high
+        for found in (
+            mean_interval([(rng.random(300) < 0.7).astype(float)], num_resamples=300, seed=n) for n in range(500)
+        )
+    ]
+    assert 0.89 < np.mean(covered) <= 1
+
+
+def test_what_hangs_together_widens_the_interval_of_a_ratio_and_the_truth_is_covered_as_often_as_it_says(rng):
+    """A third of the items press ten times, and each item hits always or never, with chance 0.3."""
+    covered, widths = [], []
+    for number in range(300):
+        counts = np.where(rng.random(200) < 1 / 3, 10.0, 1.0)
+        hits = counts * (rng.random(200) < 0.3)
+        found = ratio_interval(hits, counts, num_resamples=300, seed=number)
+        alone = share_interval(int(hits.sum()), int(counts.sum()))
+        covered.append(found.low <= 0.3 <= found.high)
+        widths.append((found.high - found.low) / (alone.high - alone.low))
+        assert found.low <= found.estimate <= found.high and found.estimate == alone.estimate
+    assert 0.87 < np.mean(covered) <= 1 and np.median(widths) > 2
+    none = np.zeros(5)
+    assert ratio_interval(none, none + 4) == share_interval(0, 20) and math.isnan(ratio_interval(none, none).estimate)
+
+
+def test_seeds_that_differ_widen_the_interval(rng):
+    shares = np.array([0.5, 0.6, 0.7, 0.8, 0.9])
+    differing = (rng.random((5, 400)) < shares[:, None]).astype(float)
+    alike = (rng.random((5, 400)) < 0.7).astype(float)
+    wide, narrow = mean_interval(differing), mean_interval(alike)
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+    assert wide.low < 0.7 < wide.high
+    assert wide == mean_interval(differing)
+
+
+def test_where_all_answers_are_right_the_interval_still_has_a_width():
+    same = mean_interval([np.zeros(100)], differences=True)
+    assert same.low == -same.high < same.estimate == 0.0 and same.high == mean_interval([np.zeros(100)]).high
+    found = mean_interval([np.ones(100)])
+    assert found.estimate == 1 and 0.9 < found.low < 1
+    assert str(found).startswith("1.000 [0.9")
+
+
+def test_bad_scores_are_named():
+    with pytest.raises(ValueError, match=r"rows of lengths \[2, 3\]"):
+        mean_interval([np.zeros(2), np.zeros(3)])
+    with pytest.raises(ValueError, match="lengths"):
+        mean_interval([])
