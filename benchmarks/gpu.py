@@ -38,9 +38,9 @@ from transformer import BACKSPACE, EOS, VOCAB, Deleting, demonstrations, paired
 
 import smatch_edu.network.flex as flex
 import smatch_edu.network.transformer as library
-from smatch_edu.support.files import check_writable, write_atomically
-from smatch_edu.network.generation import generate
-from smatch_edu.text.trajectories import NEVER, pack_batch, visible
+from smatch_edu.network import generate
+from smatch_edu.support import check_writable, write_atomically
+from smatch_edu.text import NEVER, pack_batch, visible
 
 SIZES = {"10 M": (8, 5, 320), "100 M": (14, 12, 768)}  # layers, heads, width: heads of 64
 PEAKS = {"H100 80GB HBM3": 989e12, "H200": 989e12, "A100": 312e12}  # dense bf16 FLOP/s, from NVIDIA's data sheets

@@ -15,7 +15,7 @@ import torch
 from scipy.sparse.linalg import spsolve
 from table import Table, machine, median
 
-from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.exact import StringMDP
 
 GAMMA = 0.9
 

@@ -16,9 +16,8 @@ from pathlib import Path
 import torch
 from table import Table, machine, median
 
-from smatch_edu.exact.mdp import StringMDP
-from smatch_edu.exact.tabular import maximise_objective, minimise_divergence
-from smatch_edu.text.vocabulary import Vocabulary, load_words
+from smatch_edu.exact import StringMDP, maximise_objective, minimise_divergence
+from smatch_edu.text import Vocabulary, load_words
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import oracles

@@ -15,10 +15,9 @@ from dataclasses import replace
 from table import Table, machine, median
 from torch import nn
 
-from smatch_edu.studies.comparison import load_models
-from smatch_edu.training.objectives import Trajectories, log_likelihood
-from smatch_edu.text.trajectories import Trajectory
-from smatch_edu.training.updates import Run
+from smatch_edu.studies import load_models
+from smatch_edu.text import Trajectory
+from smatch_edu.training import Run, Trajectories, log_likelihood
 
 
 def likelihood_update(run: Run, walked: list[Trajectory]) -> None:

@@ -25,10 +25,9 @@ import torch
 import torch.nn.functional as F
 from table import Table, machine, median
 
+from smatch_edu.network import Transformer, TransformerConfig, generate
 from smatch_edu.network.compiled import library
-from smatch_edu.network.generation import generate
-from smatch_edu.text.trajectories import Trajectory, pack_batch
-from smatch_edu.network.transformer import Transformer, TransformerConfig
+from smatch_edu.text import Trajectory, pack_batch
 
 VOCAB, EOS, BACKSPACE = 512, 510, 511
 ACTIONS = 128  # generated in each row, at most

@@ -1,14 +1,18 @@
 """smatch_edu: SequenceMatch (Cundy & Ermon, arXiv 2306.05426), taught and implemented.
 
-Start with notebooks/ and README.md. One module is one concept:
+Start with notebooks/ and README.md. Each folder is one part of the story, and the docstring of the folder says what
+lives there and in which order to read it; a folder imports only from those above it:
 
-    figure1      the paper's Figure 1 as a Markov chain            divergences  f and φ
-    vocabulary   characters, ids, words                            mdp          strings, noisy keyboard, occupancies
-    soft_values  the best policy for a reward                      tabular      exact divergence minimisation
-    objectives   the losses on logits                              walkthrough  the main job
-    trajectories typed, deleted, packed for one pass               transformer  a GPT, told who sees whom
-    generation   sampling with a free backspace                    neural       a network against the exact optimum
-    tasks        what a model learns to write                      training     SequenceMatch, resumable (begun)
+    support   files, numbers, errors: nothing of SequenceMatch
+    exact     what can be computed exactly: the paper's Figure 1, divergences, strings as a decision process, optima
+    text      what is typed: characters, words, trajectories with their noise
+    tasks     what is learned: words, arithmetic
+    network   the transformer, and typing with it
+    pictures  one look for all figures; films and pages
+    training  losses on logits, Algorithm 1, evaluation; a network against the exact optimum
+    studies   the main jobs and experiments, with their pages
+    course    student versions of the notebooks
+    checks    what an exercise must satisfy, one module for each notebook
 """
 
 __version__ = "0.1.0"

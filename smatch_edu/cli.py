@@ -10,18 +10,18 @@ import torch
 import tyro
 from matplotlib.figure import Figure
 
-from smatch_edu.course.student_versions import student_versions as course
+from smatch_edu import course
 from smatch_edu.pictures import show
 from smatch_edu.studies import report
 from smatch_edu.studies.comparison import ComparisonConfig, compare
-from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, answers, evaluate, rows
 from smatch_edu.studies.experiments import NeuralDivergenceConfig, SweepConfig, neural_divergence, sweep
+from smatch_edu.studies.walkthrough import WalkthroughConfig, walkthrough
 from smatch_edu.support.files import check_writable, write_atomically
 from smatch_edu.support.tables import text_table
 from smatch_edu.tasks import Example
-from smatch_edu.training.loop import TrainingConfig, load_policy, train
 from smatch_edu.text.vocabulary import Vocabulary, load_words
-from smatch_edu.studies.walkthrough import WalkthroughConfig, walkthrough
+from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, answers, evaluate, rows
+from smatch_edu.training.loop import TrainingConfig, load_policy, train
 
 app = tyro.extras.SubcommandApp()
 

@@ -14,9 +14,9 @@ import nbformat
 import pytest
 
 from lessons import NOTEBOOKS, ROOT, code_cells, grading, prose, source
-from smatch_edu.pictures import plots, show
 from smatch_edu.checks.exercise import Exercise
 from smatch_edu.course.student_versions import BEGIN
+from smatch_edu.pictures import plots, show
 
 every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
 

@@ -2,8 +2,7 @@
 
 import ast
 import hashlib
-import importlib.util
-import math
+import importlib
 import os
 import re
 import shutil
@@ -31,115 +30,111 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
-# Floors: the house as data. A module imports only from floors below its own.
+# The house. A folder imports only from lines above its own; in a folder, a module only from those that its front door
+# (the docstring of its __init__) lists above it.
 
-FLOORS = {
-    "__init__": -2,
-    **dict.fromkeys(("arrays", "files", "tables"), -1),  # what floor 0 itself stands on
-    "course": 0,
-    **dict.fromkeys(("divergences", "figure1", "vocabulary"), 0),
-    **dict.fromkeys(("mdp", "trajectories"), 1),
-    "soft_values": 1.5,  # on the mdp, under its solvers
-    "problem": 1.6,  # what tabular states
-    "solvers": 1.7,  # and how it is solved
-    "flex": 1.5,  # attention on CUDA, under the transformer
-    **dict.fromkeys(("tabular", "objectives", "transformer"), 2),
-    "summary": 2.5,
-    "decoding": 2.5,  # the cache, and a fast step through the transformer
-    "compiled": 2.6,  # the step in C
-    "board": 2.75,  # the texts of a batch, on the cache, under who chooses what is typed
-    **dict.fromkeys(("generation", "neural", "replay", "tasks"), 3),
-    "metrics": 3.5,  # judges what was generated for a task
-    "config": 3.6,  # what a run can be told
-    "updates": 4,  # what it does, once
-    "evaluation": 4.2,  # what it has learned to answer
-    "training": 4.5,  # again and again, and what it leaves on disk
-    **dict.fromkeys(("huggingface", "experiments", "walkthrough", "comparison"), 5),
-    "report": 6,  # the walkthrough's page
-    "cli": 7,  # the door: it opens on everything
-    "__main__": 8,
-}
-# Side rooms: what they may import lies below the first floor, who may import them lies above the second.
-SIDE_ROOMS = {"plots": (3, 4), "figures": (3, 4), "show": (3, 4), "checks": (6, 5)}
-DOORS = {("show", "plots"), ("figures", "plots")}  # all wear the same colours
-IMPORTS_BELOW = FLOORS | {room: below for room, (below, _) in SIDE_ROOMS.items()}
-IMPORTED_ABOVE = FLOORS | {room: above for room, (_, above) in SIDE_ROOMS.items()}
+HOUSE = """
+support
+exact
+text
+tasks network pictures
+training
+huggingface
+studies
+course checks
+cli __main__
+"""
+FLOORS = {room: floor for floor, line in enumerate(HOUSE.split("\n")) for room in line.split()}
 
 
-def room_of(path: Path) -> str:
-    """smatch_edu/tasks/arithmetic.py and smatch_edu/tasks/__init__.py are both in the room `tasks`."""
-    return path.relative_to("smatch_edu").with_suffix("").parts[0]
+def front_door(folder: str) -> list[str]:
+    """The modules of a folder, in the order in which its front door lists them."""
+    module = ast.parse((ROOT / "smatch_edu" / folder / "__init__.py").read_text("utf-8"))
+    return re.findall(r"^ *(\w+) {2,}\S", ast.get_docstring(module, clean=False) or "", flags=re.MULTILINE)
 
 
-def imported_rooms(path: Path, source: str) -> set[str]:
-    """The rooms that a module imports from anywhere in its text, inside functions and for type checking too."""
-    package = ".".join(path.parent.parts)
-    rooms = set()
+def imported(module: str, source: str) -> set[str]:
+    """The modules of the package that a module (`exact.mdp`, say) imports anywhere in its text."""
+    package = ["smatch_edu", *module.split(".")[:-1]]
+    found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-            names = [f"{module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            top, *rest = name.split(".")
-            if top == "smatch_edu":
-                rooms.add(rest[0] if rest and rest[0] in IMPORTED_ABOVE else unlisted(rest))
-    return rooms
+            start = ".".join(package[: len(package) + 1 - node.level]) if node.level else ""
+            base = ".".join(part for part in (start, node.module) if part)
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("smatch_edu.") for name in found if name.startswith("smatch_edu.")}
 
 
-def unlisted(rest: list[str]) -> str:
-    """A module that is in no table keeps its name; `from smatch_edu import __version__` is the package itself."""
-    is_module = rest and any((ROOT / "smatch_edu" / rest[0]).with_suffix(end).exists() for end in ("", ".py"))
-    return rest[0] if is_module else "__init__"
-
-
-def floor_errors(path: Path, source: str) -> list[str]:
+def misplaced_imports(module: str, source: str) -> list[str]:
     """What is wrong with a module's imports, in words."""
-    room = room_of(path)
-    if room not in IMPORTS_BELOW:
-        return [f"{path}: {room!r} is on no floor; give it one in tests/test_project.py and in README.md"]
-    below = IMPORTS_BELOW[room]
-    return [
-        f"{path} imports {other!r} of floor {IMPORTED_ABOVE.get(other)}; it may import only from floors below {below}"
-        for other in sorted(imported_rooms(path, source) - {room})
-        if (room, other) not in DOORS and not IMPORTED_ABOVE.get(other, math.inf) < below
-    ]
+    folder, *inside = module.split(".")
+    if folder not in FLOORS:
+        return [f"smatch_edu/{folder} is on no floor; give it one in tests/test_project.py and in README.md"]
+    errors = []
+    for name in sorted(imported(module, source)):
+        other, *rest = name.split(".")
+        if other == folder:
+            order = front_door(folder)
+            if inside and not (rest and rest[0] in order[: order.index(inside[0])]):
+                errors.append(f"{module} imports {name}, which its front door does not list above {inside[0]}")
+        elif other in FLOORS and not FLOORS[other] < FLOORS[folder]:
+            errors.append(f"{module} imports {name}; {folder} may import only from lines of HOUSE above its own")
+        elif other not in FLOORS and other != "__version__":
+            errors.append(f"{module} imports {name}, which is on no floor")
+    return errors
 
 
-def test_every_module_imports_only_from_floors_below():
-    paths = sorted((ROOT / "smatch_edu").rglob("*.py"))
-    errors = [e for p in paths for e in floor_errors(p.relative_to(ROOT), p.read_text(encoding="utf-8"))]
-    assert paths and not errors, "\n".join(errors)
+def test_the_house_stands_as_it_is_drawn():
+    package, errors = ROOT / "smatch_edu", []
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        if parts:
+            errors += misplaced_imports(".".join(parts), path.read_text("utf-8"))
+    for folder in sorted(path.parent for path in package.glob("*/__init__.py")):
+        there = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+        if sorted(front_door(folder.name)) != sorted(there):
+            errors.append(f"the front door of {folder.name} lists {front_door(folder.name)}; {sorted(there)} are there")
+    beside = {path.stem for path in package.glob("*.py")}
+    assert not errors, "\n".join(errors)
+    assert beside <= {"__init__", "__main__", "cli"}, f"{beside} lie beside the folders"
 
 
 @pytest.mark.parametrize(
-    ("path", "source", "allowed"),
+    ("module", "source", "stands"),
     [
-        ("tabular.py", "from smatch_edu.exact.mdp import StringMDP", True),
-        ("tabular.py", "from smatch_edu import mdp, __version__", True),
-        ("tabular.py", "def late():\n    import smatch_edu.training.loop", False),
-        ("tabular.py", "from smatch_edu import training", False),
-        ("tabular.py", "from .objectives import likelihood", False),  # the same floor
-        ("tabular.py", "from . import plots", False),
-        ("tasks/arithmetic.py", "from .text import Text; from ..vocabulary import Vocabulary", True),
-        ("tasks/arithmetic.py", "from ..training import train", False),
-        ("plots.py", "from smatch_edu.exact.tabular import minimise_divergence", True),
-        ("plots.py", "from smatch_edu.training.metrics import entropy", False),
-        ("show.py", "from smatch_edu.pictures import plots", True),
-        ("plots.py", "from smatch_edu.pictures import show", False),
-        ("updates.py", "from smatch_edu.pictures.plots import curve", False),
-        ("walkthrough.py", "from smatch_edu.pictures.plots import curve", True),
-        ("walkthrough.py", "from smatch_edu import checks", False),
-        ("cli.py", "from smatch_edu import checks", True),
-        ("__init__.py", "from smatch_edu.support.arrays import as_tensor", False),
-        ("attic.py", "", False),
+        ("exact.tabular", "from smatch_edu.exact.mdp import StringMDP", True),
+        ("exact.tabular", "from smatch_edu import __version__", True),
+        ("exact.tabular", "from smatch_edu.exact import StringMDP", False),  # its own front door
+        ("exact.mdp", "from smatch_edu.exact.tabular import objective", False),  # further down the list
+        ("exact.mdp", "from .tabular import objective", False),
+        ("exact.tabular", "def late():\n    import smatch_edu.training.loop", False),
+        ("exact.tabular", "from smatch_edu import training", False),
+        ("exact.tabular", "from ..pictures import plots", False),
+        ("tasks.arithmetic", "from ..text.vocabulary import Vocabulary", True),
+        ("tasks.arithmetic", "from smatch_edu.network import generate", False),  # the same line
+        ("tasks", "from smatch_edu.tasks.task import Task", True),
+        ("pictures.show", "from smatch_edu.pictures import plots", True),
+        ("pictures.plots", "from smatch_edu.pictures import show", False),
+        ("training.updates", "from smatch_edu.pictures.plots import curve", True),
+        ("studies.walkthrough", "from smatch_edu import checks", False),
+        ("cli", "from smatch_edu import checks", True),
+        ("attic.box", "", False),
+        ("cli", "from smatch_edu.attic import box", False),
     ],
 )
-def test_the_floor_check_sees(path, source, allowed):
-    assert bool(floor_errors(Path("smatch_edu") / path, source)) != allowed
+def test_the_check_of_the_house_sees(module, source, stands):
+    assert bool(misplaced_imports(module, source)) != stands
+
+
+def test_every_public_name_is_there():
+    for folder in FLOORS:
+        if (ROOT / "smatch_edu" / folder / "__init__.py").exists() and folder != "huggingface":
+            door = importlib.import_module(f"smatch_edu.{folder}")
+            assert door.__all__ == sorted(door.__all__, key=lambda n: (not n.isupper(), not n[0].isupper(), n))
+            assert all(hasattr(door, name) for name in door.__all__)
 
 
 # Packaging

@@ -1,10 +1,22 @@
 """One module for each notebook, named as it is without its number: what an exercise must satisfy, and its hints.
 
-    >>> from smatch_edu import checks
-    >>> checks.occupancy.visits_along_a_chain(visits)
-    2.1 ✓ visits along a chain (100 random chains, largest error 1.1e-16)
+>>> from smatch_edu import checks
+>>> checks.occupancy.visits_along_a_chain(visits)
+2.1 ✓ visits along a chain (100 random chains, largest error 1.1e-16)
 
-`exercise` says what an exercise is.
+exercise                    what an exercise is, how answers are drawn, compared and told of
+start_here                  00
+figure_1                    01
+occupancy                   02
+divergences                 03
+duality                     04
+objective_on_logits         05
+backspace_masking           06
+transformer_and_generation  07
+neural_divergence           08
+training_sequencematch      09
+arithmetic                  10
+reading_the_summary         A1
 """
 
 import importlib

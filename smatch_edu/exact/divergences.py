@@ -13,9 +13,8 @@ what the sampled χ²-mixture loss minimises, is this project's (notebooks/04_du
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 
 from smatch_edu.support.arrays import answers_in_kind, as_tensor
+from smatch_edu.support.errors import first_index, nearest
 
 
 @dataclass(frozen=True)
@@ -168,19 +168,6 @@ def check_measure(what: str, measure: Tensor) -> None:
     total = measure.sum().item()
     if not abs(total - 1) < 1e-6:
         raise ValueError(f"{what} sums to {total:.6g}; it must sum to 1")
-
-
-def first_index(mask: Tensor) -> tuple[int, ...]:
-    """The first index at which `mask` holds."""
-    return tuple(mask.nonzero()[0].tolist())
-
-
-def nearest(name: str, known: Iterable[str], what: str) -> ValueError:
-    """The error for an unknown name, with the nearest known one."""
-    known = list(known)
-    close = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    return ValueError(f"unknown {what} {name!r}{hint} Known: {', '.join(known)}")
 
 
 def get_divergence(divergence: str | Divergence) -> Divergence:

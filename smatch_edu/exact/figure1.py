@@ -23,6 +23,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
 
 
@@ -144,9 +145,9 @@ class Figure1Chain:
 
     def compounding_error(self) -> Float[np.ndarray, " time"]:
         """1 - (1-ε)^t, t = 0..horizon: P(off the data at t) for this ε with neither backspace nor an end."""
-        from scipy.special import xlog1py
-
-        return 0 - np.expm1(xlog1py(np.arange(self.horizon + 1), -self.error))  # a bare minus would make -0.0 of 0.0
+        return 0 - np.expm1(
+            scipy.special.xlog1py(np.arange(self.horizon + 1), -self.error)
+        )  # a bare minus would make -0.0 of 0.0
 
     def level(self) -> float:
         """The limit of P(off the data at t) as t grows, whatever `horizon` is.

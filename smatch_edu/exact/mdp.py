@@ -18,12 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
+import scipy
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from smatch_edu.support.arrays import answers_in_kind, as_tensor
-from smatch_edu.exact.divergences import first_index
+from smatch_edu.support.errors import first_index
 
 Text = tuple[int, ...]
 
@@ -292,8 +293,6 @@ class StringMDP:
 
     def transition_matrix(self, policy: Any) -> Any:
         """P(s' | s) under `policy`, a scipy.sparse.csr_array of shape (states, states)."""
-        import scipy.sparse
-
         policy = as_tensor(policy).detach().double()
         self.check_policy(policy)
         tokens, eos, backspace = self.keys(policy)

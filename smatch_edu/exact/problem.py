@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from smatch_edu.support.arrays import answers_in_kind, as_tensor
 from smatch_edu.exact.divergences import Divergence, check_measure, get_divergence
 from smatch_edu.exact.mdp import Keys, StringMDP, check_discount
 from smatch_edu.exact.soft_values import soft_maximum, soft_values
+from smatch_edu.support.arrays import answers_in_kind, as_tensor
 
 Table = Float[np.ndarray, "states actions"]
 Vector = Float[Tensor, " keys"]

@@ -14,14 +14,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
-from smatch_edu.support.arrays import as_tensor
 from smatch_edu.exact.mdp import Keys
 from smatch_edu.exact.problem import TRUST, Problem, Solution, Vector, checked_policy
 from smatch_edu.exact.soft_values import soft_maximum, soft_values
+from smatch_edu.support.arrays import as_tensor
 
 ROUND = 250  # evaluations in one round
 START = 5.0  # a warm start takes log(ρ/ρ_E) from its policy, up to this size
@@ -50,7 +50,7 @@ class Minimiser:
             gradient = self.gradient(as_tensor(scaled) / scale)
             return self.values[-1], (gradient / scale).numpy()
 
-        found = minimize(
+        found = scipy.optimize.minimize(
             scaled_function,
             (unknowns * scale).numpy(),
             jac=True,

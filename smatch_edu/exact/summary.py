@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from smatch_edu.support.arrays import as_tensor
 from smatch_edu.exact.mdp import StringMDP, check_discount
 from smatch_edu.exact.problem import Problem, Solution, Vector, checked_occupancy
 from smatch_edu.exact.solvers import descend
+from smatch_edu.support.arrays import as_tensor
 
 
 class SummaryTerms(NamedTuple):

@@ -24,16 +24,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import scipy
 import torch
-from scipy.optimize import NoConvergence, newton_krylov
 from torch import Tensor
 
-from smatch_edu.support.arrays import as_tensor
-from smatch_edu.exact.divergences import Divergence, first_index
+from smatch_edu.exact.divergences import Divergence
 from smatch_edu.exact.mdp import Keys, StringMDP
 from smatch_edu.exact.problem import Problem, Solution, check_next_value, checked_occupancy
 from smatch_edu.exact.soft_values import soft_values
 from smatch_edu.exact.solvers import ascend, descend, solution_of
+from smatch_edu.support.arrays import as_tensor
+from smatch_edu.support.errors import first_index
 
 NEWTON = 60  # steps of Newton's method, each of some ten evaluations
 ROUNDING = 1e-12  # Newton's method tries for no more
@@ -223,8 +224,10 @@ def _buffer_of_its_own(mdp: StringMDP, expert_occupancy: Any, gamma: float, alph
         unknowns = found.copy()
         residuals.append(float(np.abs(residual).max()))
 
-    with contextlib.suppress(NoConvergence, ValueError):  # a ValueError where no step helps; `gap` says how it ended
-        newton_krylov(
+    with contextlib.suppress(
+        scipy.optimize.NoConvergence, ValueError
+    ):  # a ValueError where no step helps; `gap` says how it ended
+        scipy.optimize.newton_krylov(
             lambda point: evaluate(point)[-1].numpy(),
             unknowns,
             f_tol=max(tolerance, ROUNDING),

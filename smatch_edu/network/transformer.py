@@ -26,8 +26,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from smatch_edu.support.files import write_atomically
 from smatch_edu.network.flex import flex_attention_over
+from smatch_edu.support.files import write_atomically
 from smatch_edu.text.trajectories import visible
 
 # (queries, keys, values), each (batch, heads, inputs, head), and the layer's number → (batch, heads, inputs, head)

@@ -21,8 +21,8 @@ from jaxtyping import Int
 from matplotlib.figure import Figure
 from PIL import Image
 
-from smatch_edu.pictures import plots
 from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.pictures import plots
 from smatch_edu.text.vocabulary import SYMBOL_OF_BACKSPACE, SYMBOL_OF_EOS, Vocabulary
 
 

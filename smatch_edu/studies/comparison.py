@@ -20,13 +20,13 @@ import torch
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from smatch_edu.pictures import figures, show
-from smatch_edu.training.config import METHODS, TrainingConfig
-from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, Evaluation, answers, evaluate, rows
-from smatch_edu.support.files import packaged
 from smatch_edu.network.generation import Trace
+from smatch_edu.pictures import figures, show
+from smatch_edu.support.files import packaged
 from smatch_edu.support.tables import percent, text_table
 from smatch_edu.tasks import Example, Task
+from smatch_edu.training.config import METHODS, TrainingConfig
+from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, Evaluation, answers, evaluate, rows
 from smatch_edu.training.loop import LOG, begin, load_policy
 from smatch_edu.training.updates import Policy
 

@@ -20,13 +20,14 @@ from typing import Any, get_type_hints
 import torch
 from tqdm import tqdm
 
-from smatch_edu.exact.divergences import DIVERGENCES, nearest
-from smatch_edu.training.evaluation import evaluate
-from smatch_edu.support.files import check_writable, write_atomically
+from smatch_edu.exact.divergences import DIVERGENCES
 from smatch_edu.exact.mdp import StringMDP
-from smatch_edu.training.neural import METHODS, Expert, NeuralConfig, NeuralPolicy, Yardstick, train_policy
-from smatch_edu.training.loop import TrainingConfig, begin
+from smatch_edu.support.errors import nearest
+from smatch_edu.support.files import check_writable, write_atomically
 from smatch_edu.text.vocabulary import load_words
+from smatch_edu.training.evaluation import evaluate
+from smatch_edu.training.loop import TrainingConfig, begin
+from smatch_edu.training.neural import LOSSES, Expert, NeuralConfig, NeuralPolicy, Yardstick, train_policy
 
 Row = Mapping[str, object]
 
@@ -205,7 +206,7 @@ class NeuralDivergenceConfig:
     letters: str = "aehnorst"
     max_length: int = 3
     noise: float = 0.1
-    divergences: tuple[str, ...] = METHODS
+    divergences: tuple[str, ...] = LOSSES
     next_values: tuple[str, ...] = ("expectation", "sample")
     num_steps: int = 4000
     learning_rate: float = 5e-3

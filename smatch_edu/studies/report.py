@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from smatch_edu.pictures import figures, show
 from smatch_edu.exact.figure1 import Figure1Chain
 from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.pictures import figures, show
+from smatch_edu.studies.walkthrough import LEGEND, METHODS, TITLES, Result, WalkthroughConfig, table
 from smatch_edu.support.tables import percent
 from smatch_edu.text.vocabulary import Vocabulary, Words
-from smatch_edu.studies.walkthrough import LEGEND, METHODS, TITLES, Result, WalkthroughConfig, table
 
 
 class Panel(NamedTuple):

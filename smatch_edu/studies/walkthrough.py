@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from smatch_edu.exact.divergences import DIVERGENCES
 from smatch_edu.exact.mdp import StringMDP
-from smatch_edu.support.tables import number, percent, text_table
 from smatch_edu.exact.tabular import maximise_objective
+from smatch_edu.support.tables import number, percent, text_table
 from smatch_edu.text.vocabulary import Vocabulary, Words
 
 METHODS = ("mle", "js", "chi2_mixture", "skew_kl")

@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from smatch_edu.exact.divergences import nearest
+from smatch_edu.support.errors import nearest
 from smatch_edu.support.files import packaged
 from smatch_edu.tasks.task import Example, Task
 from smatch_edu.text.vocabulary import Vocabulary

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from smatch_edu.exact.divergences import nearest
+from smatch_edu.support.errors import nearest
 from smatch_edu.tasks.task import Example, Task
 from smatch_edu.text.vocabulary import Vocabulary, Words, load_words
 

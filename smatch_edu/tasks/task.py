@@ -1,9 +1,4 @@
-"""What a model learns to write: prompts, their right answers, and the mistakes that one makes there.
-
-    >>> task = get_task("arithmetic", family="addition")
-    >>> example = task.split("train")[0]
-    >>> task.show(example.prompt), task.show(example.answer)
-    ('491+893=', '1384')
+"""What every task can do: give examples to learn from, name the mistakes that one makes there, and score answers.
 
 A demonstration is an example typed with slips: `augment(*example, noise, vocabulary.backspace, vocabulary.eos,
 mistakes=task.mistakes(example), seed=...)`.
@@ -11,15 +6,13 @@ mistakes=task.mistakes(example), seed=...)`.
 
 from __future__ import annotations
 
-import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from smatch_edu.exact.divergences import nearest
 from smatch_edu.text.vocabulary import Vocabulary
 
 
@@ -77,25 +70,3 @@ class Task(ABC):
     def show(self, actions: Sequence[int]) -> str:
         """Ids as text, with signs for `<eos>` and `<backspace>`."""
         return self.vocabulary.show(actions)
-
-
-def get_task(name: str, **options: Any) -> Task:
-    """The task of that name: "arithmetic" or "keyboard".
-
-    Args:
-        options: the fields of `Arithmetic` or `Keyboard`.
-
-    Raises:
-        ValueError: an unknown name or option (with the nearest known one), or an option out of range.
-    """
-    from smatch_edu.tasks.arithmetic import Arithmetic  # here, since they are made of the classes above
-    from smatch_edu.tasks.keyboard import Keyboard
-
-    known: dict[str, type[Arithmetic | Keyboard]] = {"arithmetic": Arithmetic, "keyboard": Keyboard}
-    if name not in known:
-        raise nearest(name, known, "task")
-    fields = [field.name for field in dataclasses.fields(known[name])]
-    for option in options:
-        if option not in fields:
-            raise nearest(option, fields, f"option of the task {name!r}")
-    return known[name](**options)

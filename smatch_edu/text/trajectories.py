@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from smatch_edu.exact.divergences import nearest
+from smatch_edu.support.errors import nearest
 
 LAYOUTS = ("trie", "refeed")
 NEVER = np.iinfo(np.int32).max  # expires[k] of an input that is never deleted

@@ -1,1 +1,65 @@
-"""The folder training."""
+"""SequenceMatch as it is trained: losses on logits along trajectories, Algorithm 1, and what was learned.
+
+objectives   likelihood and SequenceMatch along trajectories, from logits
+replay       the model's latest trajectories
+config       everything that a run can be told
+updates      one update: demonstrations, samples, loss
+metrics      what the backspace key was used for; confidence intervals
+evaluation   what a model answers, with the key and without
+loop         Algorithm 1 as a loop, killed and resumed to the same bits; begin with `train`
+neural       a network on samples, held against the exact optimum of `exact`
+"""
+
+from smatch_edu.training.config import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
+from smatch_edu.training.evaluation import Condition, Evaluation, answers, evaluate
+from smatch_edu.training.loop import begin, load_policy, restore, store, train
+from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, share_interval, telemetry
+from smatch_edu.training.neural import LOSSES, Expert, NeuralConfig, NeuralPolicy, Yardstick, train_policy
+from smatch_edu.training.objectives import (
+    Trajectories,
+    alpha_of_coefficient,
+    discounted_telescope,
+    log_likelihood,
+    sequencematch_objective,
+    sequencematch_terms,
+)
+from smatch_edu.training.replay import ReplayBuffer
+from smatch_edu.training.updates import Batcher, Policy, Run
+
+__all__ = [
+    "LOSSES",
+    "METHODS",
+    "REPLAY",
+    "SLIPS",
+    "TYPING",
+    "Batcher",
+    "Condition",
+    "Evaluation",
+    "Expert",
+    "Interval",
+    "NeuralConfig",
+    "NeuralPolicy",
+    "Policy",
+    "ReplayBuffer",
+    "Run",
+    "Telemetry",
+    "TrainingConfig",
+    "Trajectories",
+    "Yardstick",
+    "alpha_of_coefficient",
+    "answers",
+    "begin",
+    "discounted_telescope",
+    "evaluate",
+    "load_policy",
+    "log_likelihood",
+    "mean_interval",
+    "restore",
+    "sequencematch_objective",
+    "sequencematch_terms",
+    "share_interval",
+    "store",
+    "telemetry",
+    "train",
+    "train_policy",
+]

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from smatch_edu.exact.divergences import DIVERGENCES, get_divergence, nearest
+from smatch_edu.exact.divergences import DIVERGENCES, get_divergence
+from smatch_edu.support.errors import nearest
 from smatch_edu.tasks import Task, get_task
 
 METHODS = ("mle", "bc", "sequencematch")

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Bool
 
 from smatch_edu.network.generation import Trace, generate
-from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, telemetry
 from smatch_edu.support.tables import number, percent
 from smatch_edu.tasks import Example
+from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, telemetry
 from smatch_edu.training.updates import Policy
 
 BATCH = 256  # prompts answered at once

@@ -23,9 +23,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from smatch_edu.support.files import check_folder, write_atomically
 from smatch_edu.training.config import TrainingConfig
 from smatch_edu.training.evaluation import Condition, evaluate
-from smatch_edu.support.files import check_folder, write_atomically
 from smatch_edu.training.replay import ReplayBuffer
 from smatch_edu.training.updates import Policy, Run
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.stats import binomtest, bootstrap
 
 from smatch_edu.network.generation import Trace
 from smatch_edu.tasks import Example, Task
@@ -40,7 +40,7 @@ def share_interval(hits: int, count: int, level: float = 0.95) -> Interval:
     """hits/count with Wilson's interval, which has a width also where all or none were hits. NaN for a count of 0."""
     if count == 0:
         return Interval(math.nan, math.nan, math.nan)
-    found = binomtest(hits, count).proportion_ci(level, method="wilson")
+    found = scipy.stats.binomtest(hits, count).proportion_ci(level, method="wilson")
     return Interval(hits / count, float(found.low), float(found.high))
 
 
@@ -96,7 +96,7 @@ def _ends(
 ) -> tuple[float, float]:
     """Low and high quantile of the statistic of what is drawn anew from each of these."""
     options = {"confidence_level": level, "n_resamples": num_resamples, "method": "percentile", "batch": 50}
-    low, high = bootstrap(drawn, statistic, rng=seed, **options).confidence_interval
+    low, high = scipy.stats.bootstrap(drawn, statistic, rng=seed, **options).confidence_interval
     return float(low), float(high)
 
 

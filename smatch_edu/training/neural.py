@@ -22,16 +22,24 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from smatch_edu.exact.divergences import DIVERGENCES, Divergence, get_divergence, nearest
+from smatch_edu.exact.divergences import DIVERGENCES, Divergence, get_divergence
 from smatch_edu.exact.mdp import StringMDP
-from smatch_edu.training.objectives import MARGIN, PENALTY, Trajectories, edge_penalty, log_likelihood, sequencematch_objective
 from smatch_edu.exact.problem import Problem
 from smatch_edu.exact.soft_values import soft_values
 from smatch_edu.exact.tabular import maximise_objective, minimise_divergence, sampled_mixture
-from smatch_edu.text.trajectories import Trajectory, pack_batch, visible
 from smatch_edu.network.transformer import Transformer, TransformerConfig
+from smatch_edu.support.errors import nearest
+from smatch_edu.text.trajectories import Trajectory, pack_batch, visible
+from smatch_edu.training.objectives import (
+    MARGIN,
+    PENALTY,
+    Trajectories,
+    edge_penalty,
+    log_likelihood,
+    sequencematch_objective,
+)
 
-METHODS = ("mle", "sampled_mixture", *DIVERGENCES)
+LOSSES = ("mle", "sampled_mixture", *DIVERGENCES)
 
 
 class NeuralPolicy(nn.Module):
@@ -171,7 +179,7 @@ class NeuralConfig:
     """How a `NeuralPolicy` is trained.
 
     Attributes:
-        divergence: one of `METHODS`: "mle", "sampled_mixture" (the paper's), or a key of `DIVERGENCES` by its φ.
+        divergence: one of `LOSSES`: "mle", "sampled_mixture" (the paper's), or a key of `DIVERGENCES` by its φ.
         gamma: discount, in (0, 1).
         alpha: weight of the entropy, > 0.
         next_value: "expectation" or "sample": how V of the next text enters r on a keyboard that slips.
@@ -193,8 +201,8 @@ class NeuralConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.divergence not in METHODS:
-            raise nearest(self.divergence, METHODS, "divergence")
+        if self.divergence not in LOSSES:
+            raise nearest(self.divergence, LOSSES, "divergence")
         for name in ("num_steps", "batch", "max_actions"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1")

@@ -23,8 +23,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from smatch_edu.exact.divergences import DIVERGENCES, Divergence, first_index, get_divergence, nearest
+from smatch_edu.exact.divergences import DIVERGENCES, Divergence, get_divergence
 from smatch_edu.exact.mdp import StringMDP, check_discount
+from smatch_edu.support.errors import first_index, nearest
 
 VALUE_ESTIMATES = ("start", "data", "half")
 MARGIN = 0.02  # in training φ is continued from here above the edge of its domain, in units of α r

@@ -3,9 +3,9 @@
 import importlib
 import pkgutil
 
+import answers
 import pytest
 
-import answers
 from smatch_edu import checks
 from smatch_edu.checks.exercise import NotYet
 

@@ -7,8 +7,8 @@ import nbformat
 import pytest
 
 from lessons import NOTEBOOKS, code_cells, source
-from smatch_edu.course.student_versions import student_versions as course
 from smatch_edu.cli import main
+from smatch_edu.course import student_versions as course
 from smatch_edu.course.student_versions import RECORD, generate, student_version, without_solution
 
 

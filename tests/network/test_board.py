@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from test_generation import Table, model_with_keys, table
+from test_trajectories import BACK, EOS, K
 
 from smatch_edu.network.board import Board
 from smatch_edu.network.decoding import StackCache
 from smatch_edu.network.generation import generate
-from test_generation import Table, model_with_keys, table
-from test_trajectories import BACK, EOS, K
 
 WAYS = [
     {},

@@ -11,6 +11,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+from test_generation import PROMPTS, table
+from test_trajectories import BACK, EOS, K
+from test_transformer import SMALL, model_of
 
 from smatch_edu.network import compiled
 from smatch_edu.network.board import Board
@@ -18,9 +21,6 @@ from smatch_edu.network.compiled import CompiledDecoder
 from smatch_edu.network.decoding import StackCache
 from smatch_edu.network.generation import Sampling, generate
 from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
-from test_generation import PROMPTS, table
-from test_trajectories import BACK, EOS, K
-from test_transformer import SMALL, model_of
 
 COMPILER = shlex.split(os.environ.get("CC", "")) or ["cc"]
 needs_compiler = pytest.mark.skipif(shutil.which(COMPILER[0]) is None, reason="there is no C compiler")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
+from test_trajectories import BACK, EOS, K, stacks
+from test_transformer import SMALL, model_of
 
 from smatch_edu.network.decoding import Decoder, StackCache
 from smatch_edu.network.generation import Sampling, generate
 from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
-from test_trajectories import BACK, EOS, K, stacks
-from test_transformer import SMALL, model_of
 
 PROMPTS = [[1, 2, 3], [0], [4, 4], [3, 1, 2, 3, 4, 0, 1]]
 

@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
-
-from smatch_edu.text.trajectories import NEVER, pack, pack_batch, visible
-from smatch_edu.network.transformer import Transformer, TransformerConfig, TurnedHeads, attention, rotate, turns
 from test_trajectories import BACK, EOS, K, stacks, trajectory
+
+from smatch_edu.network.transformer import Transformer, TransformerConfig, TurnedHeads, attention, rotate, turns
+from smatch_edu.text.trajectories import NEVER, pack, pack_batch, visible
 
 SMALL = TransformerConfig(vocab_size=K + 2, num_layers=2, num_heads=2, width=16, max_length=64)
 

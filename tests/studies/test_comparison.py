@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from smatch_edu.cli import main
+from smatch_edu.network.generation import Trace
 from smatch_edu.studies.comparison import BASE, CONDITIONS, TITLES, load_models, typing_lines
-from smatch_edu.training.config import METHODS
-from smatch_edu.training.evaluation import Condition, answers, evaluate
 from smatch_edu.studies.experiments import settings
 from smatch_edu.support.files import packaged
-from smatch_edu.network.generation import Trace
 from smatch_edu.tasks import get_task
+from smatch_edu.training.config import METHODS
+from smatch_edu.training.evaluation import Condition, answers, evaluate
 from smatch_edu.training.loop import load_policy
 
 TINY = ["--family", "addition", "--fresh", "--steps", "6", "--warmup-steps", "3", "--num-layers", "1", "--width", "16"]

@@ -9,11 +9,11 @@ import pytest
 
 import oracles
 from smatch_edu import cli
-from smatch_edu.studies import report
 from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.studies import report
+from smatch_edu.studies.walkthrough import METHODS, WalkthroughConfig, table, train, walkthrough
 from smatch_edu.support.tables import text_table
 from smatch_edu.text.vocabulary import Vocabulary, load_words
-from smatch_edu.studies.walkthrough import METHODS, WalkthroughConfig, table, train, walkthrough
 
 ABC = Vocabulary("abc")
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from smatch_edu.training.config import TrainingConfig
-from smatch_edu.training.evaluation import CONDITIONS, HEADER, Condition, answers, evaluate, rows
 from smatch_edu.network.generation import generate
 from smatch_edu.tasks import Example, get_task
+from smatch_edu.training.config import TrainingConfig
+from smatch_edu.training.evaluation import CONDITIONS, HEADER, Condition, answers, evaluate, rows
 from smatch_edu.training.updates import Policy
 
 

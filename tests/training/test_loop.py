@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from smatch_edu.training.config import TrainingConfig
 from smatch_edu.tasks import get_task
-from smatch_edu.training.loop import CHECKPOINT, LOG, begin, load_policy, restore, store, train
 from smatch_edu.text.trajectories import Trajectory
+from smatch_edu.training.config import TrainingConfig
+from smatch_edu.training.loop import CHECKPOINT, LOG, begin, load_policy, restore, store, train
 from smatch_edu.training.updates import Batcher, Policy, Run, loss_of
 
 SMALL = TrainingConfig(

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import binom
 
 from smatch_edu.network.generation import Trace
-from smatch_edu.training.metrics import mean_interval, ratio_interval, share_interval, telemetry
 from smatch_edu.tasks import Example, get_task
+from smatch_edu.training.metrics import mean_interval, ratio_interval, share_interval, telemetry
 
 TASK = get_task("arithmetic", family="addition")
 BACK, EOS = TASK.vocabulary.backspace, TASK.vocabulary.eos

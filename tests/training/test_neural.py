@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from smatch_edu.exact.divergences import DIVERGENCES
-from smatch_edu.studies.experiments import NeuralDivergenceConfig
 from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.exact.tabular import maximise_objective, objective, sampled_mixture
+from smatch_edu.studies.experiments import NeuralDivergenceConfig
 from smatch_edu.training.neural import (
-    METHODS,
+    LOSSES,
     Expert,
     NeuralConfig,
     NeuralPolicy,
@@ -21,7 +22,6 @@ from smatch_edu.training.neural import (
     train_policy,
 )
 from smatch_edu.training.objectives import Trajectories, sequencematch_objective
-from smatch_edu.exact.tabular import maximise_objective, objective, sampled_mixture
 
 WORDS = NeuralDivergenceConfig(letters="aht")  # a, ah, at, ha, hat: 40 texts
 
@@ -281,7 +281,7 @@ def test_training_is_the_same_again_and_stops_when_the_loss_is_no_number():
 
 
 def test_settings_are_checked():
-    assert set(METHODS) == {"mle", "sampled_mixture", *DIVERGENCES}
+    assert set(LOSSES) == {"mle", "sampled_mixture", *DIVERGENCES}
     with pytest.raises(ValueError, match="did you mean 'js'"):
         NeuralConfig("jss")
     with pytest.raises(ValueError, match="num_steps is 0"):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smatch_edu.training.replay import ReplayBuffer
 from smatch_edu.text.trajectories import Trajectory
+from smatch_edu.training.replay import ReplayBuffer
 
 
 def made(number):

@@ -1,0 +1,21 @@
+"""What an error needs to say: the nearest known name, and where the first fault lies."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from torch import Tensor
+
+
+def first_index(mask: Tensor) -> tuple[int, ...]:
+    """The first index at which `mask` holds."""
+    return tuple(mask.nonzero()[0].tolist())
+
+
+def nearest(name: str, known: Iterable[str], what: str) -> ValueError:
+    """The error for an unknown name, with the nearest known one."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    return ValueError(f"unknown {what} {name!r}{hint} Known: {', '.join(known)}")
