@@ -20,7 +20,7 @@ from smatch_edu.support.files import check_writable, write_atomically
 from smatch_edu.support.tables import text_table
 from smatch_edu.tasks import Example
 from smatch_edu.text.vocabulary import Vocabulary, load_words
-from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, answers, evaluate, rows
+from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, evaluate, generate_answers, table_rows
 from smatch_edu.training.loop import TrainingConfig, load_policy, train
 
 app = tyro.extras.SubcommandApp()
@@ -110,7 +110,7 @@ def run_generate(
     policy, _ = load_policy(checkpoint)
     keys = policy.task.vocabulary
     asked = Example(keys.encode(prompt), ())
-    typed = answers(policy, [asked] * count, Condition(temperature, backspace), seed)
+    typed = generate_answers(policy, [asked] * count, Condition(temperature, backspace), seed)
     for one in typed:
         print(f"{prompt}{keys.show(one.actions)}\n  {prompt}{keys.decode(one.text)}  (ended: {one.ended})")
     if trace is not None:
@@ -132,7 +132,7 @@ def run_evaluate(checkpoint: tuple[Path, ...], split: str = "test", seed: int = 
     policies = [load_policy(one)[0] for one in checkpoint]
     examples = policies[0].task.split(split)
     print(f"{len(examples):,} questions ({split}), {len(policies)} model{'s' * (len(policies) > 1)}")
-    print(text_table(HEADER, rows(evaluate(policies, examples, seed=seed)), words=1, group=0))
+    print(text_table(HEADER, table_rows(evaluate(policies, examples, seed=seed)), words=1, group=0))
     print(LEGEND)
 
 

@@ -61,7 +61,7 @@ class Minimiser:
         return as_tensor(found.x) / scale
 
 
-def ascend(problem: Problem, sampled: bool, initial_policy: Any, tolerance: float, max_rounds: int) -> Solution:
+def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: float, max_rounds: int) -> Solution:
     """Maximise J over the rewards on the data until the gap is closed."""
     start, mdp, gamma, alpha = time.perf_counter(), problem.mdp, problem.gamma, problem.alpha
     warm: Tensor | None = None
@@ -103,7 +103,7 @@ def ascend(problem: Problem, sampled: bool, initial_policy: Any, tolerance: floa
     return replace(found, policy=torch.softmax(logits, dim=1).numpy())
 
 
-def descend(
+def solve_primal(
     problem: Problem,
     cost: Callable[[Vector, Vector], Tensor],
     bound: Callable[[Vector], float] | None,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from smatch_edu.exact.mdp import StringMDP, check_discount
 from smatch_edu.exact.problem import Problem, Solution, Vector, checked_occupancy
-from smatch_edu.exact.solvers import descend
+from smatch_edu.exact.solvers import solve_primal
 from smatch_edu.support.arrays import as_tensor
 
 
@@ -80,7 +80,7 @@ def minimise_summary_objective(
         terms = torch.stack(list(_terms(mdp, table, problem.expert, gamma)))
         return (torch.where(weights > 0, weights * terms, 0.0)).sum()
 
-    return descend(problem, cost, None, initial_policy, 1e-10, max_rounds)
+    return solve_primal(problem, cost, None, initial_policy, 1e-10, max_rounds)
 
 
 def _terms(mdp: StringMDP, policy: Tensor, p: Vector, gamma: float) -> SummaryTerms:

@@ -32,7 +32,7 @@ from smatch_edu.exact.divergences import Divergence
 from smatch_edu.exact.mdp import Keys, StringMDP
 from smatch_edu.exact.problem import Problem, Solution, check_next_value, checked_occupancy
 from smatch_edu.exact.soft_values import soft_values
-from smatch_edu.exact.solvers import ascend, descend, solution_of
+from smatch_edu.exact.solvers import solution_of, solve_dual, solve_primal
 from smatch_edu.support.arrays import as_tensor
 from smatch_edu.support.errors import first_index
 
@@ -72,10 +72,10 @@ def minimise_divergence(
     if not problem.feasible:
         return problem.infeasible()
     if not problem.divergence.smooth:
-        dual = ascend(problem, False, initial_policy, tolerance, max_rounds)
+        dual = solve_dual(problem, False, initial_policy, tolerance, max_rounds)
         cost = dual.divergence - alpha * dual.entropy
         return replace(dual, value=cost, values=[cost], num_evaluations=1)
-    return descend(problem, problem.cost, problem.bound, initial_policy, tolerance, max_rounds)
+    return solve_primal(problem, problem.cost, problem.bound, initial_policy, tolerance, max_rounds)
 
 
 def maximise_objective(
@@ -105,7 +105,7 @@ def maximise_objective(
     if not problem.feasible:
         return problem.infeasible()
     sampled = next_value == "sample" and mdp.noise > 0
-    return ascend(problem, sampled, initial_policy, tolerance, max_rounds)
+    return solve_dual(problem, sampled, initial_policy, tolerance, max_rounds)
 
 
 def sampled_mixture(
@@ -149,7 +149,7 @@ def sampled_mixture(
     frozen, sampled = buffer is not None, next_value == "sample" and mdp.noise > 0
     if not frozen:
         if sampled:
-            return _buffer_of_its_own(mdp, expert_occupancy, gamma, alpha, tolerance)
+            return _on_policy_fixed_point(mdp, expert_occupancy, gamma, alpha, tolerance)
         buffer = mdp.occupancy(mdp.uniform(), gamma)
     held = checked_occupancy(mdp, buffer, "buffer")
     policy, values, gaps, evaluations, distance = None, [], [], 0, math.inf
@@ -166,7 +166,7 @@ def sampled_mixture(
             )
         # A gap of g leaves the occupancy wrong by about √g, which has to be small beside the step of the buffer.
         inner = tolerance if frozen else min(1e-3 * distance**2, 1e-6)
-        solution = ascend(problem, sampled, policy, inner, 40 if frozen else 1)
+        solution = solve_dual(problem, sampled, policy, inner, 40 if frozen else 1)
         policy = solution.policy
         learner = mdp.key_occupancy(mdp.keys(as_tensor(policy)), gamma)
         distance = solution.gap if frozen else (held - learner).abs().sum().item()
@@ -191,7 +191,9 @@ def sampled_mixture(
     )
 
 
-def _buffer_of_its_own(mdp: StringMDP, expert_occupancy: Any, gamma: float, alpha: float, tolerance: float) -> Solution:
+def _on_policy_fixed_point(
+    mdp: StringMDP, expert_occupancy: Any, gamma: float, alpha: float, tolerance: float
+) -> Solution:
     """Where ∂J_B/∂r = 0 with sampled next values and ρ_B = ρ_π.
 
     Newton's method, its Jacobian known along Krylov directions. It starts from the optimum of the skew KL, which is

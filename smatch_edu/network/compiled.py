@@ -24,7 +24,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from smatch_edu.network.decoding import Decoder, Model, StackCache
-from smatch_edu.network.transformer import Block, Transformer, TransformerConfig, turns
+from smatch_edu.network.transformer import Block, Transformer, TransformerConfig, rotary_angles
 
 PANEL = 32  # as in compiled.c: so many columns of a weight matrix lie together
 
@@ -43,7 +43,9 @@ class CompiledDecoder:
         self.step, self.cache, self.config = library().step, cache, model.config
         length, head = cache.stored.shape[-2:]
         everywhere = torch.arange(length, device=cache.stored.device)[None]
-        self.turns = torch.cat(turns(everywhere, head, torch.float32), dim=-1).contiguous()  # (1, 1, length, head)
+        self.turns = torch.cat(
+            rotary_angles(everywhere, head, torch.float32), dim=-1
+        ).contiguous()  # (1, 1, length, head)
         self.embedding = transformer.embedding.weight.contiguous()
         parts: list[Tensor] = []
         for block in cast("list[Block]", list(transformer.blocks)):

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from smatch_edu.network.transformer import Attend, Block, Transformer, TransformerConfig, turns
+from smatch_edu.network.transformer import Attend, Block, Transformer, TransformerConfig, rotary_angles
 
 
 @runtime_checkable
@@ -74,7 +74,7 @@ class Decoder:
         self.model, self.cache, self.blocks = model, cache, cast("list[Block]", list(model.blocks))
         self.heads, self.head = model.config.num_heads, cache.stored.shape[-1]
         everywhere = torch.arange(cache.stored.shape[-2], device=cache.stored.device)[None]
-        cos, sin = turns(everywhere, self.head, cache.stored.dtype)
+        cos, sin = rotary_angles(everywhere, self.head, cache.stored.dtype)
         self.turns = rearrange(torch.complex(cos, sin), "1 1 n half -> n 1 half")
         self.pairs = rearrange(torch.arange(self.head), "(two half) -> (half two)", two=2)
         order = torch.arange(3 * model.config.width).view(3, self.heads, self.head)
@@ -119,7 +119,7 @@ class Decoder:
         for block, weights, layer in zip(self.blocks, self.weights, stored, strict=True):
             to_qkv, from_heads, widen, narrow = weights
             torch.addmm(to_qkv[0], block.norm_attention(x), to_qkv[1], out=qkv)
-            torch.mul(pairs[:, 0], turn, out=turned)  # `rotate`
+            torch.mul(pairs[:, 0], turn, out=turned)  # `apply_rotary`
             new_keys.mul_(turn)
             layer.view(-1, head).index_put_((places,), new)
             keys, values = layer.view(2, rows * heads, length, head)[:, :, :reach]

@@ -5,7 +5,7 @@ text under it is the one that was there before, its keys, values and last hidden
 action is chosen from them at once, without a forward pass. Each row of a batch backtracks on its own.
 
 Read `generate` first, then the two ways to choose, `_sample` and `_search`. Texts and what is known of
-them are in `board`, the cache in `decoding`.
+them are in `batch`, the cache in `decoding`.
 
 Source: Cundy & Ermon 2023; that a deletion needs no pass is this project's. Su et al. 2022 (contrastive search).
 """
@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from smatch_edu.network.board import Board, Trace, checked_prompts
+from smatch_edu.network.batch import TextBatch, Trace, checked_prompts
 from smatch_edu.network.compiled import CompiledDecoder
 from smatch_edu.network.decoding import Model
 
@@ -157,35 +157,35 @@ def generate(
         seeds = [[int(seeds), row] for row in range(len(texts))]
     chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in seeds])
     width = 0 if contrastive is None else top_k or 4
-    board = Board(
+    batch = TextBatch(
         model, texts, (eos, backspace), banned, longest, max_actions, batch_size or len(texts), width, compiled
     )
-    (_sample if contrastive is None else _search)(board, _Keyboard(board, chances, noise), sampling)
-    return GenerationResult(board.traces(), board.num_forward_passes)
+    (_sample if contrastive is None else _search)(batch, _Keyboard(batch, chances, noise), sampling)
+    return GenerationResult(batch.traces(), batch.num_forward_passes)
 
 
-def _sample(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
+def _sample(batch: TextBatch, keyboard: _Keyboard, sampling: Sampling) -> None:
     """Draw actions until every row has ended. One pass reads what all rows have typed.
 
     Rows that delete come round again: the text below is known already. But a pass in C costs only a few such rounds; so
     there, when they are fewer than an eighth of the rows that grew, they wait for the pass that those need anyway."""
-    live, waits = board.admit(np.arange(0)), isinstance(board.decoder, CompiledDecoder)
+    live, waits = batch.admit(np.arange(0)), isinstance(batch.decoder, CompiledDecoder)
     while live.size:
-        board.read_tops(live)
+        batch.read_tops(live)
         grown, ready = [], live
         while ready.size:
-            scores = sampling.log_probabilities(board.logits(ready))
+            scores = sampling.log_probabilities(batch.logits(ready))
             pressed = scores.numpy().argmax(axis=1) if sampling.greedy else keyboard.choose(ready, scores)
-            grew, deleted = board.press(ready, pressed, keyboard.type(ready, pressed), scores)
+            grew, deleted = batch.press(ready, pressed, keyboard.type(ready, pressed), scores)
             grown.append(grew)
-            ready = board.not_stuck(deleted)
+            ready = batch.not_stuck(deleted)
             if waits and 8 * len(ready) < sum(map(len, grown)):
                 grown.append(ready)
                 break
-        live = board.admit(board.not_stuck(np.sort(np.concatenate(grown))))
+        live = batch.admit(batch.not_stuck(np.sort(np.concatenate(grown))))
 
 
-def _search(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
+def _search(batch: TextBatch, keyboard: _Keyboard, sampling: Sampling) -> None:
     """Contrastive search: of the likeliest actions v after a text x the one with the largest
 
         (1 - w) · p(v | x) - w · max_j cos(h_v, h_j),    h the last hidden vectors, j over the text that stands.
@@ -198,20 +198,20 @@ def _search(board: Board, keyboard: _Keyboard, sampling: Sampling) -> None:
 
     Source: Su et al. 2022; for the keys, this project's.
     """
-    weight, live, unread = sampling.contrastive or 0.0, board.admit(np.arange(0)), True
+    weight, live, unread = sampling.contrastive or 0.0, batch.admit(np.arange(0)), True
     while live.size:
         if unread:
-            board.read_tops(live)
-        scores = sampling.log_probabilities(board.logits(live))
+            batch.read_tops(live)
+        scores = sampling.log_probabilities(batch.logits(live))
         likeliest, candidates = scores.topk(min(sampling.top_k or 4, scores.shape[1]), dim=1)
-        vectors, penalty = board.read_candidates(live, candidates.numpy())
+        vectors, penalty = batch.read_candidates(live, candidates.numpy())
         worth = (1 - weight) * likeliest.exp() - weight * penalty
         best = worth.masked_fill(likeliest.isneginf(), -math.inf).numpy().argmax(axis=1)  # -∞ is illegal
         pressed = candidates.numpy()[np.arange(len(live)), best]
         typed = keyboard.type(live, pressed)
-        board.keep_candidates(live, best, vectors, board.is_token[typed] & (typed == pressed))
-        standing = board.not_stuck(np.sort(np.concatenate(board.press(live, pressed, typed, scores))))
-        live = board.admit(standing)
+        batch.keep_candidates(live, best, vectors, batch.is_token[typed] & (typed == pressed))
+        standing = batch.not_stuck(np.sort(np.concatenate(batch.press(live, pressed, typed, scores))))
+        live = batch.admit(standing)
         unread = (typed != pressed).any() or len(live) > len(standing)
 
 
@@ -219,9 +219,9 @@ class _Keyboard:
     """What each row's chances make of it: three numbers in [0, 1) for every action, drawn before anything is typed, so
     that no other row can change them: (rows, actions, 3)."""
 
-    def __init__(self, board: Board, chances: np.ndarray, noise: float) -> None:
-        self.board, self.chances, self.noise = board, chances, noise
-        self.letters = np.flatnonzero(board.is_token & board.allowed)
+    def __init__(self, batch: TextBatch, chances: np.ndarray, noise: float) -> None:
+        self.batch, self.chances, self.noise = batch, chances, noise
+        self.letters = np.flatnonzero(batch.is_token & batch.allowed)
         if noise and len(self.letters) < 2:
             raise ValueError(f"noise is {noise}, and there is no other token to slip to")
 
@@ -229,17 +229,17 @@ class _Keyboard:
         """The action on whose step of the ladder p_0, p_0 + p_1, ... the first chance falls."""
         ladder = scores.exp().cumsum(dim=1, dtype=torch.float64)
         # 1 - chance is in (0, 1]: at neither end is an action of probability 0 met.
-        aim = (1 - self.chances[rows, self.board.count[rows], :1]) * ladder[:, -1:].numpy()
+        aim = (1 - self.chances[rows, self.batch.count[rows], :1]) * ladder[:, -1:].numpy()
         return torch.searchsorted(ladder, torch.from_numpy(aim))[:, 0].numpy()
 
     def type(self, rows: np.ndarray, pressed: np.ndarray) -> np.ndarray:
         """What appears when these keys are pressed: with probability η another token, if they are tokens."""
         if not self.noise:
             return pressed
-        _, slip, which = self.chances[rows, self.board.count[rows]].T
+        _, slip, which = self.chances[rows, self.batch.count[rows]].T
         shift = 1 + (which * (len(self.letters) - 1)).astype(np.int64)
         other = self.letters[(np.searchsorted(self.letters, pressed) + shift) % len(self.letters)]
-        return np.where(self.board.is_token[pressed] & (slip < self.noise), other, pressed)
+        return np.where(self.batch.is_token[pressed] & (slip < self.noise), other, pressed)
 
 
 def _whole(number: Any, least: int) -> bool:

@@ -77,7 +77,7 @@ class Block(nn.Module):
         self, x: Float[Tensor, "batch inputs width"], turn: tuple[Tensor, Tensor], attend: Attend
     ) -> Float[Tensor, "batch inputs width"]:
         """`turn` is the cosine and sine of each input's position; `attend` knows who sees whom."""
-        queries, keys, values = TurnedHeads.apply(self.to_qkv(self.norm_attention(x)), self.num_heads, *turn)
+        queries, keys, values = RotaryHeads.apply(self.to_qkv(self.norm_attention(x)), self.num_heads, *turn)
         seen = attend(queries, keys, values, self.layer)  # (batch, heads, inputs, head)
         x = x + self.from_heads(rearrange(seen, "b h n d -> b n (h d)"))
         return x + self.narrow(F.gelu(self.widen(self.norm_perceptron(x)), approximate="tanh"))
@@ -136,7 +136,7 @@ class Transformer(nn.Module):
         """The last hidden vector of every input, unchecked."""
         x = self.embedding(tokens)
         exact = torch.promote_types(x.dtype, torch.float32)  # the 8 bits of bfloat16 would turn by wrong angles
-        turn = turns(positions, self.config.width // self.config.num_heads, exact)
+        turn = rotary_angles(positions, self.config.width // self.config.num_heads, exact)
         for block in self.blocks:
             x = block(x, turn, attend)
         return self.norm(x)
@@ -190,14 +190,14 @@ class Transformer(nn.Module):
         return model
 
 
-def turns(positions: Int[Tensor, "batch inputs"], head: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def rotary_angles(positions: Int[Tensor, "batch inputs"], head: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """cos and sin of position · 10000^(-2i/head), each (batch, 1, inputs, head/2)."""
     speed = 10000.0 ** (-torch.arange(0, head, 2, device=positions.device, dtype=torch.float64) / head)
     angle = rearrange(positions, "b n -> b 1 n 1").double() * speed
     return torch.cos(angle).to(dtype), torch.sin(angle).to(dtype)
 
 
-def rotate(
+def apply_rotary(
     x: Float[Tensor, "*batch heads inputs head"], turn: tuple[Tensor, Tensor], to: Tensor | None = None
 ) -> Float[Tensor, "*batch heads inputs head"]:
     """Turn each pair (x_i, x_{i+head/2}) by its angle: a product of two turned vectors depends on the distance of their
@@ -209,7 +209,7 @@ def rotate(
     return turned.to(x.dtype)
 
 
-class TurnedHeads(torch.autograd.Function):
+class RotaryHeads(torch.autograd.Function):
     """(batch, inputs, 3 · width) → queries, keys and values, each (batch, heads, inputs, head), the first two turned.
     Their gradients are turned back as they are put into one tensor; autograd, left alone, would copy them twice."""
 
@@ -217,7 +217,7 @@ class TurnedHeads(torch.autograd.Function):
     def forward(ctx: Any, qkv: Tensor, heads: int, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(cos, sin)
         parts = rearrange(qkv, "b n (three h d) -> three b h n d", three=3, h=heads)
-        queries, keys = rotate(parts[:2], (cos, sin))
+        queries, keys = apply_rotary(parts[:2], (cos, sin))
         return queries, keys, parts[2]
 
     @staticmethod
@@ -227,7 +227,7 @@ class TurnedHeads(torch.autograd.Function):
         gradient = cos.new_empty(batch, inputs, 3 * heads * head)
         parts = rearrange(gradient, "b n (three h d) -> three b h n d", three=3, h=heads)
         for number in range(2):
-            rotate(gradients[number], (cos, -sin), to=parts[number])
+            apply_rotary(gradients[number], (cos, -sin), to=parts[number])
         parts[2].copy_(gradients[2])
         return gradient.to(gradients[0].dtype), None, None, None
 

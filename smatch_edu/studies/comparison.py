@@ -26,8 +26,8 @@ from smatch_edu.support.files import packaged
 from smatch_edu.support.tables import percent, text_table
 from smatch_edu.tasks import Example, Task
 from smatch_edu.training.config import METHODS, TrainingConfig
-from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, Evaluation, answers, evaluate, rows
-from smatch_edu.training.loop import LOG, begin, load_policy
+from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, Evaluation, evaluate, generate_answers, table_rows
+from smatch_edu.training.loop import LOG, load_policy, start_run
 from smatch_edu.training.updates import Policy
 
 TITLES = {"mle": "maximum likelihood", "bc": "behavioural cloning", "sequencematch": "SequenceMatch"}
@@ -102,7 +102,7 @@ def compare(config: ComparisonConfig) -> tuple[str, dict[str, Figure]]:
 
     asked = examples[: config.shown]
     typed = {
-        method: {on: answers(model.policy, asked, Condition(1.0, on), config.seed) for on in (True, False)}
+        method: {on: generate_answers(model.policy, asked, Condition(1.0, on), config.seed) for on in (True, False)}
         for method, model in models.items()
     }
     print("\n".join(typing_lines(task, asked, typed)))
@@ -146,14 +146,16 @@ def typing_lines(
 
 def table(found: Mapping[str, Sequence[Evaluation]]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the one table."""
-    return ["trained by", *HEADER], [[TITLES[method], *row] for method, some in found.items() for row in rows(some)]
+    return ["trained by", *HEADER], [
+        [TITLES[method], *row] for method, some in found.items() for row in table_rows(some)
+    ]
 
 
 def train_live(config: TrainingConfig, steps: int, base: Path) -> str:
     """The loop, alive: from where all three began, a quarter of warm-up and then SequenceMatch. Returns what is to be
     said of it."""
     changed = replace(config, init=str(base), steps=steps, warmup_steps=steps // 4, beta_steps=max(steps // 4, 1))
-    run, switch, line = begin(changed), 0.0, dict[str, Any]()
+    run, switch, line = start_run(changed), 0.0, dict[str, Any]()
     with tqdm(total=steps, desc="training one", unit="update") as bar:
         while run.step < steps:
             line = run.update()

@@ -26,8 +26,8 @@ from smatch_edu.support.errors import nearest
 from smatch_edu.support.files import check_writable, write_atomically
 from smatch_edu.text.vocabulary import load_words
 from smatch_edu.training.evaluation import evaluate
-from smatch_edu.training.loop import TrainingConfig, begin
-from smatch_edu.training.neural import LOSSES, Expert, NeuralConfig, NeuralPolicy, Yardstick, train_policy
+from smatch_edu.training.loop import TrainingConfig, start_run
+from smatch_edu.training.neural import LOSSES, ExactOptimum, Expert, NeuralConfig, NeuralPolicy, train_policy
 
 Row = Mapping[str, object]
 
@@ -154,7 +154,7 @@ def settings(config: TrainingConfig) -> str:
 
 def _train_and_answer(row: Row, runs: Mapping[str, TrainingConfig], split: str) -> list[Row]:
     torch.set_num_threads(1)  # sums depend on the number of threads
-    start, run = time.perf_counter(), begin(runs[str(row["settings"])])
+    start, run = time.perf_counter(), start_run(runs[str(row["settings"])])
     while run.step < run.config.steps:
         run.update()
     seconds = time.perf_counter() - start
@@ -242,7 +242,7 @@ def neural_divergence(config: NeuralDivergenceConfig) -> None:
             seed=seed,
         )
         expert = Expert.of_texts(mdp, texts, weights, uniform)
-        yardstick = Yardstick(mdp, expert.occupancy(config.gamma), settings)
+        yardstick = ExactOptimum(mdp, expert.occupancy(config.gamma), settings)
         network = NeuralPolicy(mdp, width=config.width, seed=seed)
         measured = train_policy(network, expert, settings, yardstick, every=max(config.num_steps // 10, 1))
         return [

@@ -11,10 +11,10 @@ neural       a network on samples, held against the exact optimum of `exact`
 """
 
 from smatch_edu.training.config import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
-from smatch_edu.training.evaluation import Condition, Evaluation, answers, evaluate
-from smatch_edu.training.loop import begin, load_policy, restore, store, train
+from smatch_edu.training.evaluation import Condition, Evaluation, evaluate, generate_answers
+from smatch_edu.training.loop import load_checkpoint, load_policy, save_checkpoint, start_run, train
 from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, share_interval, telemetry
-from smatch_edu.training.neural import LOSSES, Expert, NeuralConfig, NeuralPolicy, Yardstick, train_policy
+from smatch_edu.training.neural import LOSSES, ExactOptimum, Expert, NeuralConfig, NeuralPolicy, train_policy
 from smatch_edu.training.objectives import (
     Trajectories,
     alpha_of_coefficient,
@@ -35,6 +35,7 @@ __all__ = [
     "Batcher",
     "Condition",
     "Evaluation",
+    "ExactOptimum",
     "Expert",
     "Interval",
     "NeuralConfig",
@@ -45,20 +46,19 @@ __all__ = [
     "Telemetry",
     "TrainingConfig",
     "Trajectories",
-    "Yardstick",
     "alpha_of_coefficient",
-    "answers",
-    "begin",
     "discounted_telescope",
     "evaluate",
+    "generate_answers",
+    "load_checkpoint",
     "load_policy",
     "log_likelihood",
     "mean_interval",
-    "restore",
+    "save_checkpoint",
     "sequencematch_objective",
     "sequencematch_terms",
     "share_interval",
-    "store",
+    "start_run",
     "telemetry",
     "train",
     "train_policy",

@@ -54,7 +54,7 @@ class Evaluation(NamedTuple):
     telemetry: Telemetry
 
 
-def answers(
+def generate_answers(
     policy: Policy, examples: Sequence[Example], condition: Condition, seed: int = 0, max_actions: int = 128
 ) -> list[Trace]:
     """One trace for each example's prompt."""
@@ -83,7 +83,7 @@ LEGEND = (
 )
 
 
-def rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
+def table_rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
     """Of a table under `HEADER`."""
     return [
         [
@@ -117,7 +117,7 @@ def evaluate(
         raise ValueError(f"policies are of the tasks {policies[0].task} and {others[0]}; one was wanted")
     found = []
     for condition in conditions:
-        traces = [answers(policy, examples, condition, seed + 10**6 * n) for n, policy in enumerate(policies)]
+        traces = [generate_answers(policy, examples, condition, seed + 10**6 * n) for n, policy in enumerate(policies)]
         task = policies[0].task
         right = np.array(
             [

@@ -53,12 +53,12 @@ def train(
             run of another config.
         FloatingPointError: a loss that is no number; the checkpoint before it stays.
     """
-    run = begin(config)
+    run = start_run(config)
     check_folder(out, room=2 * run.size)  # the next checkpoint is written beside the last one
     if (out / CONFIG).exists() and not resume:
         raise ValueError(f"{out} holds a run already; resume it with --resume, or choose another place with --out")
     if resume and (out / CHECKPOINT).exists():
-        restore(run, out)
+        load_checkpoint(run, out)
     write_atomically(out / CONFIG, json.dumps(dataclasses.asdict(config), indent=1) + "\n")
     lines = _kept_lines(out, run.step)
     write_atomically(out / LOG, "".join(lines))
@@ -93,11 +93,11 @@ def train(
                 bar.set_postfix(shown)
             if run.step % config.checkpoint_every == 0 or run.step == config.steps:
                 os.fsync(log.fileno())
-                store(run, out, weights_only and run.step == config.steps)
+                save_checkpoint(run, out, weights_only and run.step == config.steps)
     return run.policy
 
 
-def begin(config: TrainingConfig) -> Run:
+def start_run(config: TrainingConfig) -> Run:
     """A run at its first step. ValueError: the run that it shall begin with is missing, broken, or of other shapes."""
     run = Run(config)
     if config.init:
@@ -114,7 +114,7 @@ def _kept_lines(out: Path, step: int) -> list[str]:
     return [line for line in lines if line.endswith("\n") and json.loads(line)["step"] < step]
 
 
-def store(run: Run, out: Path, weights_only: bool = False) -> None:
+def save_checkpoint(run: Run, out: Path, weights_only: bool = False) -> None:
     """Write the checkpoint: weights, the optimiser's moments and the replay buffer; config and step as JSON."""
     tensors = {f"policy.{name}": part for name, part in run.policy.state_dict().items()}
     if not weights_only:
@@ -126,7 +126,7 @@ def store(run: Run, out: Path, weights_only: bool = False) -> None:
     write_atomically(out / CHECKPOINT, save(whole, metadata=about))
 
 
-def restore(run: Run, out: Path) -> None:
+def load_checkpoint(run: Run, out: Path) -> None:
     """Put a run where its checkpoint was. ValueError if that is broken, or of another config, naming the difference."""
     tensors, config, step = _read(out)
     mine = dataclasses.asdict(run.config)

@@ -34,7 +34,7 @@ from smatch_edu.training.objectives import (
     MARGIN,
     PENALTY,
     Trajectories,
-    edge_penalty,
+    domain_penalty,
     log_likelihood,
     sequencematch_objective,
 )
@@ -85,7 +85,7 @@ class NeuralPolicy(nn.Module):
         legal = torch.tensor(self.mdp.legal)
         return torch.softmax(self.table().double().masked_fill(~legal, -math.inf), dim=1).numpy()
 
-    def raise_into(self, divergence: str | Divergence, gamma: float, alpha: float) -> None:
+    def raise_into_domain(self, divergence: str | Divergence, gamma: float, alpha: float) -> None:
         """Raise all logits so far that the rewards start inside φ's domain: forward KL needs r > 0 everywhere.
 
         With ℓ = C everywhere V is at most C + log(actions), and r = C - γV at least (1-γ)C - γ log(actions).
@@ -248,14 +248,14 @@ def loss_on_samples(
     if model is not None and where is not None:
         states, actions = where
         off = torch.nn.functional.pad(off_data[states[:, :-1], actions], (0, model.actions.shape[1] - actions.shape[1]))
-        loss = loss + PENALTY * edge_penalty(model, off, network.absorbing_value, divergence=chosen, **options)
+        loss = loss + PENALTY * domain_penalty(model, off, network.absorbing_value, divergence=chosen, **options)
     return loss
 
 
 def train_policy(
-    network: NeuralPolicy, expert: Expert, config: NeuralConfig, yardstick: Yardstick | None = None, every: int = 100
+    network: NeuralPolicy, expert: Expert, config: NeuralConfig, yardstick: ExactOptimum | None = None, every: int = 100
 ) -> list[Measured]:
-    """Train by Adam on `loss_on_samples`; with a `Yardstick`, measure at the start, every so many steps, and at the
+    """Train by Adam on `loss_on_samples`; with a `ExactOptimum`, measure at the start, every so many steps, and at the
     end.
 
     Raises:
@@ -264,7 +264,7 @@ def train_policy(
     rng = np.random.default_rng(config.seed)
     off_data = torch.as_tensor(expert.occupancy(config.gamma) == 0)
     if config.minimises != "mle":
-        network.raise_into(config.minimises, config.gamma, config.alpha)
+        network.raise_into_domain(config.minimises, config.gamma, config.alpha)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min(1, (step + 1) / 20) * (1 - step / config.num_steps)
@@ -309,7 +309,7 @@ class Measured(NamedTuple):
     outside: float
 
 
-class Yardstick:
+class ExactOptimum:
     """The exact optimum of what a loss minimises, and how far logits are from it.
 
     The sampled mixture with `next_value` "sample" minimises nothing with a name: its J is then J_B of
@@ -351,7 +351,7 @@ class Yardstick:
         else:
             self.problem = Problem.of(mdp, self.expert, *options)
         start = NeuralPolicy(mdp, num_layers=1, num_heads=1, width=2)
-        start.raise_into(*options)
+        start.raise_into_domain(*options)
         logits = torch.log(torch.as_tensor(mdp.uniform()).clamp(min=1e-300)) + start.raised
         self.uniform = self.problem.objective(logits, sampled=config.next_value == "sample").item()
         self.best_cost = minimise_divergence(mdp, self.expert, *options, initial_policy=self.policy).value

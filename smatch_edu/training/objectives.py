@@ -29,7 +29,7 @@ from smatch_edu.support.errors import first_index, nearest
 
 VALUE_ESTIMATES = ("start", "data", "half")
 MARGIN = 0.02  # in training φ is continued from here above the edge of its domain, in units of α r
-PENALTY = 2.0  # factor of `edge_penalty`; above 1 it is exact
+PENALTY = 2.0  # factor of `domain_penalty`; above 1 it is exact
 
 
 @dataclass(frozen=True)
@@ -367,7 +367,7 @@ def sequencematch_objective(
     return sequencematch_terms(data, absorbing_value, **options).objective
 
 
-def edge_penalty(
+def domain_penalty(
     model: Trajectories,
     off_data: Bool[Tensor, "batch time"],
     absorbing_value: Float[Tensor, ""],

@@ -29,7 +29,7 @@ from smatch_edu.training.objectives import (
     MARGIN,
     PENALTY,
     Trajectories,
-    edge_penalty,
+    domain_penalty,
     log_likelihood,
     sequencematch_terms,
 )
@@ -202,7 +202,9 @@ def loss_of(
     objective = terms.objective
     if chosen is not None and typed is not None:
         off = batcher.off_data(sampled, typed.logits.shape[1]).to(typed.logits.device)
-        objective = objective - PENALTY * edge_penalty(typed, off, policy.absorbing_value, divergence=chosen, **options)
+        objective = objective - PENALTY * domain_penalty(
+            typed, off, policy.absorbing_value, divergence=chosen, **options
+        )
     parts |= {
         "objective": objective.item(),
         "value": terms.value.item(),

@@ -16,7 +16,7 @@ from test_trajectories import BACK, EOS, K
 from test_transformer import SMALL, model_of
 
 from smatch_edu.network import compiled
-from smatch_edu.network.board import Board
+from smatch_edu.network.batch import TextBatch
 from smatch_edu.network.compiled import CompiledDecoder
 from smatch_edu.network.decoding import StackCache
 from smatch_edu.network.generation import Sampling, generate
@@ -180,9 +180,9 @@ def test_few_rows_take_as_many_passes_as_with_the_step_in_python(rng):
 def test_many_rows_wait_a_pass_rather_than_come_round_by_twos_and_threes_and_type_the_same(rng):
     model, prompts = indifferent(rng), rng.integers(K, size=(60, 3))
     options = {"max_actions": 30, "seed": int(rng.integers(2**31)), "batch_size": 40}
-    rounds, choose = [], Board.logits
+    rounds, choose = [], TextBatch.logits
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Board, "logits", lambda board, rows: rounds.append(len(rows)) or choose(board, rows))
+        patch.setattr(TextBatch, "logits", lambda batch, rows: rounds.append(len(rows)) or choose(batch, rows))
         found = generate(model, prompts, EOS, BACK, compiled=True, **options)
         in_c, rounds[:] = len(rounds), []
         wanted = generate(model, prompts, EOS, BACK, **options)

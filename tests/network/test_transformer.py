@@ -8,7 +8,14 @@ import pytest
 import torch
 from test_trajectories import BACK, EOS, K, stacks, trajectory
 
-from smatch_edu.network.transformer import Transformer, TransformerConfig, TurnedHeads, attention, rotate, turns
+from smatch_edu.network.transformer import (
+    RotaryHeads,
+    Transformer,
+    TransformerConfig,
+    apply_rotary,
+    attention,
+    rotary_angles,
+)
 from smatch_edu.text.trajectories import NEVER, pack, pack_batch, visible
 
 SMALL = TransformerConfig(vocab_size=K + 2, num_layers=2, num_heads=2, width=16, max_length=64)
@@ -133,17 +140,17 @@ def test_the_network_is_what_its_equations_say(rng):
 
 
 def test_the_gradient_of_turned_heads_is_that_of_finite_differences_of_either_order(rng):
-    turn = turns(torch.from_numpy(rng.integers(50, size=(2, 5))), 6, torch.float64)
+    turn = rotary_angles(torch.from_numpy(rng.integers(50, size=(2, 5))), 6, torch.float64)
     x = torch.from_numpy(rng.normal(size=(2, 5, 3 * 4 * 6))).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: TurnedHeads.apply(x, 4, *turn), (x,))
-    assert torch.autograd.gradgradcheck(lambda x: [part.square() for part in TurnedHeads.apply(x, 4, *turn)], (x,))
+    assert torch.autograd.gradcheck(lambda x: RotaryHeads.apply(x, 4, *turn), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: [part.square() for part in RotaryHeads.apply(x, 4, *turn)], (x,))
     vectors = torch.from_numpy(rng.normal(size=(2, 3, 5, 6))).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: rotate(x, turn), (vectors,))
+    assert torch.autograd.gradcheck(lambda x: apply_rotary(x, turn), (vectors,))
 
 
 def test_a_rotation_keeps_lengths_and_feels_only_the_distance(rng):
     x, y = torch.from_numpy(rng.normal(size=(2, 1, 1, 1, 8)))
-    at = lambda vector, position: rotate(vector, turns(torch.tensor([[position]]), 8, torch.float64))  # noqa: E731
+    at = lambda vector, position: apply_rotary(vector, rotary_angles(torch.tensor([[position]]), 8, torch.float64))  # noqa: E731
     assert torch.allclose(at(x, 5).norm(), x.norm())
     assert torch.equal(at(x, 0), x)
     products = [(at(x, 3 + shift) * at(y, 7 + shift)).sum() for shift in (0, 1, 50)]

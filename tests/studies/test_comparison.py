@@ -13,7 +13,7 @@ from smatch_edu.studies.experiments import settings
 from smatch_edu.support.files import packaged
 from smatch_edu.tasks import get_task
 from smatch_edu.training.config import METHODS
-from smatch_edu.training.evaluation import Condition, answers, evaluate
+from smatch_edu.training.evaluation import Condition, evaluate, generate_answers
 from smatch_edu.training.loop import load_policy
 
 TINY = ["--family", "addition", "--fresh", "--steps", "6", "--warmup-steps", "3", "--num-layers", "1", "--width", "16"]
@@ -88,5 +88,5 @@ def test_the_shipped_models_add():
         found = evaluate([model.policy], examples, [Condition(0.0, False)])[0]
         assert found.accuracy.low > 0.7
         backspace = model.policy.task.vocabulary.backspace
-        typed = answers(model.policy, examples, CONDITIONS[0])
+        typed = generate_answers(model.policy, examples, CONDITIONS[0])
         assert any(backspace in trace.actions for trace in typed) == (method != "mle")

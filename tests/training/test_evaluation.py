@@ -9,7 +9,7 @@ import torch
 from smatch_edu.network.generation import generate
 from smatch_edu.tasks import Example, get_task
 from smatch_edu.training.config import TrainingConfig
-from smatch_edu.training.evaluation import CONDITIONS, HEADER, Condition, answers, evaluate, rows
+from smatch_edu.training.evaluation import CONDITIONS, HEADER, Condition, evaluate, generate_answers, table_rows
 from smatch_edu.training.updates import Policy
 
 
@@ -24,7 +24,7 @@ def a_policy(seed, family="addition"):
 def test_conditions_are_what_they_say(rng):
     policy = a_policy(int(rng.integers(1000)))
     keys, examples = policy.task.vocabulary, policy.task.split("validation")[:40]
-    typed = {condition: answers(policy, examples, condition, seed=3) for condition in CONDITIONS}
+    typed = {condition: generate_answers(policy, examples, condition, seed=3) for condition in CONDITIONS}
     assert len(typed) == 8
     for condition, traces in typed.items():
         pressed = sum(trace.actions.count(keys.backspace) for trace in traces)
@@ -35,12 +35,12 @@ def test_conditions_are_what_they_say(rng):
     assert [one.actions for one in typed[Condition(1.0, True)]] == [one.actions for one in plain.traces]
     greedy = typed[Condition(0.0, False)]
     assert [one.actions for one in greedy] == [
-        one.actions for one in answers(policy, examples, Condition(0.0, False), seed=4)
+        one.actions for one in generate_answers(policy, examples, Condition(0.0, False), seed=4)
     ]
     assert [one.actions for one in typed[Condition(1.0, True)]] != [
-        one.actions for one in answers(policy, examples, Condition(1.0, True), seed=4)
+        one.actions for one in generate_answers(policy, examples, Condition(1.0, True), seed=4)
     ]
-    slipped = answers(policy, examples, Condition(1.0, True, noise=0.3), seed=3)
+    slipped = generate_answers(policy, examples, Condition(1.0, True, noise=0.3), seed=3)
     pairs = [pair for one in slipped for pair in zip(one.pressed, one.actions, strict=True) if pair[0] < keys.eos]
     assert 0.2 < np.mean([pressed != typed for pressed, typed in pairs]) < 0.4
     assert [str(one) for one in CONDITIONS[2:5:2]] == ["greedy", "temperature 1, no ⌫"]
@@ -52,7 +52,7 @@ def test_an_answer_is_right_if_it_is_finished_and_is_the_sum(rng):
     policy = a_policy(int(rng.integers(1000)))
     keys, condition = policy.task.vocabulary, Condition(3.0, True)  # hot, so that many are finished
     asked = policy.task.split("validation")[:300]
-    typed = answers(policy, asked, condition, seed=5)
+    typed = generate_answers(policy, asked, condition, seed=5)
     wanted = np.arange(len(asked)) % 2 == 0
     examples = [
         Example(one.prompt, tuple(trace.text) if right else (*trace.text, keys.encode("7")[0]))
@@ -73,10 +73,10 @@ def test_several_seeds_stand_in_rows_and_differ():
     found = evaluate(policies, examples, [Condition(1.0, True)])[0]
     assert found.right.shape == (3, 20)
     assert found.right[0].tolist() == first.right[0].tolist() and found.telemetry == first.telemetry
-    cells = rows([found])[0]
+    cells = table_rows([found])[0]
     assert len(cells) == len(HEADER) and cells[0] == "temperature 1" and cells[1] == str(found.accuracy)
     without = evaluate(policies[:1], examples, [Condition(1.0, False)])[0]
-    assert math.isnan(without.telemetry.run_length) and rows([without])[0][2:5] == ["0.0%", "–", "–"]
+    assert math.isnan(without.telemetry.run_length) and table_rows([without])[0][2:5] == ["0.0%", "–", "–"]
 
 
 def test_models_of_different_tasks_are_not_mixed():

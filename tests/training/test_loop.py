@@ -18,7 +18,7 @@ import torch
 from smatch_edu.tasks import get_task
 from smatch_edu.text.trajectories import Trajectory
 from smatch_edu.training.config import TrainingConfig
-from smatch_edu.training.loop import CHECKPOINT, LOG, begin, load_policy, restore, store, train
+from smatch_edu.training.loop import CHECKPOINT, LOG, load_checkpoint, load_policy, save_checkpoint, start_run, train
 from smatch_edu.training.updates import Batcher, Policy, Run, loss_of
 
 SMALL = TrainingConfig(
@@ -260,24 +260,26 @@ def test_weights_of_another_vocabulary_are_refused_with_the_difference(tmp_path)
     (tmp_path / "run").mkdir()
     run = Run(SMALL)
     run.policy = Policy(get_task("keyboard"), SMALL)
-    store(run, tmp_path / "run")
+    save_checkpoint(run, tmp_path / "run")
     with pytest.raises(ValueError, match=r"embedding\.weight of shape .*another vocabulary or config"):
         load_policy(tmp_path / "run")
     with pytest.raises(ValueError, match="another vocabulary or config"):
-        restore(Run(SMALL), tmp_path / "run")
+        load_checkpoint(Run(SMALL), tmp_path / "run")
 
 
 def test_a_run_may_begin_with_the_weights_of_another(tmp_path):
     first = train(SMALL, tmp_path / "first", progress=False)
     config = with_options(init=str(tmp_path / "first"), value_head=True, seed=5, method="bc")
     weights = first.transformer.state_dict()
-    assert all(torch.equal(part, weights[name]) for name, part in begin(config).policy.transformer.state_dict().items())
+    assert all(
+        torch.equal(part, weights[name]) for name, part in start_run(config).policy.transformer.state_dict().items()
+    )
     whole = train(config, tmp_path / "whole", progress=False).state_dict()
     assert any(not torch.equal(part, whole[f"transformer.{name}"]) for name, part in weights.items())
     with pytest.raises(ValueError, match=r"embedding.weight of shape \(14, 16\); \(14, 32\) was wanted"):
-        begin(with_options(init=str(tmp_path / "first"), width=32))
+        start_run(with_options(init=str(tmp_path / "first"), width=32))
     with pytest.raises(ValueError, match=r"nowhere has no checkpoint.safetensors"):
-        begin(with_options(init=str(tmp_path / "nowhere")))
+        start_run(with_options(init=str(tmp_path / "nowhere")))
 
 
 @pytest.mark.slow

@@ -13,11 +13,11 @@ from smatch_edu.exact.tabular import maximise_objective, objective, sampled_mixt
 from smatch_edu.studies.experiments import NeuralDivergenceConfig
 from smatch_edu.training.neural import (
     LOSSES,
+    ExactOptimum,
     Expert,
     NeuralConfig,
     NeuralPolicy,
     Source,
-    Yardstick,
     loss_on_samples,
     train_policy,
 )
@@ -63,7 +63,7 @@ def test_raised_logits_start_inside_the_domain(rng, name):
     mdp, expert = words()
     gamma, alpha = float(rng.choice([0.8, 0.9, 0.95])), float(rng.choice([0.1, 0.3, 1.0]))
     network = NeuralPolicy(mdp)
-    network.raise_into(name, gamma, alpha)
+    network.raise_into_domain(name, gamma, alpha)
     table = network.table().detach().double().numpy()
     assert objective(mdp, expert.occupancy(gamma), table, name, gamma, alpha) > -math.inf
 
@@ -99,7 +99,7 @@ def test_the_mean_of_the_sampled_loss_is_the_exact_objective_where_rewards_are_i
     expert = Expert.of_texts(mdp, [[0, 1], [1]], [3.0, 1.0], uniform=0.1)
     config = NeuralConfig(name, 0.7, 0.2, next_value, batch=20_000, max_actions=50)
     network = NeuralPolicy(mdp, width=16, seed=int(rng.integers(1000)))
-    network.raise_into(name, config.gamma, config.alpha)
+    network.raise_into_domain(name, config.gamma, config.alpha)
     occupancy = expert.occupancy(config.gamma)
     nothing = torch.zeros(mdp.legal.shape, dtype=torch.bool)
     with torch.no_grad():
@@ -142,7 +142,7 @@ def test_no_logits_measure_better_than_the_optimum_and_the_optimum_measures_zero
     mdp = StringMDP(2, 2, noise=0.2)
     expert = Expert.of_texts(mdp, [[0, 1], [1]], [3.0, 1.0], uniform=float(rng.choice([0.0, 0.2])))
     config = NeuralConfig(name, 0.8, float(rng.choice([0.1, 0.5])), next_value)
-    yardstick = Yardstick(mdp, expert.occupancy(0.8), config)
+    yardstick = ExactOptimum(mdp, expert.occupancy(0.8), config)
     for size in (0.1, 1.0, 10.0, 50.0):
         for _ in range(10):
             logits = torch.tensor(size * rng.normal(size=mdp.legal.shape))
@@ -160,7 +160,7 @@ def test_no_logits_measure_better_than_the_optimum_and_the_optimum_measures_zero
 def test_the_logits_of_the_exact_optimum_measure_as_the_optimum(name, next_value):
     mdp, expert = words()
     config = NeuralConfig(name, next_value=next_value)
-    yardstick = Yardstick(mdp, expert.occupancy(config.gamma), config)
+    yardstick = ExactOptimum(mdp, expert.occupancy(config.gamma), config)
     best = maximise_objective(mdp, yardstick.expert, name, config.gamma, config.alpha, next_value=next_value)
     logits = torch.as_tensor(np.where(mdp.legal, best.logits, 0.0))
     assert yardstick.inside(logits)[0] == pytest.approx(yardstick.best, abs=1e-8)
@@ -170,7 +170,7 @@ def test_for_the_mixture_with_sampled_next_values_no_logits_measure_better_than_
     mdp = StringMDP(2, 2, noise=0.2)
     expert = Expert.of_texts(mdp, [[0, 1], [1]], [3.0, 1.0], uniform=float(rng.choice([0.0, 0.2])))
     config = NeuralConfig("sampled_mixture", 0.8, float(rng.choice([0.1, 0.5])), "sample")
-    yardstick = Yardstick(mdp, expert.occupancy(0.8), config)
+    yardstick = ExactOptimum(mdp, expert.occupancy(0.8), config)
     best = sampled_mixture(mdp, yardstick.expert, 0.8, config.alpha, next_value="sample")
     there = torch.as_tensor(np.where(mdp.legal, best.logits, 0.0))
     assert yardstick.inside(there)[0] == pytest.approx(yardstick.best, abs=1e-8)
@@ -185,7 +185,7 @@ def test_the_optimum_measures_zero_and_the_uniform_policy_one():
     names = ("mle", "chi2_mixture", "skew_kl", "sampled_mixture")
     for name, how in itertools.product(names, ("expectation", "sample")):
         config = NeuralConfig(name, next_value=how)
-        yardstick = Yardstick(mdp, expert.occupancy(config.gamma), config)
+        yardstick = ExactOptimum(mdp, expert.occupancy(config.gamma), config)
 
         class Known(NeuralPolicy):
             def __init__(self, logits):
@@ -208,7 +208,7 @@ def test_the_optimum_measures_zero_and_the_uniform_policy_one():
 def test_an_infinite_divergence_is_refused_by_name():
     mdp, expert = words()
     with pytest.raises(ValueError, match=r"chi2 has no finite optimum here.*uniform"):
-        Yardstick(mdp, expert.occupancy(0.9), NeuralConfig("chi2"))
+        ExactOptimum(mdp, expert.occupancy(0.9), NeuralConfig("chi2"))
 
 
 # -- training ------------------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def trained(keyboard, name, next_value, num_steps, **settings):
     mdp, texts, weights = keyboard.keyboard()
     expert = Expert.of_texts(mdp, texts, weights)
     config = NeuralConfig(name, next_value=next_value, num_steps=num_steps, **settings)
-    yardstick = Yardstick(mdp, expert.occupancy(config.gamma), config)
+    yardstick = ExactOptimum(mdp, expert.occupancy(config.gamma), config)
     return train_policy(NeuralPolicy(mdp), expert, config, yardstick, every=num_steps)
 
 
@@ -257,8 +257,8 @@ def test_the_sampled_mixture_nears_the_skew_kl_and_not_the_chi2_mixture():
     occupancy = expert.occupancy(config.gamma)
     network = NeuralPolicy(mdp)
     train_policy(network, expert, config)
-    other = Yardstick(mdp, occupancy, NeuralConfig("chi2_mixture", alpha=1.0))
-    own = Yardstick(mdp, occupancy, config)
+    other = ExactOptimum(mdp, occupancy, NeuralConfig("chi2_mixture", alpha=1.0))
+    own = ExactOptimum(mdp, occupancy, config)
     weights = mdp.occupancy(own.policy, config.gamma).sum(axis=1, keepdims=True)
     learned = network.policy()
     to_own, to_other = ((weights * abs(learned - yardstick.policy)).sum() for yardstick in (own, other))

@@ -17,7 +17,7 @@ from smatch_edu.training.objectives import (
     Trajectories,
     alpha_of_coefficient,
     discounted_telescope,
-    edge_penalty,
+    domain_penalty,
     log_likelihood,
     sequencematch_objective,
     sequencematch_terms,
@@ -1015,7 +1015,7 @@ def test_the_edge_penalty_is_what_a_loop_over_the_steps_off_the_data_sums(rng, g
     model, alpha, value = random_batch(rng, legal=True), float(rng.uniform(0.2, 2)), float(rng.normal())
     model = dataclasses.replace(model, logits=model.logits * 5)
     off = torch.from_numpy(rng.random(model.actions.shape) < 0.5)
-    found = edge_penalty(model, off, float64(value), gamma=gamma, alpha=alpha, divergence=divergence)
+    found = domain_penalty(model, off, float64(value), gamma=gamma, alpha=alpha, divergence=divergence)
 
     def below(batch, b):
         _, rewards, _ = walk(batch, b, value, gamma)

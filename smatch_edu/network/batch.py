@@ -1,6 +1,6 @@
 """The texts that are typed, and what is known of them: who types where in a batch, and what every pass reads.
 
-Read `Board` beside `generation`, which decides what is pressed. The cache is in `decoding`.
+Read `TextBatch` beside `generation`, which decides what is pressed. The cache is in `decoding`.
 
 Source: that a deletion needs no forward pass is this project's.
 """
@@ -45,7 +45,7 @@ class Trace:
     ended: str
 
 
-class Board:
+class TextBatch:
     """The texts of all rows, what was done, and what is known at every depth of those that are typed at.
 
     Its small numbers are NumPy's, whose calls cost less. A row that is typed at has a slot, a place in the cache and in

@@ -5,7 +5,7 @@ import pytest
 from test_generation import Table, model_with_keys, table
 from test_trajectories import BACK, EOS, K
 
-from smatch_edu.network.board import Board
+from smatch_edu.network.batch import TextBatch
 from smatch_edu.network.decoding import StackCache
 from smatch_edu.network.generation import generate
 
@@ -46,18 +46,18 @@ def test_a_row_that_waited_does_what_it_would_have_done_at_once(rng, options):
 
 
 def test_cache_and_vectors_are_as_large_as_a_batch_and_no_larger(rng, monkeypatch):
-    caches, held, made, read = [], [], StackCache.__init__, Board.read_tops
+    caches, held, made, read = [], [], StackCache.__init__, TextBatch.read_tops
 
     def make(cache, config, rows, length, like):
         caches.append((rows, length))
         made(cache, config, rows, length, like)
 
-    def look(board, live):
-        read(board, live)
-        held.append((*board.hidden.shape[:2], *np.array(board.cache.stored.shape)[[2, 4]]))
+    def look(batch, live):
+        read(batch, live)
+        held.append((*batch.hidden.shape[:2], *np.array(batch.cache.stored.shape)[[2, 4]]))
 
     monkeypatch.setattr(StackCache, "__init__", make)
-    monkeypatch.setattr(Board, "read_tops", look)
+    monkeypatch.setattr(TextBatch, "read_tops", look)
     model = model_with_keys(rng, 0.0, -1.0)
     prompts = [rng.integers(K, size=rng.integers(1, 6)).tolist() for _ in range(60)]
     found = generate(model, prompts, EOS, BACK, max_actions=12, seed=int(rng.integers(99)), batch_size=8)
