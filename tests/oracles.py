@@ -27,39 +27,42 @@ def states_of(num_tokens, max_length):
     return [text for n in range(max_length + 1) for text in itertools.product(range(num_tokens), repeat=n)]
 
 
-def legal_actions(num_tokens, max_length, backspace):
-    """Boolean (states + 1, actions): which action may be taken where; the last row is the absorbing state."""
+def legal_actions(num_tokens, max_length, backspace, terminal="one"):
+    """Boolean (states, actions): which action may be taken where; texts first, then the terminal states: one for all,
+    or one for "each" text in its order."""
     states = states_of(num_tokens, max_length)
-    legal = np.zeros((len(states) + 1, num_tokens + 2 if backspace else num_tokens + 1), dtype=bool)
+    count = len(states) + (len(states) if terminal == "each" else 1)
+    legal = np.zeros((count, num_tokens + 2 if backspace else num_tokens + 1), dtype=bool)
     for s, text in enumerate(states):
         legal[s, :num_tokens] = len(text) < max_length
         legal[s, num_tokens] = True
         if backspace:
             legal[s, num_tokens + 1] = len(text) > 0
-    legal[-1, num_tokens] = True
+    legal[len(states) :, num_tokens] = True
     return legal
 
 
-def transition_tensor(num_tokens, max_length, backspace, noise=0.0):
+def transition_tensor(num_tokens, max_length, backspace, noise=0.0, terminal="one"):
     """Dense P[s, a, s'] of the noisy keyboard; the rows of illegal actions are zero.
 
     A pressed token is typed with probability 1 - noise, and each of the others with noise / (K - 1). <eos> and
     <backspace> always do what they say.
     """
-    states, legal = states_of(num_tokens, max_length), legal_actions(num_tokens, max_length, backspace)
-    index, absorbing = {text: s for s, text in enumerate(states)}, len(states)
-    P = np.zeros((*legal.shape, len(states) + 1))
+    states, legal = states_of(num_tokens, max_length), legal_actions(num_tokens, max_length, backspace, terminal)
+    index = {text: s for s, text in enumerate(states)}
+    P = np.zeros((*legal.shape, len(legal)))
     for s, text in enumerate(states):
         for a in np.flatnonzero(legal[s]):
             if a == num_tokens:
-                P[s, a, absorbing] = 1.0
+                P[s, a, len(states) + (s if terminal == "each" else 0)] = 1.0
             elif a == num_tokens + 1:
                 P[s, a, index[text[:-1]]] = 1.0
             else:
                 for typed in range(num_tokens):
                     wrong = noise / (num_tokens - 1) if num_tokens > 1 else 0.0
                     P[s, a, index[(*text, typed)]] = 1.0 - (num_tokens - 1) * wrong if typed == a else wrong
-    P[absorbing, num_tokens, absorbing] = 1.0
+    for end in range(len(states), len(legal)):
+        P[end, num_tokens, end] = 1.0
     return P
 
 
@@ -340,7 +343,7 @@ def demonstrator(states, legal, sequences, weights, num_tokens):
         if policy[s].sum() == 0:
             policy[s, : num_tokens + 1] = legal[s, : num_tokens + 1]
         policy[s] /= policy[s].sum()
-    policy[-1, num_tokens] = 1.0
+    policy[len(states) :, num_tokens] = 1.0
     return policy
 
 

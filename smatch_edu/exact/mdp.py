@@ -24,9 +24,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from smatch_edu.support.arrays import answers_in_kind, as_tensor
-from smatch_edu.support.errors import first_index
+from smatch_edu.support.errors import first_index, nearest
 
 Text = tuple[int, ...]
+TERMINALS = ("one", "each")
 
 
 class Keys(NamedTuple):
@@ -34,8 +35,8 @@ class Keys(NamedTuple):
 
     Attributes:
         tokens: (inner, K), for the texts at which a token can still be typed.
-        eos: (states,), absorbing state last.
-        backspace: (states,); illegal, and so without meaning, at the empty text and in the absorbing state.
+        eos: (states,), terminal states last.
+        backspace: (states,); illegal, and so without meaning, at the empty text and in terminal states.
     """
 
     tokens: Float[Tensor, "inner tokens"]
@@ -52,7 +53,9 @@ class StringMDP:
     """All strings of at most `max_length` tokens, typed on a keyboard that slips with probability `noise`.
 
     Actions: tokens 0..K-1, `<eos>` = K, `<backspace>` = K+1. States are numbered level by level, so state i's child by
-    token k is K·i + 1 + k; the last index is the absorbing state after `<eos>`, whose one action is `<eos>`.
+    token k is K·i + 1 + k. After the texts come the terminal states, which `<eos>` leads to, and whose one action is
+    `<eos>`: one absorbing state for all texts, or one for each, in which the finished text goes on being there. With
+    one, a divergence sees that something was finished; with one for each, what.
     At `max_length` only `<eos>` and `<backspace>` are legal; at the empty text there is nothing to delete.
 
     Attributes:
@@ -60,6 +63,7 @@ class StringMDP:
         max_length: L ≥ 0, in tokens.
         backspace: whether `<backspace>` exists.
         noise: η in [0, 1): a pressed token is typed as another one, uniformly of the other K-1. Needs K ≥ 2.
+        terminal: "one" absorbing state, or "each": one for each finished text.
 
     Raises:
         ValueError: an attribute is outside its range, or one table of the policy would not fit in memory.
@@ -69,6 +73,7 @@ class StringMDP:
     max_length: int
     backspace: bool = True
     noise: float = 0.0
+    terminal: str = "one"
 
     def __post_init__(self) -> None:
         for name in ("num_tokens", "max_length"):
@@ -85,6 +90,8 @@ class StringMDP:
             raise ValueError(f"noise is {self.noise}; it must be in [0, 1)")
         if self.noise > 0 and self.num_tokens == 1:
             raise ValueError(f"noise is {self.noise} with num_tokens = 1; a slip needs another token to type")
+        if self.terminal not in TERMINALS:
+            raise nearest(self.terminal, TERMINALS, "terminal")
         digits = self.max_length * math.log10(self.num_tokens)
         available = psutil.virtual_memory().available
         if digits > 30 or 8 * self.num_states * self.num_actions > available:
@@ -109,14 +116,24 @@ class StringMDP:
         return self.num_tokens + 1 + self.backspace
 
     @property
+    def num_texts(self) -> int:
+        """Strings of every length up to max_length."""
+        return self._level_starts[-1]
+
+    @property
     def num_states(self) -> int:
-        """Strings of every length up to max_length, and the absorbing state."""
-        return self._level_starts[-1] + 1
+        """The texts, and the terminal state or states."""
+        return self.num_texts + (1 if self.terminal == "one" else self.num_texts)
 
     @property
     def absorbing(self) -> int:
-        """Index of the state after `<eos>`, the last one."""
-        return self.num_states - 1
+        """Index of the first state that is no text: the absorbing state, if there is one for all."""
+        return self.num_texts
+
+    def finish(self, states: Int[np.ndarray, "*batch"]) -> Int[np.ndarray, "*batch"]:
+        """Where `<eos>` leads from each of these states; a terminal state stays."""
+        ended = self.absorbing + (states if self.terminal == "each" else np.zeros_like(states))
+        return np.where(states < self.absorbing, ended, states)
 
     @property
     def num_inner(self) -> int:
@@ -125,7 +142,7 @@ class StringMDP:
 
     @functools.cached_property
     def _level_starts(self) -> list[int]:
-        """Index of the first string of each length 0..L, then of the absorbing state."""
+        """Index of the first string of each length 0..L, then of the first terminal state."""
         starts = [0]
         for length in range(self.max_length + 1):
             starts.append(starts[-1] + self.num_tokens**length)
@@ -138,7 +155,7 @@ class StringMDP:
 
     @functools.cached_property
     def states(self) -> list[Text]:
-        """Every string as a tuple of ids, () first; the absorbing state is index len(states)."""
+        """Every string as a tuple of ids, () first; terminal states begin at index len(states)."""
         level: list[Text] = [()]
         states = list(level)
         for _ in range(self.max_length):
@@ -162,7 +179,7 @@ class StringMDP:
         return state
 
     def text(self, state: int) -> Text:
-        """The tuple of ids of state number `state`. ValueError for the absorbing state and beyond."""
+        """The tuple of ids of state number `state`. ValueError for a terminal state and beyond."""
         if not (isinstance(state, int | np.integer) and 0 <= state < self.absorbing):
             raise ValueError(f"state {state} is no text; texts are numbered 0..{self.absorbing - 1}")
         tokens = []
@@ -178,7 +195,7 @@ class StringMDP:
         legal[: self.num_inner, : self.num_tokens] = True
         legal[:, self.eos] = True
         if self.backspace:
-            legal[1:-1, -1] = True
+            legal[1 : self.num_texts, -1] = True
         legal.setflags(write=False)
         return legal
 
@@ -252,11 +269,12 @@ class StringMDP:
                 f"policy row {row} sums to {sums[row].item():.6g}; every row must sum to 1 over legal actions"
             )
         full = policy[self.num_inner :, : self.num_tokens]
-        backspace = self.keys(policy).backspace[[0, self.absorbing]]
+        backspace = self.keys(policy).backspace.clone()
+        backspace[1 : self.num_texts] = 0
         if full.numel() and full.amax() > 0:
             what, row = "a token", first_index(full > 0)[0] + self.num_inner
         elif (backspace > 0).any():
-            what, row = "<backspace>", first_index(backspace > 0)[0] * self.absorbing
+            what, row = "<backspace>", first_index(backspace > 0)[0]
         else:
             return
         raise ValueError(f"policy row {row} puts mass on {what}, which is illegal there; wanted 0")
@@ -278,7 +296,7 @@ class StringMDP:
         table[: self.num_inner, : self.num_tokens] = keys.tokens
         table[:, self.eos] = keys.eos
         if self.backspace:
-            table[1:-1, -1] = keys.backspace[1:-1]
+            table[1 : self.num_texts, -1] = keys.backspace[1 : self.num_texts]
         return table
 
     # -- transitions ---------------------------------------------------------------------------------------------
@@ -298,11 +316,10 @@ class StringMDP:
         tokens, eos, backspace = self.keys(policy)
         inner = np.arange(self.num_inner)
         children = self.num_tokens * inner[:, None] + 1 + np.arange(self.num_tokens)
-        texts, below = np.arange(self.absorbing), np.arange(1, self.absorbing)
-        finish = np.append(eos[:-1].numpy(), 1.0)
-        rows = [np.repeat(inner, self.num_tokens), np.append(texts, self.absorbing), below]
-        columns = [children.ravel(), np.full(self.num_states, self.absorbing), (below - 1) // self.num_tokens]
-        values = [self.slip(tokens).numpy().ravel(), finish, backspace[1:-1].numpy()]
+        every, below = np.arange(self.num_states), np.arange(1, self.num_texts)
+        rows = [np.repeat(inner, self.num_tokens), every, below]
+        columns = [children.ravel(), self.finish(every), (below - 1) // self.num_tokens]
+        values = [self.slip(tokens).numpy().ravel(), eos.numpy(), backspace[1 : self.num_texts].numpy()]
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         return scipy.sparse.csr_array(entries, shape=(self.num_states, self.num_states))
 
@@ -331,9 +348,7 @@ class StringMDP:
     def _occupancy(self, policy: Tensor, gamma: float) -> Tensor:
         policy = policy.double()
         self.check_policy(policy.detach())
-        start = torch.zeros(self.absorbing, dtype=torch.float64)
-        start[0] = 1 - gamma
-        visits = self.visits(self.keys(policy), gamma, start)
+        visits = self.visits(self.keys(policy), gamma, self._begin(1 - gamma))
         return torch.cat([visits, self.absorbed(visits, policy[:, self.eos], gamma)])[:, None] * policy
 
     def visits(self, policy: Keys, gamma: float, source: Float[Tensor, " texts"]) -> Float[Tensor, " texts"]:
@@ -345,7 +360,7 @@ class StringMDP:
         tokens, _, backspace = policy
         typed = (gamma * self.slip(tokens)).flatten()
         typed_by_level = typed.split(self.level_sizes[1:])
-        back_by_level = (gamma * backspace[:-1]).split(self.level_sizes)
+        back_by_level = (gamma * backspace[: self.num_texts]).split(self.level_sizes)
         source_by_level = source.split(self.level_sizes)
 
         reach: list[Tensor] = [typed.new_ones(1)] * (self.max_length + 1)
@@ -371,21 +386,22 @@ class StringMDP:
 
     def absorbed(
         self, visits: Float[Tensor, " texts"], eos: Float[Tensor, " states"], gamma: float
-    ) -> Float[Tensor, " 1"]:
-        """Visits of the absorbing state: γ/(1-γ) times those that press `<eos>`, since nobody leaves."""
-        return (gamma / (1 - gamma) * (visits * eos[:-1]).sum())[None]
+    ) -> Float[Tensor, " terminal"]:
+        """Visits of the terminal states: γ/(1-γ) times those that press `<eos>`, since nobody leaves."""
+        finishing = gamma / (1 - gamma) * visits * eos[: self.num_texts]
+        return finishing if self.terminal == "each" else finishing.sum()[None]
 
     def values(self, policy: Keys, gamma: float, reward: Float[Tensor, " states"]) -> Float[Tensor, " states"]:
-        """x = reward + γ P_π x: the discounted reward to come from every state, absorbing one included. Adjoint of
+        """x = reward + γ P_π x: the discounted reward to come from every state, terminal ones included. Adjoint of
         `visits`.
 
         Upward, each state learns its value as given + share·x_parent; downward, the numbers follow.
         """
         tokens, eos, backspace = policy
-        absorbing = reward[-1:] / (1 - gamma)
+        texts, terminal = reward[: self.num_texts], reward[self.num_texts :] / (1 - gamma)
         typed_by_level = (gamma * self.slip(tokens)).flatten().split(self.level_sizes[1:])
-        share = list((gamma * backspace[:-1]).split(self.level_sizes))
-        given = list((reward[:-1] + gamma * eos[:-1] * absorbing).split(self.level_sizes))
+        share = list((gamma * backspace[: self.num_texts]).split(self.level_sizes))
+        given = list((texts + gamma * eos[: self.num_texts] * terminal).split(self.level_sizes))
         for level in range(self.max_length - 1, -1, -1):
             typed = typed_by_level[level]
             returned = 1 - (typed * share[level + 1]).view(-1, self.num_tokens).sum(dim=1)
@@ -395,17 +411,17 @@ class StringMDP:
         values = [given[0]]
         for level in range(1, self.max_length + 1):
             values.append(share[level] * values[-1].repeat_interleave(self.num_tokens) + given[level])
-        return torch.cat([*values, absorbing])
+        return torch.cat([*values, terminal])
 
     def next_values(self, values: Float[Tensor, " states"]) -> Keys:
         """E[V(s') | s, a] for every legal pair."""
         children = values[1 : 1 + self.num_inner * self.num_tokens].view(self.num_inner, self.num_tokens)
         parents = values[: self.num_inner].repeat_interleave(self.num_tokens)
-        nowhere = values.new_zeros(1)
+        terminal = values[self.num_texts :]
         return Keys(
             tokens=self.slip(children),
-            eos=values[-1].expand(self.num_states),
-            backspace=torch.cat([nowhere, parents, nowhere]),
+            eos=torch.cat([terminal.expand(self.num_texts), terminal]),
+            backspace=torch.cat([values.new_zeros(1), parents, torch.zeros_like(terminal)]),
         )
 
     def per_key(self, of_state: Shaped[Tensor, " states"]) -> Shaped[Tensor, " keys"]:
@@ -415,14 +431,12 @@ class StringMDP:
 
     def key_occupancy(self, policy: Keys, gamma: float) -> Float[Tensor, " keys"]:
         """`occupancy` without the checks, from keys to one vector over keys."""
-        start = torch.zeros(self.absorbing, dtype=torch.float64)
-        start[0] = 1 - gamma
-        visits = self.visits(policy, gamma, start)
+        visits = self.visits(policy, gamma, self._begin(1 - gamma))
         visits = torch.cat([visits, self.absorbed(visits, policy.eos, gamma)])
         return self.per_key(visits) * policy.flatten()
 
     def finished(self, policy: Any) -> Any:
-        """P(the finished text is s) for every text s, without discount: shape (states - 1,).
+        """P(the finished text is s) for every text s, without discount: shape (texts,).
 
         It sums to 1 less the probability that the typist never finishes. ValueError as in `occupancy`.
         """
@@ -432,9 +446,11 @@ class StringMDP:
     def _finished(self, policy: Tensor) -> Tensor:
         policy = policy.double()
         self.check_policy(policy.detach())
-        start = torch.zeros(self.absorbing, dtype=torch.float64)
-        start[0] = 1
-        return self.visits(self.keys(policy), 1.0, start) * policy[:-1, self.eos]
+        return self.visits(self.keys(policy), 1.0, self._begin(1.0)) * policy[: self.num_texts, self.eos]
+
+    def _begin(self, weight: float) -> Float[Tensor, " texts"]:
+        """So much of a source at the empty text, and none elsewhere."""
+        return torch.nn.functional.pad(torch.full((1,), weight, dtype=torch.float64), (0, self.num_texts - 1))
 
     # -- sampling ------------------------------------------------------------------------------------------------
 
@@ -443,7 +459,7 @@ class StringMDP:
     ) -> tuple[Int[np.ndarray, "trajectories passed"], Int[np.ndarray, "trajectories time"]]:
         """Trajectories from the empty text: states stood at (passed = time + 1) and actions pressed (the meant keys).
 
-        A trajectory that finished stays in the absorbing state and presses `<eos>`; one that did not is cut at
+        A trajectory that finished stays in its terminal state and presses `<eos>`; one that did not is cut at
         max_actions.
         """
         policy = as_tensor(policy).detach().double()
@@ -456,8 +472,8 @@ class StringMDP:
             rows = cumulative[states[:, t]]
             actions[:, t] = (rng.random((num_trajectories, 1)) * rows[:, -1:] >= rows).sum(axis=1)
             states[:, t + 1] = self.step(states[:, t], actions[:, t], rng)
-            if (states[:, t + 1] == self.absorbing).all():
-                states[:, t + 2 :], actions[:, t + 1 :] = self.absorbing, self.eos
+            if (states[:, t + 1] >= self.absorbing).all():
+                states[:, t + 2 :], actions[:, t + 1 :] = states[:, t + 1 : t + 2], self.eos
                 break
         return states, actions
 
@@ -471,7 +487,7 @@ class StringMDP:
             shift = rng.integers(1, self.num_tokens, pressed.shape)
             typed = np.where(slips & (pressed < self.eos), (pressed + shift) % self.num_tokens, pressed)
         moved = np.where(pressed < self.eos, self.num_tokens * states + 1 + typed, (states - 1) // self.num_tokens)
-        return np.where(pressed == self.eos, self.absorbing, moved)
+        return np.where(pressed == self.eos, self.finish(states), moved)
 
 
 def check_discount(gamma: float) -> None:

@@ -271,8 +271,7 @@ def checked_occupancy(mdp: StringMDP, occupancy: Any, what: str) -> Vector:
         raise ValueError(f"{what} has shape {tuple(table.shape)}; {wanted} (states, actions) was wanted")
     check_measure(what, table)
     keys = mdp.keys(table).flatten()
-    nowhere_to_go_back = table[[0, mdp.absorbing], mdp.num_tokens + 1 :]
-    if not abs(keys.sum().item() - 1) < 1e-6 or nowhere_to_go_back.sum() > 0:
+    if not abs(keys.sum().item() - 1) < 1e-6 or (table[~torch.tensor(mdp.legal)] > 0).any():
         raise ValueError(f"{what} has mass on illegal actions; it must be 0 there")
     return keys
 

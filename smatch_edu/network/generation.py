@@ -46,6 +46,7 @@ class Sampling:
         greedy: always the likeliest.
         noise: η in [0, 1), the chance that the keyboard types another token than the one pressed.
         contrastive: contrastive search with this weight on repetition, in [0, 1]; see `_search`.
+        exploration: ε in [0, 1], the share of presses that may be any legal key, uniformly.
 
     Raises:
         ValueError: a number out of range, or contrastive search together with `greedy` or `top_p`.
@@ -57,6 +58,7 @@ class Sampling:
     greedy: bool = False
     noise: float = 0.0
     contrastive: float | None = None
+    exploration: float = 0.0
 
     def __post_init__(self) -> None:
         for name, fine, wanted in (
@@ -65,15 +67,19 @@ class Sampling:
             ("top_p", 0 < self.top_p <= 1, "in (0, 1]"),
             ("noise", 0 <= self.noise < 1, "in [0, 1)"),
             ("contrastive", self.contrastive is None or 0 <= self.contrastive <= 1, "in [0, 1]"),
+            ("exploration", 0 <= self.exploration <= 1, "in [0, 1]"),
         ):
             if not fine:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be {wanted}")
         if self.contrastive is not None and (self.greedy or self.top_p < 1):
             raise ValueError("contrastive search takes top_k and temperature, but neither greedy nor top_p")
+        if self.exploration and (self.greedy or self.contrastive is not None):
+            raise ValueError("exploration needs chance; greedy and contrastive choose without")
 
     def log_probabilities(self, logits: Tensor) -> Tensor:
         """(rows, actions) → the log of the distribution that is chosen from; -∞ for what is left out."""
         logits = logits.float()
+        legal = ~logits.isneginf() if self.exploration else None
         if self.temperature != 1:
             logits = (logits - logits.amax(dim=1, keepdim=True)) / self.temperature
         if self.top_k is not None and self.top_k < logits.shape[1] and self.contrastive is None:
@@ -84,7 +90,10 @@ class Sampling:
             before = ordered.softmax(dim=1).cumsum(dim=1) - ordered.softmax(dim=1)
             dropped = torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= self.top_p)
             logits = logits.masked_fill(dropped, -math.inf)
-        return F.log_softmax(logits, dim=1)
+        if legal is None:
+            return F.log_softmax(logits, dim=1)
+        uniform = legal / legal.sum(dim=1, keepdim=True)
+        return torch.log((1 - self.exploration) * logits.softmax(dim=1) + self.exploration * uniform)
 
 
 @torch.no_grad()
@@ -102,6 +111,7 @@ def generate(
     greedy: bool = False,
     noise: float = 0.0,
     contrastive: float | None = None,
+    exploration: float = 0.0,
     max_length: int | None = None,
     banned: Sequence[int] = (),
     batch_size: int | None = None,
@@ -139,7 +149,7 @@ def generate(
             contrastive search, whose passes read several candidates.
         RuntimeError: `compiled` without a C compiler.
     """
-    sampling = Sampling(temperature, top_k, top_p, greedy, noise, contrastive)
+    sampling = Sampling(temperature, top_k, top_p, greedy, noise, contrastive, exploration)
     longest = model.config.max_length if max_length is None else max_length
     if longest > model.config.max_length:
         raise ValueError(f"max_length is {longest}; the model has positions for {model.config.max_length}")

@@ -53,6 +53,10 @@ class Keyboard(Task):
         return Vocabulary(self.letters + " ")
 
     @property
+    def num_keys(self) -> int:
+        return len(self.letters)
+
+    @property
     def max_length(self) -> int:
         return 1 + max(map(len, self.words.words))
 

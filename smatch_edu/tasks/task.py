@@ -40,6 +40,11 @@ class Task(ABC):
         """Of prompts and answers."""
 
     @property
+    def num_keys(self) -> int:
+        """Tokens 0..num_keys-1 can be typed; the others stand in prompts alone."""
+        return len(self.vocabulary)
+
+    @property
     @abstractmethod
     def max_length(self) -> int:
         """No prompt with its answer is longer, in tokens and without `<eos>`."""

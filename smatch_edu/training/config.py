@@ -14,15 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from smatch_edu.exact.divergences import DIVERGENCES, get_divergence
+from smatch_edu.exact.divergences import DIVERGENCES
+from smatch_edu.exact.mdp import TERMINALS
 from smatch_edu.support.errors import nearest
 from smatch_edu.tasks import Task, get_task
+from smatch_edu.training.objectives import needs_model
 
 METHODS = ("mle", "bc", "sequencematch")
 NOISE_MODES = ("random", "ground_truth", "model")
 LABELS = ("kept", "masked")
 SCHEDULES = ("constant", "linear", "cosine")
-EXAMPLES, SLIPS, TYPING, REPLAY = range(4)  # kinds of chance
+NEXT_VALUES = ("expectation", "reached")
+EXAMPLES, SLIPS, TYPING, REPLAY, BRANCHES = range(5)  # kinds of chance
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class TrainingConfig:
     Attributes:
         task: what it learns to write: "arithmetic" or "keyboard".
         family: of the arithmetic task: "in_base" (the paper's; also if left empty), "in_base_10" or "addition".
+        letters: of the keyboard task; all 26 if left empty.
+        longest_word: of the keyboard task, in letters; 5 if left out.
         fresh: new examples in every update, without end, instead of those of the split "train".
         method: mle (clean texts), bc (behavioural cloning: noise and backspace), or sequencematch (the same, and the
             objective).
@@ -40,9 +45,17 @@ class TrainingConfig:
         gamma: discount, in (0, 1).
         alpha: weight of the entropy, > 0; or give
         coefficient: of r², instead of alpha (c = α/4).
-        noise: η in [0, 1), how often a demonstration's keyboard slips (bc, sequencematch).
-        noise_mode: where wrong tokens come from: random, ground_truth (the task's plausible mistakes), model (what the
-            model itself would write).
+        noise: η in [0, 1), how often the learner's keyboard slips, uniformly: the keyboard that she types her own texts
+            on, and to which the rewards r = ℓ - γ E[V(s')] belong (see `keyboard`).
+        demonstration_noise: how often the demonstrations' keyboard slipped, if that was another one: 0 for clean
+            demonstrations. That of mle is 0; that of bc and sequencematch is `noise` if left out.
+        noise_mode: where demonstrations' wrong tokens come from: random, ground_truth (the task's plausible mistakes),
+            model (what the model itself would write).
+        next_value: of which text V enters r: "expectation" over the learner's keyboard, or the one that was "reached"
+            (the paper's reading: unbiased where demonstrations were typed on the learner's keyboard, and only there).
+        branches: slips of each press that the expectation looks at, drawn anew in every update; all K-1 if left out.
+        terminal: "one" absorbing state after `<eos>`, or "each": a state for each finished text, with its own value.
+        backspace: whether there is a `<backspace>` key at all.
         noised_label: "kept": the label of a slip is what was meant; "masked": the slip is left out of the loss.
         init: folder of a run whose transformer this one begins with; random weights if left empty.
         steps: updates.
@@ -53,7 +66,9 @@ class TrainingConfig:
         num_samples: texts that it types in a round.
         buffer_size: texts in the replay buffer.
         temperature: of that typing.
-        typing_noise: how often the keyboard slips in that typing, in [0, 1).
+        exploration: the share of its presses that may be any legal key, uniformly, in [0, 1]; it falls along a straight
+            line to
+        exploration_end: at the last update, if given.
         max_actions: after so many actions a text that it types is cut short.
         learning_rate: the highest.
         schedule: of the learning rate after the first 100 steps of its warm-up: constant, linear or cosine (to 0).
@@ -73,6 +88,8 @@ class TrainingConfig:
 
     task: str = "arithmetic"
     family: str = ""
+    letters: str = ""
+    longest_word: int = 0
     fresh: bool = False
     method: str = "sequencematch"
     divergence: str = "sampled_mixture"
@@ -80,6 +97,11 @@ class TrainingConfig:
     alpha: float | None = 0.01
     coefficient: float | None = None
     noise: float = 0.1
+    demonstration_noise: float | None = None
+    next_value: str = "expectation"
+    branches: int | None = None
+    terminal: str = "one"
+    backspace: bool = True
     noise_mode: str = "random"
     noised_label: str = "kept"
     init: str = ""
@@ -91,7 +113,8 @@ class TrainingConfig:
     num_samples: int = 64
     buffer_size: int = 512
     temperature: float = 1.0
-    typing_noise: float = 0.0
+    exploration: float = 0.0
+    exploration_end: float | None = None
     max_actions: int = 64
     learning_rate: float = 1e-3
     schedule: str = "linear"
@@ -115,6 +138,8 @@ class TrainingConfig:
             "noise_mode": NOISE_MODES,
             "noised_label": LABELS,
             "schedule": SCHEDULES,
+            "next_value": NEXT_VALUES,
+            "terminal": TERMINALS,
             "device": ("cpu", "cuda"),
             "dtype": ("float32", "bfloat16"),
         }
@@ -124,7 +149,10 @@ class TrainingConfig:
         ranges: dict[str, tuple[Callable[[Any], bool], str]] = {
             "gamma": (lambda x: 0 < x < 1, "in (0, 1)"),
             "noise": (lambda x: 0 <= x < 1, "in [0, 1)"),
-            "typing_noise": (lambda x: 0 <= x < 1, "in [0, 1)"),
+            "demonstration_noise": (lambda x: x is None or 0 <= x < 1, "in [0, 1)"),
+            "exploration": (lambda x: 0 <= x <= 1, "in [0, 1]"),
+            "exploration_end": (lambda x: x is None or 0 <= x <= 1, "in [0, 1]"),
+            "branches": (lambda x: x is None or x >= 1, "at least 1"),
             "beta_end": (lambda x: 0 <= x <= 1, "in [0, 1]"),
             "learning_rate": (lambda x: 0 < x < math.inf, "positive"),
             "temperature": (lambda x: 0 < x < math.inf, "positive"),
@@ -140,7 +168,7 @@ class TrainingConfig:
             "log_every",
         ):
             ranges[name] = (lambda x: x >= 1, "at least 1")
-        for name in ("warmup_steps", "beta_steps", "evaluate_every", "seed"):
+        for name in ("warmup_steps", "beta_steps", "evaluate_every", "seed", "longest_word"):
             ranges[name] = (lambda x: x >= 0, "at least 0")
         ranges["checkpoint_every"] = ranges["num_layers"] = ranges["log_every"]
         for name, (holds, wanted) in ranges.items():
@@ -150,10 +178,52 @@ class TrainingConfig:
             raise ValueError(f"alpha is {self.alpha} and coefficient is {self.coefficient}; give exactly one of them")
         if not (self.weight_of_entropy > 0 and math.isfinite(self.weight_of_entropy)):
             raise ValueError(f"alpha is {self.weight_of_entropy}; it must be positive")
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Refuse settings that contradict each other."""
+        for wrong, why in (
+            (
+                self.method == "mle" and self.demonstration_noise,
+                f"demonstration_noise is {self.demonstration_noise}, and mle learns from clean texts; bc takes slips",
+            ),
+            (
+                not self.backspace and self.typed_noise,
+                f"demonstrations slip with {self.typed_noise}, and without backspace no slip can be taken back; give "
+                "demonstration_noise 0, or a backspace key",
+            ),
+            (
+                self.branches is not None and (self.next_value == "reached" or not self.noise),
+                f"branches is {self.branches}, with next_value {self.next_value!r} and noise {self.noise}: there is "
+                "nothing to average over; leave it out",
+            ),
+            (
+                self.method != "sequencematch" and (self.exploration or self.exploration_end),
+                f"exploration is {self.exploration}, and {self.method} never types texts of its own; leave it out",
+            ),
+            (
+                self.task != "arithmetic" and self.family,
+                f"family is {self.family!r}, and the task {self.task!r} has none; leave it out",
+            ),
+            (
+                self.task != "keyboard" and (self.letters or self.longest_word),
+                f"letters and longest_word are of the task 'keyboard'; the task is {self.task!r}",
+            ),
+        ):
+            if wrong:
+                raise ValueError(why)
 
     def make_task(self) -> Task:
         """The task itself. ValueError if there is none of that name."""
-        return get_task(self.task, **({"family": self.family} if self.family else {}))
+        given = {name: getattr(self, name) for name in ("family", "letters", "longest_word") if getattr(self, name)}
+        return get_task(self.task, **given)
+
+    @property
+    def typed_noise(self) -> float:
+        """How often the keyboard slipped on which the demonstrations were typed."""
+        if self.method == "mle":
+            return 0.0
+        return self.noise if self.demonstration_noise is None else self.demonstration_noise
 
     @property
     def weight_of_entropy(self) -> float:
@@ -171,7 +241,13 @@ class TrainingConfig:
         """Whether an update looks at what the model types."""
         if self.method != "sequencematch" or step < self.warmup_steps:
             return False
-        return self.divergence == "sampled_mixture" or math.isfinite(get_divergence(self.divergence).domain)
+        return needs_model(self.divergence)
+
+    def explored(self, step: int) -> float:
+        """The share of presses in the model's own typing at a step that may be any legal key."""
+        if self.exploration_end is None:
+            return self.exploration
+        return self.exploration + step / self.steps * (self.exploration_end - self.exploration)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""

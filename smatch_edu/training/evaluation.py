@@ -71,7 +71,7 @@ def generate_answers(
             greedy=condition.temperature == 0,
             noise=condition.noise,
             seed=seed + start,
-            banned=() if condition.backspace else (keys.backspace,),
+            banned=policy.banned(condition.backspace),
         ).traces
     return found
 

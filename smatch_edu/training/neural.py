@@ -29,15 +29,9 @@ from smatch_edu.exact.soft_values import soft_values
 from smatch_edu.exact.tabular import maximise_objective, minimise_divergence, sampled_mixture
 from smatch_edu.network.transformer import Transformer, TransformerConfig
 from smatch_edu.support.errors import nearest
-from smatch_edu.text.trajectories import Trajectory, pack_batch, visible
-from smatch_edu.training.objectives import (
-    MARGIN,
-    PENALTY,
-    Trajectories,
-    domain_penalty,
-    log_likelihood,
-    sequencematch_objective,
-)
+from smatch_edu.text.trajectories import visible
+from smatch_edu.training.keyboard import every_text
+from smatch_edu.training.objectives import MARGIN, Trajectories, log_likelihood, needs_model, training_objective
 
 LOSSES = ("mle", "sampled_mixture", *DIVERGENCES)
 
@@ -65,17 +59,13 @@ class NeuralPolicy(nn.Module):
             self.transformer = Transformer(shape)
         self.absorbing_value = nn.Parameter(torch.zeros(()))
         self.raised = 0.0  # added to every logit: moves V, and not the policy
-        walks, passed = zip(*(_walk(mdp, letter) for letter in range(mdp.num_tokens)), strict=True)
-        packed = pack_batch([Trajectory(np.array([start]), walk, walk) for walk in walks], mdp.eos + 1, mdp.eos)
-        self.tokens, self.positions, self.seen = packed.tokens, packed.positions, visible(packed.expires)
-        self.row, self.column = torch.zeros(2, mdp.absorbing, dtype=torch.long)
-        for row, states in enumerate(passed):
-            self.row[states], self.column[states] = row, packed.state_of_action[row, : len(states)]
+        self.every = every_text(mdp, [start], mdp.eos + 1)
+        self.seen = visible(self.every.expires)
 
     def table(self) -> Float[Tensor, "states actions"]:
         """ℓ(a|s) for every state, in one pass. Entries of illegal actions mean nothing."""
-        outputs = self.transformer(self.tokens, self.positions, self.seen) + self.raised
-        at_texts = outputs[self.row, self.column, : self.mdp.num_actions]
+        outputs = self.transformer(self.every.tokens, self.every.positions, self.seen) + self.raised
+        at_texts = outputs[self.every.row, self.every.column, : self.mdp.num_actions]
         is_eos = torch.arange(self.mdp.num_actions) == self.mdp.eos
         return torch.cat([at_texts, torch.where(is_eos, self.absorbing_value, 0.0)[None]])
 
@@ -95,25 +85,6 @@ class NeuralPolicy(nn.Module):
             wanted = (edge / alpha + gamma * math.log(self.mdp.num_actions) + 1) / (1 - gamma)
             self.raised = max(wanted, 0.0)
             nn.init.constant_(self.absorbing_value, self.raised)
-
-
-def _walk(mdp: StringMDP, letter: int) -> tuple[Int[np.ndarray, " time"], Int[np.ndarray, " time"]]:
-    """Type every text that begins with a letter, deleting in between; and the states in which each key is pressed."""
-    typed: list[int] = []
-    states: list[int] = []
-
-    def down(state: int, token: int, room: int) -> None:
-        child = mdp.num_tokens * state + 1 + token
-        typed.append(token)
-        states.append(state)
-        if room:
-            for following in range(mdp.num_tokens):
-                down(child, following, room - 1)
-        typed.append(mdp.eos + 1)
-        states.append(child)
-
-    down(0, letter, mdp.max_length - 1)
-    return np.array(typed), np.array(states)
 
 
 # -- what is learned from ------------------------------------------------------------------------------------------
@@ -233,23 +204,24 @@ def loss_on_samples(
     data = Trajectories.on_table(mdp, table, states, actions, config.next_value, reached)
     if config.divergence == "mle":
         return -log_likelihood(data, config.gamma)
-    options: dict[str, Any] = {"gamma": config.gamma, "alpha": config.alpha}
-    sampled = config.divergence == "sampled_mixture"
-    chosen = None if sampled else get_divergence(config.divergence)
-    model = where = None
-    if chosen is None or math.isfinite(chosen.domain):
+    model = off = None
+    if needs_model(config.divergence):
         legal = torch.tensor(mdp.legal)
         policy = torch.softmax(table.detach().double().masked_fill(~legal, -math.inf), dim=1)
-        where = mdp.sample(policy, config.batch, config.max_actions, int(rng.integers(2**31)))
-        model = Trajectories.on_table(mdp, table, *where, config.next_value)
-    if chosen is None:
-        return -sequencematch_objective(data, network.absorbing_value, model=model, **options)
-    loss = -sequencematch_objective(data, network.absorbing_value, divergence=chosen.continued(MARGIN), **options)
-    if model is not None and where is not None:
-        states, actions = where
-        off = torch.nn.functional.pad(off_data[states[:, :-1], actions], (0, model.actions.shape[1] - actions.shape[1]))
-        loss = loss + PENALTY * domain_penalty(model, off, network.absorbing_value, divergence=chosen, **options)
-    return loss
+        states, actions = mdp.sample(policy, config.batch, config.max_actions, int(rng.integers(2**31)))
+        model = Trajectories.on_table(mdp, table, states, actions, config.next_value)
+        off = off_data[states[:, :-1], actions]
+        off = torch.nn.functional.pad(off, (0, model.actions.shape[1] - actions.shape[1]))
+    terms = training_objective(
+        data,
+        network.absorbing_value,
+        divergence=config.divergence,
+        gamma=config.gamma,
+        alpha=config.alpha,
+        model=model,
+        off_data=off,
+    )
+    return -terms.objective
 
 
 def train_policy(

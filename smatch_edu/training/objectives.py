@@ -45,8 +45,10 @@ class Trajectories:
         legal: (batch, time, actions), the actions that the policy may choose from; all if left out.
         next_values: (batch, time), put in place of V(s_{i+1}) in r_i, for instance its expectation over a noisy
             keyboard.
-        weights: (batch, time), factors on top of γ^i: 0 leaves a step out of the loss. With other weights than 1 the
-            value terms no longer telescope.
+        weights: (batch, time), factors on top of γ^i: 0 leaves a step out of the loss, and so does the last one with
+            the tail. With other weights than 1 the value terms no longer telescope.
+        terminal_values: (batch,), V of the terminal state that a trajectory ended in, where each finished text has one
+            of its own; where all share one absorbing state it is the `absorbing_value` of every call.
 
     Raises:
         ValueError: shapes that do not fit, a length out of range, an action that does not exist or is illegal, NaN
@@ -60,6 +62,7 @@ class Trajectories:
     legal: Bool[Tensor, "batch time actions"] | None = None
     next_values: Float[Tensor, "batch time"] | None = None
     weights: Float[Tensor, "batch time"] | None = None
+    terminal_values: Float[Tensor, " batch"] | None = None
 
     def __post_init__(self) -> None:
         batch, time, num_actions = self.logits.shape
@@ -75,6 +78,7 @@ class Trajectories:
             "legal": (batch, time, num_actions),
             "next_values": (batch, time),
             "weights": (batch, time),
+            "terminal_values": (batch,),
         }
         for name, shape in wanted.items():
             given = getattr(self, name)
@@ -138,8 +142,8 @@ class Trajectories:
                 was typed without slips, and the learner's keyboard slips ("sample" only).
         """
         where = torch.as_tensor(states[:, :-1])
-        ended = torch.as_tensor(states[:, -1] == mdp.absorbing)
-        lengths = (where != mdp.absorbing).sum(dim=1)
+        ended = torch.as_tensor(states[:, -1] >= mdp.absorbing)
+        lengths = (where < mdp.absorbing).sum(dim=1)
         legal = torch.tensor(mdp.legal)
         pressed = torch.as_tensor(actions)
         if not ended.all():
@@ -154,7 +158,8 @@ class Trajectories:
                 ahead = mdp.table(mdp.next_values(values))[where, pressed]
             else:
                 ahead = torch.nn.functional.pad(values[torch.as_tensor(reached)], (0, int(not ended.all())))
-        return cls(logits[where], pressed, lengths, ended, legal[where], ahead)
+        terminal = logits[torch.as_tensor(states[:, -1]), mdp.eos] if mdp.terminal == "each" else None
+        return cls(logits[where], pressed, lengths, ended, legal[where], ahead, terminal_values=terminal)
 
     def rows(self, start: int, stop: int) -> Trajectories:
         """Some of them, start..stop-1."""
@@ -188,7 +193,15 @@ class Trajectories:
         values = torch.nn.functional.pad(torch.where(self.passed, inside, 0.0), (0, 1))
         steps = torch.arange(values.shape[1], device=values.device)
         at_end = (steps == self.lengths[:, None]) & self.ended[:, None]
-        return torch.where(at_end, absorbing_value.to(values.dtype), values)
+        return torch.where(at_end, self._terminal(absorbing_value)[:, None].to(values.dtype), values)
+
+    def _terminal(self, absorbing_value: Float[Tensor, ""]) -> Float[Tensor, " batch"]:
+        """V of the terminal state of each; meaningless for those that were cut short."""
+        return absorbing_value.expand(len(self.lengths)) if self.terminal_values is None else self.terminal_values
+
+    def tail_rewards(self, absorbing_value: Float[Tensor, ""], gamma: float) -> Float[Tensor, " batch"]:
+        """r = (1-γ) V of staying in the terminal state, for ever; 0 for a trajectory that was cut short."""
+        return torch.where(self.ended, (1 - gamma) * self._terminal(absorbing_value), 0.0)
 
     def rewards(self, absorbing_value: Float[Tensor, ""], gamma: float) -> Float[Tensor, "batch time"]:
         """r_i = ℓ(a_i|s_i) - γ V(s_{i+1}); 0 past the end."""
@@ -205,8 +218,10 @@ class Trajectories:
         return torch.where(self.taken, gamma**steps * weights, 0.0)
 
     def tail(self, gamma: float) -> Float[Tensor, " batch"]:
-        """Σ_{i≥N} γ^i = γ^N/(1-γ) for a trajectory that ended, 0 for one that was cut short."""
-        return torch.where(self.ended, gamma ** self.lengths.to(self.logits.dtype) / (1 - gamma), 0.0)
+        """Σ_{i≥N} γ^i = γ^N/(1-γ), times the last step's weight, for a trajectory that ended; 0 for one that was cut
+        short."""
+        tail = torch.where(self.ended, gamma ** self.lengths.to(self.logits.dtype) / (1 - gamma), 0.0)
+        return tail if self.weights is None else tail * self.weights.gather(1, self.lengths[:, None] - 1).squeeze(1)
 
 
 class SequenceMatchTerms(NamedTuple):
@@ -284,7 +299,8 @@ def sequencematch_terms(
 
     Args:
         data: demonstrations (noised or not), with the logits of the network at their states.
-        absorbing_value: V after `<eos>`, one learned scalar. It earns r = (1-γ)V there for ever: the absorbing tail.
+        absorbing_value: V after `<eos>`, one learned scalar (unless the trajectories have `terminal_values`). It earns
+            r = (1-γ)V there for ever: the absorbing tail.
         gamma: discount, in (0, 1).
         alpha: weight of the entropy, > 0. Give either this,
         coefficient: or c = α/4, the coefficient of r² (see `alpha_of_coefficient`). "mle" needs neither.
@@ -327,7 +343,9 @@ def sequencematch_terms(
         rewards = torch.where(trajectories.counted, trajectories.rewards(absorbing_value, gamma), 1.0)
         total = torch.where(trajectories.counted, trajectories.discounts(gamma) * function(rewards), 0.0).sum(dim=1)
         if tail and trajectories.ended.any():
-            total = total + trajectories.tail(gamma) * function((1 - gamma) * absorbing_value)
+            ended, rewards = trajectories.ended, trajectories.tail_rewards(absorbing_value, gamma)
+            gained = torch.where(ended, trajectories.tail(gamma) * function(torch.where(ended, rewards, 1.0)), 0.0)
+            total = total + gained
         return total.mean()
 
     def phi(reward: Tensor) -> Tensor:
@@ -377,7 +395,8 @@ def domain_penalty(
     divergence: str | Divergence,
 ) -> Float[Tensor, ""]:
     """How far rewards lie below the edge of φ's domain where the expert never goes: E_model Σ γ^i max(0, edge/α - r_i)
-    over the steps that are off the data.
+    over the steps that are off the data, and over the terminal state, if each finished text has one of its own and this
+    one was finished off the data.
 
     φ is evaluated on the data alone, but α r must lie in its domain at every legal action. The Lagrange multiplier
     of that constraint is the learner's own occupancy, so this penalty, with a factor above 1, is exact: it moves no
@@ -392,7 +411,45 @@ def domain_penalty(
     if not math.isfinite(edge):
         return torch.zeros_like(absorbing_value)
     below = torch.clamp(edge / alpha - model.rewards(absorbing_value, gamma), min=0)
-    return torch.where(model.taken & off_data, model.discounts(gamma) * below, 0.0).sum(dim=1).mean()
+    total = torch.where(model.taken & off_data, model.discounts(gamma) * below, 0.0).sum(dim=1)
+    if model.terminal_values is not None:
+        finished_off = model.ended & off_data.gather(1, model.lengths[:, None] - 1).squeeze(1)
+        below = torch.clamp(edge / alpha - model.tail_rewards(absorbing_value, gamma), min=0)
+        total = total + torch.where(finished_off, model.tail(gamma) * below, 0.0)
+    return total.mean()
+
+
+def training_objective(
+    data: Trajectories,
+    absorbing_value: Float[Tensor, ""],
+    *,
+    divergence: str,
+    gamma: float,
+    alpha: float,
+    model: Trajectories | None = None,
+    off_data: Bool[Tensor, "batch time"] | None = None,
+) -> SequenceMatchTerms:
+    """`sequencematch_terms` as it is trained: where φ has a domain it is continued by its tangent below `MARGIN`, and
+    what the model types where no demonstration goes is kept inside by `PENALTY` times `domain_penalty`.
+
+    Args:
+        divergence: "sampled_mixture", or a key of `DIVERGENCES`.
+        model, off_data: the model's samples, and their steps that no demonstration takes; where the divergence needs
+            them (`needs_model`).
+    """
+    if divergence == "sampled_mixture":
+        return sequencematch_terms(data, absorbing_value, gamma=gamma, alpha=alpha, model=model)
+    chosen, options = get_divergence(divergence), dict[str, Any](gamma=gamma, alpha=alpha)
+    terms = sequencematch_terms(data, absorbing_value, divergence=chosen.continued(MARGIN), model=model, **options)
+    if model is None or off_data is None:
+        return terms
+    penalty = PENALTY * domain_penalty(model, off_data, absorbing_value, divergence=chosen, **options)
+    return terms._replace(objective=terms.objective - penalty)
+
+
+def needs_model(divergence: str) -> bool:
+    """Whether `training_objective` looks at the model's own samples."""
+    return divergence == "sampled_mixture" or math.isfinite(get_divergence(divergence).domain)
 
 
 def _mean_square(trajectories: Trajectories, absorbing_value: Tensor, gamma: float) -> float:
@@ -406,7 +463,7 @@ def _check_domain(divergence: Divergence, x: Tensor) -> None:
     if not outside.any():
         return
     index = first_index(outside)
-    where = f"at trajectory {index[0]}, step {index[1]}" if index else "in the absorbing state"
+    where = f"at trajectory {index[0]}, step {index[1]}" if len(index) == 2 else "in the absorbing state"
     raise ValueError(
         f"α r is {x[index].item():.4g} {where}; φ of {divergence.name} needs more than {divergence.domain + 0.0:.4g}: "
         "start from larger logits, lower alpha, or take a divergence that is defined everywhere (chi2)"

@@ -19,85 +19,168 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from smatch_edu.exact.divergences import get_divergence
+from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.network.generation import generate
 from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
 from smatch_edu.tasks import Example, Task
-from smatch_edu.text.trajectories import ABSORBING, PackedBatch, Trajectory, augment, pack_batch
-from smatch_edu.training.config import EXAMPLES, REPLAY, SLIPS, TYPING, TrainingConfig
-from smatch_edu.training.objectives import (
-    MARGIN,
-    PENALTY,
-    Trajectories,
-    domain_penalty,
-    log_likelihood,
-    sequencematch_terms,
-)
+from smatch_edu.text.trajectories import ABSORBING, Trajectory, augment, pack_batch
+from smatch_edu.training.config import BRANCHES, EXAMPLES, REPLAY, SLIPS, TYPING, TrainingConfig
+from smatch_edu.training.keyboard import every_text, expected_next_value, with_branches
+from smatch_edu.training.objectives import Trajectories, log_likelihood, training_objective
 from smatch_edu.training.replay import ReplayBuffer
 
 
 class Policy(nn.Module):
-    """A transformer, V of the absorbing state, and perhaps a head of its own for V of all others.
+    """A transformer, V of what follows `<eos>`, and perhaps a head of its own for V of all texts.
 
     Args:
         task: what is typed; the transformer has an output for each token, `<eos>` and `<backspace>`.
+        config: the learner's keyboard, the terminal states, and the network's shape.
     """
 
     def __init__(self, task: Task, config: TrainingConfig) -> None:
         super().__init__()
-        self.task = task
+        self.task, self.config = task, config
         shape = (len(task.vocabulary) + 2, config.num_layers, config.num_heads, config.width, task.max_length)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.transformer = Transformer(TransformerConfig(*shape))
             self.value_head = nn.Linear(config.width, 1) if config.value_head else None
+        if config.terminal == "each":  # r of staying in a finished text; begins at 0, and V = r/(1-γ) with it
+            self.terminal_head = nn.Linear(config.width, 1)
+            nn.init.zeros_(self.terminal_head.weight), nn.init.zeros_(self.terminal_head.bias)
         self.absorbing_value = nn.Parameter(torch.zeros(()))
 
-    def on(self, walked: Sequence[Trajectory], noised_label: str = "kept") -> Trajectories:
+    def on(
+        self, walked: Sequence[Trajectory], noised_label: str = "kept", slips: np.random.Generator | None = None
+    ) -> Trajectories:
         """These trajectories with the logits at every text of them, from one parallel pass, ready for `objectives`.
 
-        A step's action is the pressed one; the state after it is the one really reached.
-        """
-        keys, network = self.task.vocabulary, self.transformer
-        packed = pack_batch(walked, keys.backspace, keys.eos)
-        states = packed.states()
-        pressed, weights = torch.zeros(2, *states.shape)
-        for row, one in enumerate(walked):
-            pressed[row, : len(one.pressed)] = torch.from_numpy(one.pressed)
-            weights[row, : len(one.pressed)] = torch.from_numpy(~one.slipped) if noised_label == "masked" else 1.0
-        depth = packed.positions[packed.row[:, None], states] + 1
-        legal = self.legal(depth)
-        device = network.embedding.weight.device
-        packed = PackedBatch(*(part.to(device) for part in packed))
-        states, pressed, weights, legal = (part.to(device) for part in (states, pressed.long(), weights, legal))
-
-        hidden = network.hidden(packed.tokens, packed.positions, attention(packed.expires, packed.tokens.shape))
-        hidden = hidden[packed.row[:, None], states]
-        logits = network.logits(hidden).float()
-        if not logits.isfinite().all():
-            raise FloatingPointError("the model's logits are not all finite")
-        if self.value_head is not None:
-            log_policy = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=2)
-            logits = torch.where(legal, log_policy + self.value_head(hidden).float(), 0.0)
-        return Trajectories(logits, pressed, packed.lengths, packed.final_state == ABSORBING, legal, weights=weights)
-
-    def legal(self, depth: Int[Tensor, "trajectories time"]) -> Bool[Tensor, "trajectories time actions"]:
-        """Tokens while there is room, `<backspace>` where something of one's own stands, `<eos>` always.
+        A step's action is the pressed one.
 
         Args:
-            depth: length of the text, prompt included; that of the prompt alone in the first column.
+            slips: draws the slips of the learner's keyboard over which V of the next text is averaged (`keyboard`);
+                without it, V is that of the text that was really reached.
+        """
+        keys, config = self.task.vocabulary, self.config
+        branched = None
+        if slips is not None:
+            count = (config.branches or self.task.num_keys - 1) if config.noise else 0
+            branched = with_branches(walked, self.task.num_keys, keys.backspace, count, slips)
+        packed = pack_batch(walked if branched is None else branched.walks, keys.backspace, keys.eos)
+        lengths = torch.tensor([len(one.pressed) for one in walked])
+        whose = torch.repeat_interleave(torch.arange(len(walked)), lengths)  # of each press of all trajectories
+        step = torch.arange(len(whose)) - (lengths.cumsum(0) - lengths)[whose]
+        states = packed.states()
+        if branched is not None:  # the steps between the branches, and where the walk ends
+            places = torch.zeros(len(walked), int(lengths.max()) + 1, dtype=torch.long)
+            places[whose, step] = torch.from_numpy(branched.step)
+            places.scatter_(1, lengths[:, None], packed.lengths[:, None])
+            states = states.gather(1, places)
+        pressed, weights = torch.zeros(2, *states.shape)
+        pressed[whose, step] = torch.from_numpy(np.concatenate([one.pressed for one in walked])).float()
+        weights[whose, step] = 1.0
+        if noised_label == "masked":
+            weights[whose, step] = torch.from_numpy(~np.concatenate([one.slipped for one in walked])).float()
+        row = packed.row[:, None]
+        start = packed.positions[row, states[:, :1]] + 1
+        legal = self.legal(packed.positions[row, states] + 1, start)
+        ended = packed.final_state == ABSORBING
+
+        device = self.transformer.embedding.weight.device
+        tokens, positions, expires = (part.to(device) for part in packed[:3])
+        inputs = self.transformer.hidden(tokens, positions, attention(expires, tokens.shape))
+        hidden, legal = inputs[row.to(device), states.to(device)], legal.to(device)
+        logits = self.logits(hidden, legal)
+        ahead = terminal = None
+        if branched is not None:
+            taken_back = torch.from_numpy(branched.deleted)
+            press, lead = (taken_back >= 0).nonzero(as_tuple=True)
+            place = packed.state_of_action[whose[press], taken_back[press, lead]]
+            there = self.legal((packed.positions[whose[press], place] + 1)[:, None], start[whose[press]])[:, 0]
+            values = torch.logsumexp(logits.masked_fill(~legal, -math.inf), dim=2)
+            leads = values[whose, step + 1][:, None].repeat(1, taken_back.shape[1])  # what really happened, too
+            leads[press, lead] = self.values(inputs[whose[press].to(device), place.to(device)], there.to(device))
+            is_token = torch.from_numpy(branched.is_token).to(device)
+            on_average = expected_next_value(leads[:, 0], leads[:, 1:], config.noise)
+            ahead = torch.zeros_like(values)
+            ahead[whose, step] = torch.where(is_token, on_average, leads[:, 0])
+        if config.terminal == "each":
+            rewards = self.terminal_head(hidden[torch.arange(len(walked)), lengths - 1]).float()[:, 0]
+            terminal = rewards / (1 - config.gamma)
+        pressed, lengths, ended, weights = (part.to(device) for part in (pressed.long(), lengths, ended, weights))
+        return Trajectories(logits, pressed, lengths, ended, legal, ahead, weights, terminal)
+
+    def logits(
+        self, hidden: Float[Tensor, "*texts width"], legal: Bool[Tensor, "*texts actions"]
+    ) -> Float[Tensor, "*texts actions"]:
+        """ℓ(·|s) from last hidden vectors. FloatingPointError if they are not all finite."""
+        logits = self.transformer.logits(hidden).float()
+        if not logits.isfinite().all():
+            raise FloatingPointError("the model's logits are not all finite")
+        if self.value_head is None:
+            return logits
+        log_policy = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
+        return torch.where(legal, log_policy + self.value_head(hidden).float(), 0.0)
+
+    def values(
+        self, hidden: Float[Tensor, "*texts width"], legal: Bool[Tensor, "*texts actions"]
+    ) -> Float[Tensor, "*texts"]:
+        """V(s) = log Σ exp ℓ over legal actions."""
+        return torch.logsumexp(self.logits(hidden, legal).masked_fill(~legal, -math.inf), dim=-1)
+
+    def legal(
+        self, depth: Int[Tensor, "trajectories time"], start: Int[Tensor, "trajectories 1"]
+    ) -> Bool[Tensor, "trajectories time actions"]:
+        """Tokens that can be typed while there is room, `<backspace>` where something of one's own stands, `<eos>`
+        always.
+
+        Args:
+            depth: length of the text, prompt included.
+            start: that of the prompt alone.
         """
         keys = self.task.vocabulary
-        legal = torch.ones(*depth.shape, len(keys) + 2, dtype=torch.bool)
-        legal[..., : len(keys)] = (depth < self.task.max_length)[:, :, None]
-        legal[..., keys.backspace] = depth > depth[:, :1]
+        legal = torch.zeros(*depth.shape, len(keys) + 2, dtype=torch.bool)
+        legal[..., : self.task.num_keys] = (depth < self.task.max_length)[:, :, None]
+        legal[..., keys.eos] = True
+        legal[..., keys.backspace] = (depth > start) & self.config.backspace
         return legal
+
+    def banned(self, backspace: bool = True) -> list[int]:
+        """What is never typed: what stands only in prompts, and `<backspace>` where there is no such key."""
+        keys = self.task.vocabulary
+        missing = [] if backspace and self.config.backspace else [keys.backspace]
+        return [*range(self.task.num_keys, len(keys)), *missing]
+
+    @torch.no_grad()
+    def table(self, mdp: StringMDP, prompt: Sequence[int]) -> Float[Tensor, "states actions"]:
+        """ℓ(a|s) for every text of a keyboard, typed after a prompt, in one pass; terminal states last. Entries of
+        illegal actions mean nothing.
+
+        Args:
+            mdp: has the tokens that the task can type, its terminal states and its `<backspace>`, if there is one.
+        """
+        keys = self.task.vocabulary
+        every = every_text(mdp, prompt, keys.backspace)
+        inputs = self.transformer.hidden(every.tokens, every.positions, attention(every.expires, every.tokens.shape))
+        hidden = inputs[every.row, every.column]
+        columns = [*range(mdp.num_tokens), keys.eos, *([keys.backspace] if mdp.backspace else [])]
+        legal = torch.tensor(mdp.legal)
+        everywhere = torch.zeros(mdp.num_texts, len(keys) + 2, dtype=torch.bool)
+        everywhere[:, columns] = legal[: mdp.num_texts]
+        terminal = self.absorbing_value.expand(1)
+        if self.config.terminal == "each":
+            terminal = self.terminal_head(hidden).float()[:, 0] / (1 - self.config.gamma)
+        is_eos = torch.arange(mdp.num_actions) == mdp.eos
+        stay = torch.where(is_eos, terminal[:, None], 0.0)
+        return torch.cat([self.logits(hidden, everywhere)[:, columns], stay])
 
     @torch.no_grad()
     def proposals(self, examples: Sequence[Example]) -> list[Float[np.ndarray, "time tokens"]]:
         """What the model itself would write at each place of the answers: its probabilities of tokens."""
         keys = self.task.vocabulary
-        clean = [augment(*example, 0.0, keys.backspace, keys.eos, num_tokens=len(keys), seed=0) for example in examples]
+        count = self.task.num_keys
+        clean = [augment(*example, 0.0, keys.backspace, keys.eos, num_tokens=count, seed=0) for example in examples]
         tokens = torch.softmax(self.on(clean).logits[..., : len(keys)], dim=2).double().cpu().numpy()
         return [rows[: len(one.answer)] for rows, one in zip(tokens, examples, strict=True)]
 
@@ -126,7 +209,7 @@ class Batcher:
     def demonstrations(self, step: int, policy: Policy) -> list[Trajectory]:
         """Typed without slips for mle, else on a keyboard that slips."""
         config, keys, chosen = self.config, self.task.vocabulary, self.chosen(step)
-        noise = 0.0 if config.method == "mle" else config.noise
+        noise = config.typed_noise
         mistakes: Sequence[Any] = [None] * len(chosen)
         if noise and config.noise_mode == "ground_truth":
             mistakes = [self.task.mistakes(one) for one in chosen]
@@ -140,15 +223,15 @@ class Batcher:
                 keys.backspace,
                 keys.eos,
                 seed=rng,
-                num_tokens=len(keys) if wrong is None else None,
+                num_tokens=self.task.num_keys if wrong is None else None,
                 mistakes=wrong,
             )
             for one, wrong in zip(chosen, mistakes, strict=True)
         ]
 
     def off_data(self, typed: Sequence[Trajectory], time: int) -> Bool[Tensor, "trajectories {time}"]:
-        """The steps whose action no demonstration takes: all but the next token of the right answer, and, on a keyboard
-        that slips, `<backspace>` on a single wrong one.
+        """The steps whose action no demonstration takes: all but the next token of the right answer, and, where
+        demonstrations slip, `<backspace>` on a single wrong one.
 
         Args:
             time: columns; what is beyond the end of a trajectory is False.
@@ -159,7 +242,8 @@ class Batcher:
             text = one.prompt.tolist()
             for step, (pressed, happened) in enumerate(zip(one.pressed.tolist(), one.typed.tolist(), strict=True)):
                 if pressed == keys.backspace:
-                    on_path = tuple(text) not in self.right and tuple(text[:-1]) in self.right
+                    slipped = tuple(text) not in self.right and tuple(text[:-1]) in self.right
+                    on_path = slipped and self.config.typed_noise > 0
                 else:
                     on_path = (*text, pressed) in self.right
                 off[row, step] = not on_path
@@ -188,30 +272,34 @@ def loss_of(
     config = batcher.config
     beta = config.beta(step)
     switched = config.method == "sequencematch" and step >= config.warmup_steps
-    together = policy.on([*data, *(sampled if switched else [])], config.noised_label)
+    slips = config.rng(BRANCHES, step) if switched and config.next_value == "expectation" else None
+    together = policy.on([*data, *(sampled if switched else [])], config.noised_label, slips)
     demonstrated = together.rows(0, len(data))
     likelihood = log_likelihood(demonstrated, config.gamma if switched else 1.0)
     parts = {"beta": beta, "log_likelihood": likelihood.item()}
     if not switched:
         return -likelihood, parts
-    typed = together.rows(len(data), len(data) + len(sampled)) if sampled else None
-    options: dict[str, Any] = {"gamma": config.gamma, "alpha": config.weight_of_entropy}
-    chosen = None if config.divergence == "sampled_mixture" else get_divergence(config.divergence)
-    divergence: Any = "sampled_mixture" if chosen is None else chosen.continued(MARGIN)
-    terms = sequencematch_terms(demonstrated, policy.absorbing_value, divergence=divergence, model=typed, **options)
-    objective = terms.objective
-    if chosen is not None and typed is not None:
-        off = batcher.off_data(sampled, typed.logits.shape[1]).to(typed.logits.device)
-        objective = objective - PENALTY * domain_penalty(
-            typed, off, policy.absorbing_value, divergence=chosen, **options
-        )
+    typed = off = None
+    if sampled:
+        typed = together.rows(len(data), len(data) + len(sampled))
+        if config.divergence != "sampled_mixture":
+            off = batcher.off_data(sampled, typed.logits.shape[1]).to(typed.logits.device)
+    terms = training_objective(
+        demonstrated,
+        policy.absorbing_value,
+        divergence=config.divergence,
+        gamma=config.gamma,
+        alpha=config.weight_of_entropy,
+        model=typed,
+        off_data=off,
+    )
     parts |= {
-        "objective": objective.item(),
+        "objective": terms.objective.item(),
         "value": terms.value.item(),
         "r2_data": terms.squared_reward_data,
         "r2_model": terms.squared_reward_model,
     }
-    return -beta * likelihood - (1 - beta) * objective, parts
+    return -beta * likelihood - (1 - beta) * terms.objective, parts
 
 
 # -- the loop ------------------------------------------------------------------------------------------------------
@@ -283,7 +371,9 @@ class Run:
             task.vocabulary.backspace,
             max_actions=config.max_actions,
             temperature=config.temperature,
-            noise=config.typing_noise,
+            noise=config.noise,
+            exploration=config.explored(self.step),
+            banned=self.policy.banned(),
             seed=int(rng.integers(2**31)),
         ).traces
         self.buffer.add(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import oracles
 from smatch_edu.exact.divergences import DIVERGENCES
-from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.exact.mdp import TERMINALS, StringMDP
 
 SIZES = [(1, 0), (3, 0), (1, 4), (2, 3), (3, 2), (4, 3)]  # K tokens, at most L of them
 KEYBOARDS = [
@@ -27,7 +27,7 @@ KEYBOARDS = [
 
 @functools.lru_cache(maxsize=4)
 def dense_transitions(mdp):
-    return oracles.transition_tensor(mdp.num_tokens, mdp.max_length, mdp.backspace, mdp.noise)
+    return oracles.transition_tensor(mdp.num_tokens, mdp.max_length, mdp.backspace, mdp.noise, mdp.terminal)
 
 
 def step_matrix(mdp, policy):
@@ -38,7 +38,7 @@ def step_matrix(mdp, policy):
 @pytest.fixture(params=KEYBOARDS)
 def mdp(request, rng):
     K, L, backspace, noisy = request.param
-    return StringMDP(K, L, backspace, float(rng.uniform(0.01, 0.9)) if noisy else 0.0)
+    return StringMDP(K, L, backspace, float(rng.uniform(0.01, 0.9)) if noisy else 0.0, str(rng.choice(TERMINALS)))
 
 
 @pytest.fixture(params=["any gamma", "gamma=0.999"])
@@ -81,11 +81,11 @@ def standard(rng, size):
 # -- numbering ---------------------------------------------------------------------------------------------------------
 
 
-def test_states_are_all_texts_shorter_first_and_then_the_absorbing_state(mdp):
+def test_states_are_all_texts_shorter_first_and_then_the_terminal_states(mdp):
     assert mdp.states == oracles.states_of(mdp.num_tokens, mdp.max_length)
     assert mdp.states[0] == ()
-    assert mdp.num_states == len(mdp.states) + 1
-    assert mdp.absorbing == len(mdp.states)
+    assert mdp.num_texts == mdp.absorbing == len(mdp.states)
+    assert mdp.num_states == len(mdp.states) + (len(mdp.states) if mdp.terminal == "each" else 1)
     assert mdp.level_sizes == [sum(len(text) == n for text in mdp.states) for n in range(mdp.max_length + 1)]
     assert mdp.num_inner == sum(len(text) < mdp.max_length for text in mdp.states)
 
@@ -96,7 +96,7 @@ def test_actions_are_the_tokens_then_eos_then_backspace(mdp):
 
 
 def test_legal_actions_are_the_oracles_and_cannot_be_overwritten(mdp):
-    wanted = oracles.legal_actions(mdp.num_tokens, mdp.max_length, mdp.backspace)
+    wanted = oracles.legal_actions(mdp.num_tokens, mdp.max_length, mdp.backspace, mdp.terminal)
     np.testing.assert_array_equal(mdp.legal, wanted)
     assert mdp.legal.dtype == bool
     with pytest.raises(ValueError, match="read-only"):
@@ -125,7 +125,7 @@ def test_a_child_is_numbered_from_its_parent(mdp):
 
 def test_without_noise_only_the_noise_goes(mdp):
     clean = mdp.without_noise()
-    assert clean == StringMDP(mdp.num_tokens, mdp.max_length, mdp.backspace, 0.0)
+    assert clean == StringMDP(mdp.num_tokens, mdp.max_length, mdp.backspace, 0.0, mdp.terminal)
     assert clean.legal.shape == mdp.legal.shape
 
 
@@ -317,7 +317,7 @@ def test_gradient_of_the_occupancy_agrees_with_finite_differences(K, L, backspac
 
 def test_visits_solve_their_equation_for_any_source(mdp, gamma, rng):
     policy, source = oracles.random_policy(rng, mdp.legal), rng.normal(size=mdp.absorbing)
-    step = step_matrix(mdp, policy)[:-1, :-1]
+    step = step_matrix(mdp, policy)[: mdp.num_texts, : mdp.num_texts]
     wanted = np.linalg.solve(np.eye(mdp.absorbing) - gamma * step.T, source)
     visits = mdp.visits(to_keys(mdp, policy), gamma, torch.tensor(source))
     np.testing.assert_allclose(visits, wanted, rtol=1e-10, atol=1e-10)
@@ -325,7 +325,7 @@ def test_visits_solve_their_equation_for_any_source(mdp, gamma, rng):
 
 def test_visits_without_discount_are_the_expected_number_of_times(mdp, rng):
     policy, source = oracles.random_policy(rng, mdp.legal), rng.random(mdp.absorbing)
-    step = step_matrix(mdp, policy)[:-1, :-1]
+    step = step_matrix(mdp, policy)[: mdp.num_texts, : mdp.num_texts]
     wanted = np.linalg.solve(np.eye(mdp.absorbing) - step.T, source)
     np.testing.assert_allclose(mdp.visits(to_keys(mdp, policy), 1.0, torch.tensor(source)), wanted, rtol=1e-9)
 
@@ -342,8 +342,9 @@ def test_visits_and_values_are_adjoint(mdp, gamma, rng):
     keys = to_keys(mdp, oracles.random_policy(rng, mdp.legal))
     source, reward = standard(rng, mdp.absorbing), standard(rng, mdp.num_states)
     visits, values = mdp.visits(keys, gamma, source), mdp.values(keys, gamma, reward)
-    absorbed = gamma / (1 - gamma) * (visits * keys.eos[:-1]).sum()
-    torch.testing.assert_close(visits @ reward[:-1] + absorbed * reward[-1], source @ values[:-1], rtol=1e-9, atol=1e-9)
+    absorbed = gamma / (1 - gamma) * visits * keys.eos[: mdp.num_texts]
+    earned = visits @ reward[: mdp.num_texts] + (absorbed * reward[mdp.num_texts :]).sum()
+    torch.testing.assert_close(earned, source @ values[: mdp.num_texts], rtol=1e-9, atol=1e-9)
 
 
 def test_the_value_of_the_empty_text_is_what_the_occupancy_earns(mdp, gamma, rng):
@@ -417,9 +418,9 @@ def test_uniform_policies_spread_over_legal_actions(mdp):
 
 def test_finished_texts_are_those_of_a_dense_linear_solve_without_discount(mdp, rng):
     policy = oracles.random_policy(rng, mdp.legal)
-    step = step_matrix(mdp, policy)[:-1, :-1]
+    step = step_matrix(mdp, policy)[: mdp.num_texts, : mdp.num_texts]
     start = np.eye(mdp.absorbing)[0]
-    wanted = np.linalg.solve(np.eye(mdp.absorbing) - step.T, start) * policy[:-1, mdp.eos]
+    wanted = np.linalg.solve(np.eye(mdp.absorbing) - step.T, start) * policy[: mdp.num_texts, mdp.eos]
     np.testing.assert_allclose(mdp.finished(policy), wanted, rtol=1e-10, atol=1e-12)
     assert mdp.finished(policy).sum() == pytest.approx(1, abs=1e-9)
 
@@ -486,7 +487,10 @@ def test_samples_never_take_an_action_of_probability_zero(mdp, rng):
 def test_a_finished_sample_stays_finished(mdp, rng):
     states, actions = mdp.sample(oracles.random_policy(rng, mdp.legal), 300, 30, seed=int(rng.integers(2**31)))
     ended = np.logical_or.accumulate(actions == mdp.eos, axis=1)
-    np.testing.assert_array_equal(states[:, 1:] == mdp.absorbing, ended)
+    np.testing.assert_array_equal(states[:, 1:] >= mdp.absorbing, ended)
+    stays = (states[:, 1:-1] == states[:, 2:]) | ~ended[:, :-1]
+    assert stays.all()
+    np.testing.assert_array_equal(states[:, 1:][ended], mdp.finish(states[:, :-1])[ended])
     assert (actions[:, 1:][ended[:, :-1]] == mdp.eos).all()
 
 

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 import oracles
 from smatch_edu.exact import tabular
 from smatch_edu.exact.divergences import DIVERGENCES
-from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.exact.mdp import TERMINALS, StringMDP
 from smatch_edu.exact.problem import Problem as MatchingProblem
 from smatch_edu.exact.summary import minimise_summary_objective, summary_terms
 from smatch_edu.exact.tabular import maximise_objective, minimise_divergence, objective, sampled_mixture
@@ -38,12 +38,13 @@ class Problem(NamedTuple):
 
 @functools.cache
 def dense_transitions(mdp):
-    return oracles.transition_tensor(mdp.num_tokens, mdp.max_length, mdp.backspace, mdp.noise)
+    return oracles.transition_tensor(mdp.num_tokens, mdp.max_length, mdp.backspace, mdp.noise, mdp.terminal)
 
 
 def problem(rng, support, noise=0.1, backspace=True, size=(2, 2), gamma=None):
-    """A dense expert has a random policy on the same keyboard; a sparse one types two texts, and never slips."""
-    mdp = StringMDP(*size, backspace=backspace, noise=noise)
+    """A dense expert has a random policy on the same keyboard; a sparse one types two texts, and never slips. Finished
+    texts end in one state, or each in its own."""
+    mdp = StringMDP(*size, backspace=backspace, noise=noise, terminal=str(rng.choice(TERMINALS)))
     gamma = float(rng.choice([0.7, 0.9])) if gamma is None else gamma
     if support == "dense":
         expert = mdp.occupancy(oracles.random_policy(rng, mdp.legal), gamma)
@@ -285,7 +286,7 @@ def test_the_objective_is_minus_infinity_as_soon_as_any_one_legal_pair_leaves_th
     alpha, edge = 0.5, DIVERGENCES[name].domain
     inside = random_logits(rng, case, name, alpha, margin=0.5)
     assert math.isfinite(objective(mdp, expert, inside, name, gamma, alpha))
-    for state, action in np.argwhere(mdp.legal[:-1]):
+    for state, action in np.argwhere(mdp.legal[: mdp.num_texts]):
         for beyond in (-0.01, 0.01):  # lowering one logit only raises the rewards of other pairs
             logits = inside.copy()
             logits[state, action] -= rewards_of(case, inside)[state, action] - (edge - beyond) / alpha
