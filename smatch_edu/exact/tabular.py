@@ -116,6 +116,7 @@ def sampled_mixture(
     *,
     next_value: str = "expectation",
     buffer: Any = None,
+    exploration: float = 0.0,
     refresh: float = 0.5,
     tolerance: float = 1e-7,
     max_refreshes: int = 200,
@@ -129,9 +130,13 @@ def sampled_mixture(
     Args:
         next_value: "expectation" or "sample", as in `maximise_objective`. With samples both squares also pay for the
             spread of V: J_B is less by cγ² Σ (ρ_E + ρ_B) Var V(s'). No divergence has this fixed point, and the walk
-            to it is slow: it is found by Newton's method (`refresh` and `max_refreshes` play no part).
+            to it is slow: it is found by Newton's method (`refresh` and `max_refreshes` play no part; nor do they where
+            the learner explores).
         buffer: (states, actions). If given it stays frozen, and the optimum is that of Σ (ρ_E-ρ_π)²/(ρ_E+ρ_B) - αH
             (with samples: that of J_B; the buffer must then hold every legal action that the expert never takes).
+        exploration: ε in [0, 1], the share of presses in the learner's samples that are any legal key, uniformly. The
+            buffer's occupancy is then that of (1-ε)π + ε·uniform, and the fixed point r = (ρ_E - ρ_π)/(2c(ρ_E + ρ_B))
+            is that of Σ (ρ_E-ρ_π)²/(ρ_E+ρ_B) with the explorer's ρ_B held fixed; as ε → 0 it is the skew KL's.
         refresh: in (0, 1], the share of the buffer that is new.
         tolerance: on the `gap`.
 
@@ -144,12 +149,14 @@ def sampled_mixture(
     """
     if not 0 < refresh <= 1:
         raise ValueError(f"refresh is {refresh}; it must be in (0, 1]")
+    if not 0 <= exploration <= 1:
+        raise ValueError(f"exploration is {exploration}; it must be in [0, 1]")
     check_next_value(next_value)
     start = time.perf_counter()
     frozen, sampled = buffer is not None, next_value == "sample" and mdp.noise > 0
     if not frozen:
-        if sampled:
-            return _on_policy_fixed_point(mdp, expert_occupancy, gamma, alpha, tolerance)
+        if sampled or exploration:
+            return _on_policy_fixed_point(mdp, expert_occupancy, gamma, alpha, sampled, exploration, tolerance)
         buffer = mdp.occupancy(mdp.uniform(), gamma)
     held = checked_occupancy(mdp, buffer, "buffer")
     policy, values, gaps, evaluations, distance = None, [], [], 0, math.inf
@@ -191,18 +198,32 @@ def sampled_mixture(
     )
 
 
+def _exploring(mdp: StringMDP, policy: Keys, exploration: float) -> Keys:
+    """(1-ε) π + ε · uniform over legal keys."""
+    anything = mdp.keys(as_tensor(mdp.uniform()))
+    return Keys(
+        *((1 - exploration) * own + exploration * any_key for own, any_key in zip(policy, anything, strict=True))
+    )
+
+
 def _on_policy_fixed_point(
-    mdp: StringMDP, expert_occupancy: Any, gamma: float, alpha: float, tolerance: float
+    mdp: StringMDP,
+    expert_occupancy: Any,
+    gamma: float,
+    alpha: float,
+    sampled: bool,
+    exploration: float,
+    tolerance: float,
 ) -> Solution:
-    """Where ∂J_B/∂r = 0 with sampled next values and ρ_B = ρ_π.
+    """Where ∂J_B/∂r = 0, with sampled next values or not, and ρ_B is the occupancy of the policy as it explores.
 
     Newton's method, its Jacobian known along Krylov directions. It starts from the optimum of the skew KL, which is
-    the fixed point with expected next values. Each equation is divided by ρ_E + ρ_π: a reward that is rarely earned
-    must be as right as one that is often.
+    the fixed point with expected next values and without exploring. Each equation is divided by ρ_E + ρ_B: a reward
+    that is rarely earned must be as right as one that is often.
     """
     start = time.perf_counter()
     skew = maximise_objective(mdp, expert_occupancy, "skew_kl", gamma, alpha)
-    learner = mdp.key_occupancy(mdp.keys(as_tensor(skew.policy)), gamma)
+    learner = mdp.key_occupancy(_exploring(mdp, mdp.keys(as_tensor(skew.policy)), exploration), gamma)
     problem = Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=learner)
     unknowns = problem.log_ratio(learner).numpy()
     warm: Tensor | None = None
@@ -215,8 +236,8 @@ def _on_policy_fixed_point(
         reward = problem.reward(point)
         values, policy = soft_values(mdp, problem.rewards_everywhere(reward), gamma, warm)
         warm, policy = values.detach(), Keys(*(part.detach() for part in policy))
-        held = replace(problem, buffer=mdp.key_occupancy(policy, gamma))
-        value = alpha * (held.gain(reward, values, sampled=True) - (1 - gamma) * values[0])
+        held = replace(problem, buffer=mdp.key_occupancy(_exploring(mdp, policy, exploration), gamma))
+        value = alpha * (held.gain(reward, values, sampled) - (1 - gamma) * values[0])
         (gradient,) = torch.autograd.grad(value, point)
         reached.append(value.item())
         return held, warm, policy, gradient / held.penalised[held.support]
