@@ -19,12 +19,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from smatch_edu.configs.training import EXAMPLES, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.exact.divergences import get_divergence
 from smatch_edu.network.generation import generate
 from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
 from smatch_edu.tasks import Example, Task
 from smatch_edu.text.trajectories import ABSORBING, PackedBatch, Trajectory, augment, pack_batch
-from smatch_edu.training.config import EXAMPLES, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.training.objectives import (
     MARGIN,
     PENALTY,

@@ -10,18 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smatch_edu.exact.divergences import DIVERGENCES, get_divergence
-from smatch_edu.support.errors import nearest
-from smatch_edu.tasks import Task, get_task
+from smatch_edu.support.errors import check_seed, nearest
+
+if TYPE_CHECKING:
+    from smatch_edu.tasks import Task
 
 METHODS = ("mle", "bc", "sequencematch")
 NOISE_MODES = ("random", "ground_truth", "model")
 LABELS = ("kept", "masked")
 SCHEDULES = ("constant", "linear", "cosine")
+SAMPLED = "sampled_mixture"
 EXAMPLES, SLIPS, TYPING, REPLAY = range(4)  # kinds of chance
 
 
@@ -75,7 +77,7 @@ class TrainingConfig:
     family: str = ""
     fresh: bool = False
     method: str = "sequencematch"
-    divergence: str = "sampled_mixture"
+    divergence: str = SAMPLED
     gamma: float = 0.95
     alpha: float | None = 0.01
     coefficient: float | None = None
@@ -109,9 +111,10 @@ class TrainingConfig:
     checkpoint_every: int = 100
 
     def __post_init__(self) -> None:
-        choices = {
+        check_seed(self.seed)
+        choices: dict[str, tuple[str, ...]] = {
             "method": METHODS,
-            "divergence": ("sampled_mixture", *DIVERGENCES),
+            "divergence": (SAMPLED,) if self.divergence == SAMPLED else _divergences(),
             "noise_mode": NOISE_MODES,
             "noised_label": LABELS,
             "schedule": SCHEDULES,
@@ -140,7 +143,7 @@ class TrainingConfig:
             "log_every",
         ):
             ranges[name] = (lambda x: x >= 1, "at least 1")
-        for name in ("warmup_steps", "beta_steps", "evaluate_every", "seed"):
+        for name in ("warmup_steps", "beta_steps", "evaluate_every"):
             ranges[name] = (lambda x: x >= 0, "at least 0")
         ranges["checkpoint_every"] = ranges["num_layers"] = ranges["log_every"]
         for name, (holds, wanted) in ranges.items():
@@ -153,6 +156,8 @@ class TrainingConfig:
 
     def make_task(self) -> Task:
         """The task itself. ValueError if there is none of that name."""
+        from smatch_edu.tasks import get_task
+
         return get_task(self.task, **({"family": self.family} if self.family else {}))
 
     @property
@@ -171,7 +176,11 @@ class TrainingConfig:
         """Whether an update looks at what the model types."""
         if self.method != "sequencematch" or step < self.warmup_steps:
             return False
-        return self.divergence == "sampled_mixture" or math.isfinite(get_divergence(self.divergence).domain)
+        if self.divergence == SAMPLED:
+            return True
+        from smatch_edu.exact.divergences import get_divergence
+
+        return math.isfinite(get_divergence(self.divergence).domain)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
@@ -182,3 +191,9 @@ class TrainingConfig:
     def rng(self, kind: int, step: int) -> np.random.Generator:
         """The chances of one kind in one step."""
         return np.random.default_rng([self.seed, kind, step])
+
+
+def _divergences() -> tuple[str, ...]:
+    from smatch_edu.exact.divergences import DIVERGENCES
+
+    return (SAMPLED, *DIVERGENCES)
