@@ -252,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"smatch: {error}", file=sys.stderr)
         return MENDABLE
     except KeyboardInterrupt as interrupted:
-        print(f"smatch: interrupted; {interrupted or 'nothing half-written is left'}", file=sys.stderr)
+        print(f"smatch: interrupted; {str(interrupted) or 'nothing half-written is left'}", file=sys.stderr)
         return INTERRUPTED
     return 0
 
