@@ -63,19 +63,28 @@ clean: ## remove caches, builds and reports; .venv/ and learn/ (a student's work
 	find . \( -name .venv -o -name .git -o -name learn \) -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
-# An environment that is there is used as it is. A pyenv shim may exist and not run: so each candidate is tried.
+# A Python that is named is the one, or none is. Otherwise each candidate is tried, since a pyenv shim may exist and not
+# run. An environment that is there is used as it is.
+CANDIDATES = $(if $(strip $(PYTHON)),"$(strip $(PYTHON))",python3 python3.13 python3.12 python3.11 python3.10)
 $(PY):
-	@for python in "$(PYTHON)" python3 python3.13 python3.12 python3.11 python3.10; do \
+	@for python in $(CANDIDATES); do \
 	  "$$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
 	    || continue; \
 	  echo "Making .venv with $$("$$python" --version) ($$python)"; \
 	  "$$python" -m venv --clear .venv && exit 0; \
 	  rm -rf .venv; exit 1; \
 	done; \
-	echo 'smatch_edu needs Python 3.10, 3.11, 3.12 or 3.13 with its venv module, and found none' >&2; \
-	echo 'named $(strip $(PYTHON) python3 python3.13 python3.12 python3.11) or python3.10.' >&2; \
+	echo 'smatch_edu needs Python 3.10, 3.11, 3.12 or 3.13 with its venv module; none of these is one:' >&2; \
+	printf '  %s\n' $(CANDIDATES) >&2; \
 	echo 'Install one (on Debian and Ubuntu python3-venv too), or name it: make run PYTHON=/path/to/python3.12' >&2; \
 	exit 1
+
+VERSION = -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+ifneq ($(and $(strip $(PYTHON)),$(wildcard $(PY))),)
+ifneq ($(shell "$(strip $(PYTHON))" $(VERSION) 2>/dev/null),$(shell $(PY) $(VERSION) 2>/dev/null))
+$(error PYTHON=$(PYTHON) is not the Python $(shell $(PY) $(VERSION) 2>/dev/null) of .venv; leave it out, or remove .venv first)
+endif
+endif
 
 # A stamp for each set of extras, written only when pip has finished. The larger sets contain the smaller ones.
 # Where the environment's Python is gone (after a system upgrade, say), so is what the stamps stand for.

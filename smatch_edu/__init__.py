@@ -9,6 +9,7 @@ lives there and in which order to read it; a folder imports only from those abov
     tasks     what is learned: words, arithmetic
     network   the transformer, and typing with it
     pictures  one look for all figures; films and pages
+    configs   what each command can be told, as plain data
     training  losses on logits, Algorithm 1, evaluation; a network against the exact optimum
     studies   the main jobs and experiments, with their pages
     course    student versions of the notebooks

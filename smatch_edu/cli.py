@@ -1,29 +1,37 @@
-"""The `smatch` command. Each subcommand is a dataclass and the function that takes it."""
+"""The `smatch` command: each subcommand is a function, and what can be told to it a dataclass of `configs`.
+
+A command imports what it works with when it is run: torch takes seconds to load, and `--help` needs none of it.
+"""
 
 from __future__ import annotations
 
+import codecs
+import os
+import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 import tyro
-from matplotlib.figure import Figure
 
-from smatch_edu import course
-from smatch_edu.pictures import show
-from smatch_edu.studies import report
-from smatch_edu.studies.comparison import ComparisonConfig, compare
-from smatch_edu.studies.experiments import NeuralDivergenceConfig, SweepConfig, neural_divergence, sweep
-from smatch_edu.studies.walkthrough import WalkthroughConfig, walkthrough
-from smatch_edu.support.files import check_writable, write_atomically
-from smatch_edu.support.tables import text_table
-from smatch_edu.tasks import Example
-from smatch_edu.text.vocabulary import Vocabulary, load_words
-from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, evaluate, generate_answers, table_rows
-from smatch_edu.training.loop import TrainingConfig, load_policy, train
+from smatch_edu.configs import (
+    ComparisonConfig,
+    NeuralDivergenceConfig,
+    SweepConfig,
+    TrainingConfig,
+    WalkthroughConfig,
+)
+from smatch_edu.support import Progress, check_seed, check_writable, text_table, write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 app = tyro.extras.SubcommandApp()
+
+
+# -- the commands --------------------------------------------------------------------------------------------------
 
 
 def _check_places(out: Path, figures: Path | None) -> None:
@@ -37,6 +45,10 @@ def _check_places(out: Path, figures: Path | None) -> None:
 def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> None:
     """Type real words at a noisy keyboard, train the typist exactly, and write a report."""
     _check_places(config.out, config.figures)
+    from smatch_edu.studies import report
+    from smatch_edu.studies.walkthrough import walkthrough
+    from smatch_edu.text.vocabulary import Vocabulary, load_words
+
     vocabulary, words = Vocabulary(), load_words(config.max_length, config.words)
     results = walkthrough(config, words, vocabulary)
     write_atomically(config.out, report.page(results, words, vocabulary, config))
@@ -46,6 +58,8 @@ def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> Non
 
 def _write_figures(folder: Path | None, drawn: Mapping[str, Figure]) -> None:
     """Each as an SVG, if a folder was named."""
+    from smatch_edu.pictures import show
+
     if folder is not None:
         for name, figure in drawn.items():
             write_atomically(folder / f"{name}.svg", show.svg(figure))
@@ -55,6 +69,8 @@ def _write_figures(folder: Path | None, drawn: Mapping[str, Figure]) -> None:
 def run_compare(config: tyro.conf.OmitArgPrefixes[ComparisonConfig]) -> None:
     """Let three trained models answer the same questions, and train one for half a minute."""
     _check_places(config.out, config.figures)
+    from smatch_edu.studies.comparison import compare
+
     page, drawn = compare(config)
     write_atomically(config.out, page)
     _write_figures(config.figures, drawn)
@@ -73,13 +89,24 @@ def run_train(
         resume: go on with the run that is in the folder; it ends as if it had never stopped.
         weights_only: once it has ended, keep the weights and not what is needed to train on.
     """
-    torch.set_num_threads(1)  # faster for small models, and the same sums everywhere
     try:
-        train(config, out, resume, weights_only=weights_only)
+        from smatch_edu.support.arrays import one_thread
+        from smatch_edu.training.loop import train
+
+        with one_thread():
+            train(config, out, resume, weights_only=weights_only)
     except KeyboardInterrupt:
-        print(f"\nThe last checkpoint is in {out}; the same command with --resume goes on from it.", file=sys.stderr)
-        raise
+        raise KeyboardInterrupt(_kept_of_training(out)) from None
     print(f"Trained: {out}")
+
+
+def _kept_of_training(out: Path) -> str:
+    """What an interrupted training leaves, and how to go on."""
+    if (out / "checkpoint.safetensors").exists():
+        return f"the last checkpoint is in {out}, and the same command with --resume goes on from it"
+    if out.exists():
+        return f"{out} has no checkpoint yet, and the same command with --resume begins anew in it"
+    return "nothing was begun"
 
 
 @app.command(name="generate")
@@ -107,6 +134,12 @@ def run_generate(
         check_writable(trace)
     if count < 1:
         raise ValueError(f"count is {count}; it must be at least 1")
+    check_seed(seed)
+    from smatch_edu.pictures import show
+    from smatch_edu.tasks import Example
+    from smatch_edu.training.evaluation import Condition, generate_answers
+    from smatch_edu.training.loop import load_policy
+
     policy, _ = load_policy(checkpoint)
     keys = policy.task.vocabulary
     asked = Example(keys.encode(prompt), ())
@@ -129,10 +162,16 @@ def run_evaluate(checkpoint: tuple[Path, ...], split: str = "test", seed: int = 
         split: which questions.
         seed: of the typing.
     """
+    check_seed(seed)
+    from smatch_edu.training.evaluation import CONDITIONS, HEADER, LEGEND, evaluate, table_rows
+    from smatch_edu.training.loop import load_policy
+
     policies = [load_policy(one)[0] for one in checkpoint]
     examples = policies[0].task.split(split)
-    print(f"{len(examples):,} questions ({split}), {len(policies)} model{'s' * (len(policies) > 1)}")
-    print(text_table(HEADER, table_rows(evaluate(policies, examples, seed=seed)), words=1, group=0))
+    print(f"{len(examples):,} questions ({split}), {len(policies)} model{'s' * (len(policies) > 1)}", flush=True)
+    with Progress(len(CONDITIONS) * len(policies), "answering", "round") as progress:
+        found = evaluate(policies, examples, seed=seed, progress=progress)
+    print(text_table(HEADER, table_rows(found), words=1, group=0))
     print(LEGEND)
 
 
@@ -144,6 +183,8 @@ def run_learn(source: Path = Path("notebooks"), out: Path = Path("learn")) -> No
         source: the folder of the solved notebooks.
         out: the folder to work in.
     """
+    from smatch_edu import course
+
     for line in course.generate(source, out):
         print(line)
 
@@ -155,6 +196,8 @@ app.command(experiment, name="experiment", help="Run an experiment; one that was
 @experiment.command(name="neural-divergence")
 def run_neural_divergence(config: tyro.conf.OmitArgPrefixes[NeuralDivergenceConfig]) -> None:
     """Train a small transformer for every divergence and hold it against the exact optimum."""
+    from smatch_edu.studies.experiments import neural_divergence
+
     neural_divergence(config)
     print(f"Table: {config.out}")
 
@@ -162,6 +205,8 @@ def run_neural_divergence(config: tyro.conf.OmitArgPrefixes[NeuralDivergenceConf
 @experiment.command(name="sweep")
 def run_sweep(config: tyro.conf.OmitArgPrefixes[SweepConfig]) -> None:
     """Train with every combination of some settings, and see how well each answers."""
+    from smatch_edu.studies.experiments import sweep
+
     sweep(config)
     print(f"Table: {config.out}")
 
@@ -170,27 +215,62 @@ def run_sweep(config: tyro.conf.OmitArgPrefixes[SweepConfig]) -> None:
 def run_version() -> None:
     """Print the versions of the package and of what its results depend on."""
     import platform
-
-    import numpy
-    import scipy
-    import torch
+    from importlib.metadata import version
 
     from smatch_edu import __version__
 
-    print(
-        f"smatch_edu {__version__}  python {platform.python_version()}  torch {torch.__version__}  "
-        f"numpy {numpy.__version__}  scipy {scipy.__version__}"
-    )
+    others = "  ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy"))
+    print(f"smatch_edu {__version__}  python {platform.python_version()}  {others}")
+
+
+# -- the door: what may go wrong with any command --------------------------------------------------------------------
+
+MENDABLE, INTERRUPTED, NO_READER = 2, 128 + 2, 128 + 13  # exit codes; the last two as shells give them for signals
+NARROWEST = 40  # columns; in much fewer the parser finds no place for its help
+PLAIN = str.maketrans({"─": "-", "⌫": "<backspace>", "⏎": "<eos>", "✓": "right", "✗": "wrong", "∞": "inf", "–": "-"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. What the user can mend is said in one line, exit code 2; Ctrl-C ends with 130."""
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # in a notebook it has none, and needs none
+            stream.reconfigure(errors="plain")
+    if shutil.get_terminal_size().columns < NARROWEST:
+        os.environ["COLUMNS"] = str(NARROWEST)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        app.cli(prog="smatch", description="SequenceMatch, taught and implemented.", args=arguments)
+        try:
+            _check_repeated(arguments)
+            app.cli(prog="smatch", description="SequenceMatch, taught and implemented.", args=arguments)
+        finally:
+            print(end="", flush=True)  # here, where it is known what to do if it fails
+    except BrokenPipeError:  # of `smatch ... | head -1`: nobody is left to be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"smatch: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("smatch: interrupted; nothing half-written is left", file=sys.stderr)
-        return 130
+        return MENDABLE
+    except KeyboardInterrupt as interrupted:
+        print(f"smatch: interrupted; {str(interrupted) or 'nothing half-written is left'}", file=sys.stderr)
+        return INTERRUPTED
     return 0
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What is written for characters that the terminal or the file has not: a word, or else a code such as \\u03b3."""
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end].translate(PLAIN)
+    return missing.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+def _check_repeated(arguments: Sequence[str]) -> None:
+    """ValueError for a flag that is given twice: the parser would take the last one and drop the others."""
+    flags = [one.partition("=")[0].replace("_", "-") for one in arguments if one.startswith("--")]
+    for flag, times in Counter(flag.replace("--no-", "--", 1) for flag in flags).items():
+        if times > 1:
+            raise ValueError(f"{flag} is given {times} times; give it once, with all its values behind it")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

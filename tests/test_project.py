@@ -38,11 +38,13 @@ support
 exact
 text
 tasks network pictures
+configs
 training
 huggingface
 studies
 course checks
-cli __main__
+cli
+__main__
 """
 FLOORS = {room: floor for floor, line in enumerate(HOUSE.split("\n")) for room in line.split()}
 

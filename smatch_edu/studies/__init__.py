@@ -6,10 +6,11 @@ comparison   trained models that answer the same questions, and their page
 experiments  runs over a grid of settings, whose table grows and is never begun anew
 """
 
-from smatch_edu.studies.comparison import TITLES, ComparisonConfig, compare, load_models
-from smatch_edu.studies.experiments import NeuralDivergenceConfig, SweepConfig, neural_divergence, read_table, sweep
+from smatch_edu.configs import ComparisonConfig, NeuralDivergenceConfig, SweepConfig, WalkthroughConfig
+from smatch_edu.studies.comparison import TITLES, compare, load_models
+from smatch_edu.studies.experiments import neural_divergence, read_table, sweep
 from smatch_edu.studies.report import page
-from smatch_edu.studies.walkthrough import WalkthroughConfig, walkthrough
+from smatch_edu.studies.walkthrough import walkthrough
 
 __all__ = [
     "TITLES",

@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
-import torch
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
+from smatch_edu.configs.comparison import ComparisonConfig
+from smatch_edu.configs.training import METHODS, TrainingConfig
 from smatch_edu.network.generation import Trace
 from smatch_edu.pictures import figures, show
+from smatch_edu.support.arrays import one_thread
 from smatch_edu.support.files import packaged
+from smatch_edu.support.progress import Progress
 from smatch_edu.support.tables import percent, text_table
 from smatch_edu.tasks import Example, Task
-from smatch_edu.training.config import METHODS, TrainingConfig
 from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, Evaluation, evaluate, generate_answers, table_rows
 from smatch_edu.training.loop import LOG, load_policy, start_run
 from smatch_edu.training.updates import Policy
@@ -38,35 +39,6 @@ CONDITIONS = tuple(
 )
 AT_ONE = CONDITIONS[0]
 BASE = "base"
-
-
-@dataclass(frozen=True)
-class ComparisonConfig:
-    """Let three trained models answer the same questions, and train one for half a minute.
-
-    Attributes:
-        out: the report, one HTML page that opens offline.
-        figures: a folder into which each figure is written as SVG, too.
-        checkpoints: a folder with the runs mle, bc and sequencematch, and base, with which all three began; the
-            package's own if left out.
-        split: the questions of the table.
-        shown: how many of them are typed before your eyes.
-        steps: updates of the live training; 0 for none.
-        seed: of the typing.
-    """
-
-    out: Path = Path("comparison.html")
-    figures: Path | None = None
-    checkpoints: Path | None = None
-    split: str = "held_out"
-    shown: int = 4
-    steps: int = 600
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("shown", "steps"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0")
 
 
 class Model(NamedTuple):
@@ -87,9 +59,9 @@ def load_models(folder: Path | None = None) -> dict[str, Model]:
     return found
 
 
+@one_thread()
 def compare(config: ComparisonConfig) -> tuple[str, dict[str, Figure]]:
     """Print everything; returns the page and its figures by name."""
-    torch.set_num_threads(1)  # faster for small models, and the same sums everywhere
     folder = config.checkpoints or packaged("checkpoints")
     models = load_models(folder)
     task = next(iter(models.values())).policy.task
@@ -108,9 +80,11 @@ def compare(config: ComparisonConfig) -> tuple[str, dict[str, Figure]]:
     print("\n".join(typing_lines(task, asked, typed)))
 
     found: dict[str, list[Evaluation]] = {}
-    with tqdm(models, desc=f"{len(examples):,} questions ({config.split})", unit="model") as bar:
-        for method in bar:
-            found[method] = evaluate([models[method].policy], examples, CONDITIONS, config.seed)
+    asking = f"{len(examples):,} questions ({config.split})"
+    with Progress(len(models) * len(CONDITIONS), asking, "round") as progress:
+        for method, model in models.items():
+            progress.now(TITLES[method])
+            found[method] = evaluate([model.policy], examples, CONDITIONS, config.seed, progress)
     header, body = table(found)
     print(text_table(header, body, words=2, group=1))
     print(LEGEND)
@@ -156,14 +130,15 @@ def train_live(config: TrainingConfig, steps: int, base: Path) -> str:
     said of it."""
     changed = replace(config, init=str(base), steps=steps, warmup_steps=steps // 4, beta_steps=max(steps // 4, 1))
     run, switch, line = start_run(changed), 0.0, dict[str, Any]()
-    with tqdm(total=steps, desc="training one", unit="update") as bar:
+    with Progress(steps, "training one", "update") as progress:
         while run.step < steps:
             line = run.update()
             if run.step == changed.warmup_steps + 1:
                 switch = line.get("r2_model", 0.0)
             shown = ("log_likelihood", "r2_data", "r2_model", "backspace_rate")
-            bar.set_postfix({name: f"{line[name]:.3g}" for name in shown if name in line}, refresh=False)
-            bar.update()
+            if run.step % 10 == 0:
+                progress.now(", ".join(f"{name}={line[name]:.3g}" for name in shown if name in line))
+            progress.advance()
     share = evaluate([run.policy], run.task.split("validation")[:200], [AT_ONE])[0].accuracy
     told = (
         f"Trained before your eyes for {steps:,} updates, from where all three began: the mean of r² on its own texts "

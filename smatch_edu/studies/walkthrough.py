@@ -7,53 +7,23 @@ texts, optima with a certificate. `smatch walkthrough` runs it, prints one table
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
-import torch
-from tqdm import tqdm
 
+from smatch_edu.configs.walkthrough import WalkthroughConfig
 from smatch_edu.exact.divergences import DIVERGENCES
 from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.exact.tabular import maximise_objective
+from smatch_edu.support.arrays import one_thread
+from smatch_edu.support.progress import Progress
 from smatch_edu.support.tables import number, percent, text_table
 from smatch_edu.text.vocabulary import Vocabulary, Words
 
 METHODS = ("mle", "js", "chi2_mixture", "skew_kl")
 TITLES = {"mle": "maximum likelihood", **{name: DIVERGENCES[name].title for name in METHODS[1:]}}
 ALWAYS_SHOWN = ("chi2", "reverse_kl")  # infinite wherever noise puts mass off the data
-
-
-@dataclass(frozen=True)
-class WalkthroughConfig:
-    """Type real words at a noisy keyboard, and train the typist exactly.
-
-    Attributes:
-        out: the report, one HTML page that opens offline.
-        figures: a folder into which each figure is written as SVG, too.
-        words: a file of words and counts (a header `word<TAB>count`, then one a line); Shakespeare's if left out.
-        max_length: longest word, in letters. 3 makes 18,279 texts, 4 makes 475,255.
-        noise: how often the keyboard slips, a share of keystrokes; one column of results each.
-        gamma: discount, in (0, 1).
-        alpha: weight of the entropy, > 0.
-        seed: of the typing shown in the report; the results do not depend on it.
-    """
-
-    out: Path = Path("walkthrough.html")
-    figures: Path | None = None
-    words: Path | None = None
-    max_length: int = 3
-    noise: tuple[float, ...] = (0.0, 0.05, 0.2)
-    gamma: float = 0.9
-    alpha: float = 0.1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.noise:
-            raise ValueError("noise is empty; at least one level was wanted, for instance 0.05")
 
 
 @dataclass(frozen=True)
@@ -87,8 +57,9 @@ class Result:
     policy: np.ndarray = field(repr=False)
 
 
+@one_thread()
 def walkthrough(config: WalkthroughConfig, words: Words, vocabulary: Vocabulary) -> list[Result]:
-    """Train every typist, with a progress bar, and print the table."""
+    """Train every typist, showing how far it has come, and print the table."""
     jobs = [(noise, backspace, method) for noise in config.noise for backspace in (False, True) for method in METHODS]
     keyboards = [StringMDP(len(vocabulary), config.max_length, True, noise) for noise in config.noise]
     print(
@@ -97,13 +68,11 @@ def walkthrough(config: WalkthroughConfig, words: Words, vocabulary: Vocabulary)
         f"γ = {config.gamma}, α = {config.alpha}"
     )
     results = []
-    torch.set_num_threads(
-        1
-    )  # the tables are small: a second thread costs more than it brings, and changes the last digits
-    with tqdm(jobs, desc="training", unit="typist", file=sys.stderr) as bar:
-        for noise, backspace, method in bar:
-            bar.set_postfix_str(f"η={noise:g} {'⌫ ' if backspace else ''}{TITLES[method]}")
+    with Progress(len(jobs), "training", "typist") as progress:
+        for noise, backspace, method in jobs:
+            progress.now(f"η={noise:g} {'⌫ ' if backspace else ''}{TITLES[method]}")
             results.append(train(words, vocabulary, noise, backspace, method, config))
+            progress.advance()
     header, rows = table(results)
     print(text_table(header, rows))
     print("\n".join(f"  {name}: {meaning}" for name, meaning in LEGEND.items()))

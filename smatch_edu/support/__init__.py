@@ -3,20 +3,23 @@
 Look here when something is missing elsewhere; nothing of SequenceMatch is in here.
 
     errors       the nearest known name for an unknown one; where the first fault lies
-    arrays       numbers, numpy arrays and tensors answer in the kind they were asked in
+    arrays       numbers, numpy arrays and tensors answer in the kind they were asked in; threads
     files        written whole or not at all; where the package's data lie
     tables       numbers and tables as text
+    progress     how far a long job has come: a bar, or a line now and then
+
+`arrays` is imported by its own name: it loads torch, which takes seconds, and the rest does without.
 """
 
-from smatch_edu.support.arrays import answers_in_kind, as_tensor
-from smatch_edu.support.errors import first_index, nearest
+from smatch_edu.support.errors import check_seed, first_index, nearest
 from smatch_edu.support.files import check_folder, check_writable, packaged, write_atomically
+from smatch_edu.support.progress import Progress
 from smatch_edu.support.tables import number, percent, text_table
 
 __all__ = [
-    "answers_in_kind",
-    "as_tensor",
+    "Progress",
     "check_folder",
+    "check_seed",
     "check_writable",
     "first_index",
     "nearest",

@@ -1,9 +1,12 @@
-"""Numbers, numpy arrays and tensors: exact code computes on tensors and answers in the kind it was asked in."""
+"""Numbers, numpy arrays and tensors: exact code computes on tensors and answers in the kind it was asked in.
+
+And on how many threads torch computes."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -34,3 +37,18 @@ def answers_in_kind(function: Callable[..., Tensor]) -> Callable[..., Any]:
         return answer.numpy() if answer.ndim else answer.item()
 
     return wrapped
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread, and afterwards on as many as before; also as a decorator.
+
+    For tables and models as small as ours a second thread costs more than it brings, and the last digits of sums depend
+    on how many there are.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
-from torch import Tensor
 
-
-def first_index(mask: Tensor) -> tuple[int, ...]:
-    """The first index at which `mask` holds."""
+def first_index(mask: Any) -> tuple[int, ...]:
+    """The first index at which `mask`, a tensor, holds."""
     return tuple(mask.nonzero()[0].tolist())
 
 
@@ -19,3 +18,9 @@ def nearest(name: str, known: Iterable[str], what: str) -> ValueError:
     close = difflib.get_close_matches(str(name).lower(), known, n=1, cutoff=0.4)
     hint = f"; did you mean {close[0]!r}?" if close else "."
     return ValueError(f"unknown {what} {name!r}{hint} Known: {', '.join(known)}")
+
+
+def check_seed(seed: int) -> None:
+    """ValueError unless numpy and torch both take the seed, and those that are derived from it."""
+    if not 0 <= seed < 2**62:
+        raise ValueError(f"seed is {seed}; it must be at least 0 and below 2^62")

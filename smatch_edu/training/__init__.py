@@ -1,8 +1,9 @@
 """SequenceMatch as it is trained: losses on logits along trajectories, Algorithm 1, and what was learned.
 
+What a run can be told is in `smatch_edu.configs`.
+
 objectives   likelihood and SequenceMatch along trajectories, from logits
 replay       the model's latest trajectories
-config       everything that a run can be told
 updates      one update: demonstrations, samples, loss
 metrics      what the backspace key was used for; confidence intervals
 evaluation   what a model answers, with the key and without
@@ -10,7 +11,7 @@ loop         Algorithm 1 as a loop, killed and resumed to the same bits; begin w
 neural       a network on samples, held against the exact optimum of `exact`
 """
 
-from smatch_edu.training.config import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
+from smatch_edu.configs.training import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.training.evaluation import Condition, Evaluation, evaluate, generate_answers
 from smatch_edu.training.loop import load_checkpoint, load_policy, save_checkpoint, start_run, train
 from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, share_interval, telemetry

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from smatch_edu.network.generation import Trace, generate
+from smatch_edu.support.progress import Progress
 from smatch_edu.support.tables import number, percent
 from smatch_edu.tasks import Example
 from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, telemetry
@@ -103,12 +104,14 @@ def evaluate(
     examples: Sequence[Example],
     conditions: Sequence[Condition] = CONDITIONS,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> list[Evaluation]:
     """Answer all examples under every condition.
 
     Args:
         policies: the same training from several seeds, or one.
         seed: of the typing; each policy's differs.
+        progress: advances by a step for every condition of every policy.
 
     Raises:
         ValueError: policies of different tasks.
@@ -117,7 +120,11 @@ def evaluate(
         raise ValueError(f"policies are of the tasks {policies[0].task} and {others[0]}; one was wanted")
     found = []
     for condition in conditions:
-        traces = [generate_answers(policy, examples, condition, seed + 10**6 * n) for n, policy in enumerate(policies)]
+        traces = []
+        for which, policy in enumerate(policies):
+            traces.append(generate_answers(policy, examples, condition, seed + 10**6 * which))
+            if progress is not None:
+                progress.advance()
         task = policies[0].task
         right = np.array(
             [

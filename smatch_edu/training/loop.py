@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.support.files import check_folder, write_atomically
-from smatch_edu.training.config import TrainingConfig
+from smatch_edu.support.progress import Progress
 from smatch_edu.training.evaluation import Condition, evaluate
 from smatch_edu.training.replay import ReplayBuffer
 from smatch_edu.training.updates import Policy, Run
@@ -44,7 +43,7 @@ def train(
     Args:
         out: the folder; made if its parent exists.
         resume: go on with the run that is in it, if there is one.
-        progress: show a bar.
+        progress: show how far it has come.
         weights_only: once it has ended, keep what is needed to answer and not what is needed to train on, which is
             three times as much.
 
@@ -66,14 +65,14 @@ def train(
     start, before = time.perf_counter(), json.loads(lines[-1])["seconds"] if lines else 0.0
     with (
         (out / LOG).open("a", encoding="utf-8") as log,
-        tqdm(total=config.steps, initial=run.step, disable=None if progress else True) as bar,
+        Progress(config.steps, "training", "update", done=run.step, shown=progress) as bar,
     ):
         while run.step < config.steps:
             line: dict[str, Any] = run.update()
-            bar.update()
+            bar.advance()
             if run.step == config.warmup_steps + 1 and "r2_data" in line:
                 told = (f"{line[name]:.3g} on {what}" for name, what in MEASURED.items() if line.get(name) is not None)
-                bar.write(f"SequenceMatch is on: the mean of r² is {' and '.join(told)}", sys.stderr)
+                bar.say(f"SequenceMatch is on: the mean of r² is {' and '.join(told)}")
             done += line["samples"]
             step = run.step - 1
             if config.evaluate_every and run.step % config.evaluate_every == 0:
@@ -90,7 +89,7 @@ def train(
                 log.flush()
                 shown |= {name: f"{line[name]:.3g}" for name in SHOWN if name in line}
                 shown["samples/s"] = f"{done / (time.perf_counter() - start):.0f}"
-                bar.set_postfix(shown)
+                bar.now(", ".join(f"{name}={value}" for name, value in shown.items()))
             if run.step % config.checkpoint_every == 0 or run.step == config.steps:
                 os.fsync(log.fileno())
                 save_checkpoint(run, out, weights_only and run.step == config.steps)

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from smatch_edu.exact.divergences import DIVERGENCES, Divergence, get_divergence
 from smatch_edu.exact.mdp import StringMDP
@@ -29,6 +28,7 @@ from smatch_edu.exact.soft_values import soft_values
 from smatch_edu.exact.tabular import maximise_objective, minimise_divergence, sampled_mixture
 from smatch_edu.network.transformer import Transformer, TransformerConfig
 from smatch_edu.support.errors import nearest
+from smatch_edu.support.progress import Progress
 from smatch_edu.text.trajectories import visible
 from smatch_edu.training.keyboard import every_text
 from smatch_edu.training.objectives import MARGIN, Trajectories, log_likelihood, needs_model, training_objective
@@ -225,10 +225,18 @@ def loss_on_samples(
 
 
 def train_policy(
-    network: NeuralPolicy, expert: Expert, config: NeuralConfig, yardstick: ExactOptimum | None = None, every: int = 100
+    network: NeuralPolicy,
+    expert: Expert,
+    config: NeuralConfig,
+    yardstick: ExactOptimum | None = None,
+    every: int = 100,
+    progress: Progress | None = None,
 ) -> list[Measured]:
     """Train by Adam on `loss_on_samples`; with a `ExactOptimum`, measure at the start, every so many steps, and at the
     end.
+
+    Args:
+        progress: advances by a step for every update.
 
     Raises:
         FloatingPointError: a loss that is not a number, with the step and what to try.
@@ -242,7 +250,7 @@ def train_policy(
         optimiser, lambda step: min(1, (step + 1) / 20) * (1 - step / config.num_steps)
     )
     measured = []
-    for step in tqdm(range(config.num_steps), desc=config.divergence, leave=False, disable=None):
+    for step in range(config.num_steps):
         if yardstick is not None and step % every == 0:
             measured.append(yardstick.measure(network, step))
         loss = loss_on_samples(network, expert, off_data, config, rng)
@@ -255,6 +263,8 @@ def train_policy(
         nn.utils.clip_grad_norm_(network.parameters(), 10.0)
         optimiser.step()
         schedule.step()
+        if progress is not None:
+            progress.advance()
     if yardstick is not None:
         measured.append(yardstick.measure(network, config.num_steps))
     return measured

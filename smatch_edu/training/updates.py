@@ -19,14 +19,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from smatch_edu.configs.training import BRANCHES, EXAMPLES, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.network.generation import generate
 from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
 from smatch_edu.tasks import Example, Task
 from smatch_edu.text.trajectories import ABSORBING, Trajectory, augment, pack_batch
-from smatch_edu.training.config import BRANCHES, EXAMPLES, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.training.keyboard import every_text, expected_next_value, with_branches
-from smatch_edu.training.objectives import Trajectories, log_likelihood, training_objective
+from smatch_edu.training.objectives import Trajectories, log_likelihood, needs_model, training_objective
 from smatch_edu.training.replay import ReplayBuffer
 
 
@@ -271,7 +271,7 @@ def loss_of(
     """
     config = batcher.config
     beta = config.beta(step)
-    switched = config.method == "sequencematch" and step >= config.warmup_steps
+    switched = config.switched(step)
     slips = config.rng(BRANCHES, step) if switched and config.next_value == "expectation" else None
     together = policy.on([*data, *(sampled if switched else [])], config.noised_label, slips)
     demonstrated = together.rows(0, len(data))
@@ -331,7 +331,7 @@ class Run:
         config, step = self.config, self.step
         line: dict[str, Any] = {"step": step, "rate": config.rate(step)}
         sampled: list[Trajectory] = []
-        if config.needs_samples(step):
+        if config.switched(step) and needs_model(config.divergence):
             if len(self.buffer) == 0 or (step - config.warmup_steps) % config.sample_every == 0:
                 line |= self.type_texts()
             sampled = self.buffer.sample(self.batcher.size, config.rng(REPLAY, step))

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from smatch_edu.cli import main
+from smatch_edu.configs.training import METHODS
 from smatch_edu.network.generation import Trace
 from smatch_edu.studies.comparison import BASE, CONDITIONS, TITLES, load_models, typing_lines
 from smatch_edu.studies.experiments import settings
 from smatch_edu.support.files import packaged
 from smatch_edu.tasks import get_task
-from smatch_edu.training.config import METHODS
 from smatch_edu.training.evaluation import Condition, evaluate, generate_answers
 from smatch_edu.training.loop import load_policy
 

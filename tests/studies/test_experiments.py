@@ -3,9 +3,11 @@
 import pytest
 
 from smatch_edu.cli import main
-from smatch_edu.studies.experiments import NeuralDivergenceConfig, extend_table, read_table
+from smatch_edu.configs import NeuralDivergenceConfig
+from smatch_edu.studies.experiments import extend_table, read_table
 
 RUNS = [{"colour": colour, "size": size} for colour in ("red", "blue") for size in (1, 2.5)]
+RESULTS = ["step", "value"]
 
 
 def test_an_experiment_that_was_interrupted_goes_on_where_it_was(tmp_path):
@@ -18,36 +20,37 @@ def test_an_experiment_that_was_interrupted_goes_on_where_it_was(tmp_path):
         return [{"step": step, "value": 0.25} for step in (0, 1)]
 
     with pytest.raises(KeyboardInterrupt):
-        extend_table(path, RUNS, measure)
+        extend_table(path, RUNS, RESULTS, measure)
     assert len(read_table(path)) == 4
     before = path.read_text()
     measured.clear()
-    extend_table(path, RUNS, measure)
+    extend_table(path, RUNS, RESULTS, measure)
     assert measured == RUNS[2:]
     assert path.read_text().startswith(before)
     assert read_table(path)[-1] == {"colour": "blue", "size": "2.5", "step": "1", "value": "0.25"}
-    extend_table(path, RUNS, measure)
+    extend_table(path, RUNS, RESULTS, measure)
     assert measured == RUNS[2:]
-    assert sorted(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == [tmp_path / ".table.tsv.lock", path]
 
 
 def test_the_table_of_another_experiment_is_not_touched(tmp_path):
     path = tmp_path / "table.tsv"
     path.write_text("colour\tvalue\nred\t1\n")
     with pytest.raises(ValueError, match="has no column 'size'; it holds another experiment"):
-        extend_table(path, RUNS, lambda run: [{"value": 1}])
+        extend_table(path, RUNS, RESULTS, lambda run: pytest.fail("measured"))
     assert path.read_text() == "colour\tvalue\nred\t1\n"
     with pytest.raises(ValueError, match="there is no folder"):
-        extend_table(tmp_path / "nowhere" / "table.tsv", RUNS, lambda run: [])
+        extend_table(tmp_path / "nowhere" / "table.tsv", RUNS, RESULTS, lambda run: [])
     assert read_table(tmp_path / "none.tsv") == []
 
 
 def test_the_command_writes_the_neural_table_and_goes_on_with_it(tmp_path, capsys):
     path = tmp_path / "neural.tsv"
-    command = ["experiment", "neural-divergence", "--out", str(path), "--letters", "aht", "--num-steps", "2"]
-    assert main([*command, "--divergences", "mle"]) == 0
+    command = ["experiment", "neural-divergence", "--out", str(path), "--num-steps", "2"]
+    aht = ["--letters", "aht"]
+    assert main([*command, *aht, "--divergences", "mle"]) == 0
     first = path.read_text()
-    assert main([*command, "--divergences", "mle", "chi2", "--next-values", "expectation"]) == 0
+    assert main([*command, *aht, "--divergences", "mle", "chi2", "--next-values", "expectation"]) == 0
     assert path.read_text().startswith(first)
     rows = read_table(path)
     assert [(row["divergence"], row["uniform"], row["step"]) for row in rows] == [

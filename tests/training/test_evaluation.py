@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.network.generation import generate
 from smatch_edu.tasks import Example, get_task
-from smatch_edu.training.config import TrainingConfig
 from smatch_edu.training.evaluation import CONDITIONS, HEADER, Condition, evaluate, generate_answers, table_rows
 from smatch_edu.training.updates import Policy
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
+from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.tasks import get_task
 from smatch_edu.text.trajectories import Trajectory
-from smatch_edu.training.config import TrainingConfig
 from smatch_edu.training.loop import CHECKPOINT, LOG, load_checkpoint, load_policy, save_checkpoint, start_run, train
 from smatch_edu.training.updates import Batcher, Policy, Run, loss_of
 

@@ -10,21 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smatch_edu.exact.divergences import DIVERGENCES
-from smatch_edu.exact.mdp import TERMINALS
-from smatch_edu.support.errors import nearest
-from smatch_edu.tasks import Task, get_task
-from smatch_edu.training.objectives import needs_model
+from smatch_edu.support.errors import check_seed, nearest
+
+if TYPE_CHECKING:
+    from smatch_edu.tasks import Task
 
 METHODS = ("mle", "bc", "sequencematch")
 NOISE_MODES = ("random", "ground_truth", "model")
 LABELS = ("kept", "masked")
 SCHEDULES = ("constant", "linear", "cosine")
 NEXT_VALUES = ("expectation", "reached")
+TERMINALS = ("one", "each")
+SAMPLED = "sampled_mixture"
 EXAMPLES, SLIPS, TYPING, REPLAY, BRANCHES = range(5)  # kinds of chance
 
 
@@ -92,7 +93,7 @@ class TrainingConfig:
     longest_word: int = 0
     fresh: bool = False
     method: str = "sequencematch"
-    divergence: str = "sampled_mixture"
+    divergence: str = SAMPLED
     gamma: float = 0.95
     alpha: float | None = 0.01
     coefficient: float | None = None
@@ -132,9 +133,10 @@ class TrainingConfig:
     checkpoint_every: int = 100
 
     def __post_init__(self) -> None:
-        choices = {
+        check_seed(self.seed)
+        choices: dict[str, tuple[str, ...]] = {
             "method": METHODS,
-            "divergence": ("sampled_mixture", *DIVERGENCES),
+            "divergence": (SAMPLED,) if self.divergence == SAMPLED else _divergences(),
             "noise_mode": NOISE_MODES,
             "noised_label": LABELS,
             "schedule": SCHEDULES,
@@ -168,7 +170,7 @@ class TrainingConfig:
             "log_every",
         ):
             ranges[name] = (lambda x: x >= 1, "at least 1")
-        for name in ("warmup_steps", "beta_steps", "evaluate_every", "seed", "longest_word"):
+        for name in ("warmup_steps", "beta_steps", "evaluate_every", "longest_word"):
             ranges[name] = (lambda x: x >= 0, "at least 0")
         ranges["checkpoint_every"] = ranges["num_layers"] = ranges["log_every"]
         for name, (holds, wanted) in ranges.items():
@@ -215,6 +217,8 @@ class TrainingConfig:
 
     def make_task(self) -> Task:
         """The task itself. ValueError if there is none of that name."""
+        from smatch_edu.tasks import get_task
+
         given = {name: getattr(self, name) for name in ("family", "letters", "longest_word") if getattr(self, name)}
         return get_task(self.task, **given)
 
@@ -232,16 +236,14 @@ class TrainingConfig:
 
     def beta(self, step: int) -> float:
         """The weight of cloning in the loss of a step."""
-        if self.method != "sequencematch" or step < self.warmup_steps:
+        if not self.switched(step):
             return 1.0
         fallen = min(1.0, (step - self.warmup_steps + 1) / max(self.beta_steps, 1))
         return 1 + fallen * (self.beta_end - 1)
 
-    def needs_samples(self, step: int) -> bool:
-        """Whether an update looks at what the model types."""
-        if self.method != "sequencematch" or step < self.warmup_steps:
-            return False
-        return needs_model(self.divergence)
+    def switched(self, step: int) -> bool:
+        """Whether the objective is in the loss of a step: SequenceMatch, once warmed up."""
+        return self.method == "sequencematch" and step >= self.warmup_steps
 
     def explored(self, step: int) -> float:
         """The share of presses in the model's own typing at a step that may be any legal key."""
@@ -258,3 +260,9 @@ class TrainingConfig:
     def rng(self, kind: int, step: int) -> np.random.Generator:
         """The chances of one kind in one step."""
         return np.random.default_rng([self.seed, kind, step])
+
+
+def _divergences() -> tuple[str, ...]:
+    from smatch_edu.exact.divergences import DIVERGENCES
+
+    return (SAMPLED, *DIVERGENCES)
