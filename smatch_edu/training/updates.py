@@ -41,6 +41,9 @@ class Policy(nn.Module):
     def __init__(self, task: Task, config: TrainingConfig) -> None:
         super().__init__()
         self.task, self.config = task, config
+        if config.branches is not None and config.branches >= task.num_keys:
+            keys = task.num_keys
+            raise ValueError(f"branches is {config.branches}; a press on {keys} keys has {keys - 1} slips")
         shape = (len(task.vocabulary) + 2, config.num_layers, config.num_heads, config.width, task.max_length)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)

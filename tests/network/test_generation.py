@@ -349,6 +349,10 @@ def test_top_k_and_top_p_keep_what_they_say():
     assert kept(top_p=0.81) == pytest.approx([0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0])
     assert kept(temperature=0.5) == pytest.approx((np.array([0.5, 0.3, 0.15, 0.05]) ** 2 / 0.365).tolist())
     assert kept(top_k=99, top_p=1.0) == kept()
+    assert kept(exploration=0.2) == pytest.approx([0.45, 0.29, 0.17, 0.09])
+    assert kept(exploration=1.0, temperature=0.1) == pytest.approx([0.25] * 4)
+    illegal = torch.tensor([[0.0, -math.inf, 0.0]])
+    assert Sampling(exploration=0.5).log_probabilities(illegal).exp()[0].tolist() == pytest.approx([0.5, 0, 0.5])
 
 
 @pytest.mark.parametrize(
@@ -366,6 +370,8 @@ def test_top_k_and_top_p_keep_what_they_say():
         ([[1]], {"top_p": 0.0}, "top_p is 0.0"),
         ([[1]], {"top_p": 1.1}, "top_p is 1.1"),
         ([[1]], {"top_k": 0}, "top_k is 0"),
+        ([[1]], {"exploration": 1.1}, r"exploration is 1.1; it must be in \[0, 1\]"),
+        ([[1]], {"exploration": 0.1, "greedy": True}, "exploration needs chance"),
         ([[1]], {"noise": 1.0}, "noise is 1.0"),
         ([[1]], {"noise": -0.1}, "noise is -0.1"),
         ([[1]], {"temperature": -1.0}, "temperature is -1.0; it must be positive"),

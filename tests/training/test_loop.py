@@ -133,6 +133,9 @@ def test_off_the_data_is_all_but_the_next_token_and_a_backspace_on_one_wrong_one
     wanted = [True, True, True, False, False, True, *([False] * len(right)), False]
     one = Trajectory(np.array(example.prompt), np.array(typed), np.array(typed))
     assert batcher.off_data([one], len(wanted) + 2)[0].tolist() == [*wanted, False, False]
+    clean = Batcher(batcher.task, with_options(demonstration_noise=0.0))
+    wanted[3] = True  # nobody slipped, so nobody took a slip back
+    assert clean.off_data([one], len(wanted))[0].tolist() == wanted
 
 
 # -- the loss ------------------------------------------------------------------------------------------------------
@@ -156,14 +159,15 @@ def test_the_loss_mixes_cloning_and_the_objective_by_beta(divergence):
 
 
 def test_with_kept_labels_the_mixture_is_the_whole_likelihood_and_a_penalty_in_which_beta_and_alpha_are_one_knob():
-    run = Run(with_options(beta_steps=1))
+    """Where V is that of the text reached: its linear terms telescope along the demonstrations."""
+    run = Run(with_options(beta_steps=1, next_value="reached"))
     for _ in range(run.config.warmup_steps):
         run.update()
     run.type_texts()
     data, sampled = run.batcher.demonstrations(9, run.policy), list(run.buffer.trajectories)[:4]
     penalties = []
     for beta, alpha in ((0.0, 0.1), (0.25, 0.1), (0.5, 0.4), (0.9, 0.02)):
-        batcher = Batcher(run.task, with_options(beta_steps=1, beta_end=beta, alpha=alpha))
+        batcher = Batcher(run.task, with_options(beta_steps=1, beta_end=beta, alpha=alpha, next_value="reached"))
         with torch.no_grad():
             loss, parts = loss_of(run.policy, batcher, data, sampled, 9)
         assert parts["beta"] == beta
@@ -325,10 +329,77 @@ def test_settings_are_checked_and_the_nearest_name_is_suggested():
         ({"alpha": None}, "give exactly one of them"),
         ({"coefficient": 1.0}, "give exactly one of them"),
         ({"alpha": -1.0}, r"alpha is -1\.0"),
+        ({"exploration": 1.5}, r"exploration is 1\.5; it must be in \[0, 1\]"),
+        ({"exploration_end": -0.1}, r"exploration_end is -0\.1; it must be in \[0, 1\]"),
+        ({"terminal": "ech"}, "did you mean 'each'"),
+        ({"next_value": "expected"}, "did you mean 'expectation'"),
+        ({"branches": 0}, "branches is 0; it must be at least 1"),
+        ({"branches": 2, "next_value": "reached"}, "branches is 2, with next_value 'reached'.* leave it out"),
+        ({"branches": 2, "noise": 0.0}, "branches is 2, .* nothing to average over"),
+        ({"method": "mle", "demonstration_noise": 0.1}, "demonstration_noise is 0.1, and mle learns from clean texts"),
+        ({"backspace": False}, "demonstrations slip with 0.1, and without backspace no slip can be taken back"),
+        ({"method": "bc", "exploration": 0.1}, "exploration is 0.1, and bc never types texts of its own"),
+        ({"task": "keyboard", "family": "addition"}, "family is 'addition', and the task 'keyboard' has none"),
+        ({"letters": "ab"}, "letters and longest_word are of the task 'keyboard'"),
     ]:
         with pytest.raises(ValueError, match=message):
             TrainingConfig(**options)
     assert TrainingConfig(alpha=None, coefficient=0.25).weight_of_entropy == 1.0
+    few = TrainingConfig(task="keyboard", letters="abc", branches=3)
+    with pytest.raises(ValueError, match="branches is 3; a press on 3 keys has 2 slips"):
+        Policy(few.make_task(), few)
+
+
+def test_the_demonstrations_keyboard_is_the_learners_unless_it_is_said_to_be_another():
+    assert TrainingConfig(method="bc", noise=0.2).typed_noise == 0.2
+    assert TrainingConfig(noise=0.2, demonstration_noise=0.0).typed_noise == 0.0
+    assert TrainingConfig(method="mle", noise=0.2).typed_noise == 0.0
+    config = with_options(demonstration_noise=0.0, noise=0.5)
+    run = Run(config)
+    assert not any(one.slipped.any() for one in run.batcher.demonstrations(0, run.policy))
+    run.type_texts()
+    assert any(one.slipped.any() for one in run.buffer.trajectories)
+
+
+def test_exploring_presses_fall_to_their_end_and_reach_the_buffer():
+    config = with_options(exploration=1.0, exploration_end=0.5, steps=12, noise=0.0, num_samples=16)
+    assert [config.explored(step) for step in (0, 6, 12)] == [1.0, 0.75, 0.5]
+    assert with_options(exploration=0.3).explored(11) == 0.3
+    run = Run(config)
+    with torch.no_grad():
+        run.policy.transformer.norm.bias += 5 * run.policy.transformer.embedding.weight[3]  # presses 3 and nothing else
+        run.policy.transformer.norm.weight.zero_()
+    run.type_texts()
+    pressed = np.concatenate([one.pressed for one in run.buffer.trajectories])
+    assert len(np.unique(pressed)) == len(run.task.vocabulary) + 2
+
+
+@pytest.mark.parametrize("backspace", [True, False])
+def test_what_cannot_be_typed_is_never_typed(backspace):
+    config = TrainingConfig(
+        task="keyboard", letters="aeht", longest_word=3, backspace=backspace, demonstration_noise=0.0, exploration=1.0
+    )
+    run = Run(dataclasses.replace(config, num_layers=1, num_heads=2, width=16, num_samples=64))
+    run.type_texts()
+    pressed = np.concatenate([one.pressed for one in run.buffer.trajectories])
+    keys = run.task.vocabulary
+    space = keys.encode(" ")[0]
+    assert space not in pressed and (keys.backspace in pressed) == backspace
+    assert all(one.typed.max() <= keys.backspace and space not in one.typed for one in run.buffer.trajectories)
+    assert not run.policy.on(run.buffer.trajectories[:5], slips=np.random.default_rng(0)).legal[..., space].any()
+
+
+@pytest.mark.parametrize("terminal", ["one", "each"])
+def test_each_finished_text_has_a_value_of_its_own_or_all_have_one(terminal):
+    config = with_options(terminal=terminal, beta_end=0.0, steps=6, warmup_steps=1, beta_steps=1)
+    run = Run(config)
+    for _ in range(3):
+        run.update()
+    found = run.policy.on(run.batcher.demonstrations(3, run.policy))
+    tails = found.tail_rewards(run.policy.absorbing_value, config.gamma)
+    assert found.ended.all() and (tails != 0).all()
+    assert (len(torch.unique(tails)) == 1) == (terminal == "one")
+    assert (run.policy.absorbing_value.item() != 0) == (terminal == "one")
 
 
 def test_beta_falls_from_one_after_the_warm_up_and_the_rate_rises_and_falls():
