@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -164,6 +164,14 @@ class Arithmetic(Task):
         if "-" in vocabulary.characters and numbers.value:
             weights[0, digits[0] if sign else vocabulary.encode("-")[0]] += 1
         return weights
+
+    def valid(self, example: Example, text: Sequence[int]) -> bool:
+        """Whether `text` is a number in the question's base, written as numbers are: without a needless 0."""
+        written = self.vocabulary.show(text)
+        digits = written.removeprefix("-")
+        base = FAMILIES[self.family].read(self.vocabulary.decode(example.prompt)).base
+        needless = digits.startswith("0") and written != "0"
+        return bool(digits) and not needless and set(digits) <= set(DIGITS[:base])
 
 
 def in_base(number: int, base: int) -> str:

@@ -68,6 +68,10 @@ class Task(ABC):
         """Whether `text`, what survives after the prompt and without `<eos>`, is right."""
         return tuple(text) == example.answer
 
+    def valid(self, example: Example, text: Sequence[int]) -> bool:
+        """Whether `text` is of the language, right or not; where that is not known, whether it is right."""
+        return self.score(example, text)
+
     def begins(self, example: Example, text: Sequence[int]) -> bool:
         """Whether a right answer begins with `text`."""
         return tuple(text) == example.answer[: len(text)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from smatch_edu.network.generation import Trace, generate
 from smatch_edu.support.progress import Progress
 from smatch_edu.support.tables import number, percent
 from smatch_edu.tasks import Example
-from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, telemetry
+from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, off_data_occupancy, telemetry
 from smatch_edu.training.updates import Policy
 
 BATCH = 256  # prompts answered at once
@@ -46,12 +46,16 @@ class Evaluation(NamedTuple):
         condition: how the answers were typed.
         right: (seeds, examples).
         accuracy: with its interval over examples, and over seeds if there are several.
+        valid: the share of answers that are finished and of the language, right or not.
+        off_data: out-of-distribution occupancy, see `metrics`; γ is that of the training.
         telemetry: of the first seed.
     """
 
     condition: Condition
     right: Bool[np.ndarray, "seeds examples"]
     accuracy: Interval
+    valid: Interval
+    off_data: Interval
     telemetry: Telemetry
 
 
@@ -77,10 +81,11 @@ def generate_answers(
     return found
 
 
-HEADER = ("answers", "accuracy", "⌫ rate", "in a row", "precision", "recall")
+HEADER = ("answers", "accuracy", "valid", "off data", "⌫ rate", "in a row", "precision", "recall")
 LEGEND = (
-    "⌫ rate: share of actions. In a row: mean number of ⌫ in a row. Precision: of the tokens deleted, the share that\n"
-    "were wrong. Recall: of the wrong tokens, the share deleted. Brackets: 95 % intervals."
+    "Valid: finished and of the language, right or not. Off data: share of discounted time on texts that begin no\n"
+    "right answer. ⌫ rate: share of actions. In a row: mean number of ⌫ in a row. Precision: of the tokens deleted,\n"
+    "the share that were wrong. Recall: of the wrong tokens, the share deleted. Brackets: 95 % intervals."
 )
 
 
@@ -90,6 +95,8 @@ def table_rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
         [
             str(found.condition),
             str(found.accuracy),
+            percent(found.valid.estimate),
+            percent(found.off_data.estimate),
             percent(found.telemetry.rate.estimate),
             number(found.telemetry.run_length, 2),
             percent(found.telemetry.precision.estimate),
@@ -125,13 +132,15 @@ def evaluate(
             traces.append(generate_answers(policy, examples, condition, seed + 10**6 * which))
             if progress is not None:
                 progress.advance()
-        task = policies[0].task
-        right = np.array(
-            [
-                [trace.ended == "eos" and task.score(one, trace.text) for one, trace in zip(examples, row, strict=True)]
-                for row in traces
-            ]
-        )
+        task, gamma = policies[0].task, policies[0].config.gamma
+
+        def of_each(judge: Callable[[Example, list[int]], bool], traces: list[list[Trace]] = traces) -> np.ndarray:
+            pairs = [zip(examples, row, strict=True) for row in traces]
+            return np.array([[trace.ended == "eos" and judge(one, trace.text) for one, trace in row] for row in pairs])
+
+        right, valid = of_each(task.score), of_each(task.valid)
+        off_data = np.stack([off_data_occupancy(task, examples, row, gamma) for row in traces])
+        accuracy, of_language, off = (mean_interval(part.astype(np.float64)) for part in (right, valid, off_data))
         used = telemetry(task, examples, traces[0])
-        found.append(Evaluation(condition, right, mean_interval(right.astype(np.float64)), used))
+        found.append(Evaluation(condition, right, accuracy, of_language, off, used))
     return found

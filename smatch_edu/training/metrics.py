@@ -5,6 +5,7 @@
     run length   mean number of backspaces in a row
     precision    of the tokens that were deleted, the share that were wrong
     recall       of the tokens that were wrong, the share that were deleted
+    off data     out-of-distribution occupancy: the share of discounted time on texts that begin no right answer
 
 A token is wrong if no right answer begins with the text up to it.
 
@@ -123,6 +124,27 @@ def ratio_interval(
         return np.where(below > 0, hits[items].sum(axis=axis) / np.maximum(below, 1), total / of)
 
     return Interval(total / of, *_ends((np.arange(len(hits)),), ratio, level, num_resamples, seed))
+
+
+def off_data_occupancy(
+    task: Task, examples: Sequence[Example], traces: Sequence[Trace], gamma: float
+) -> Float[np.ndarray, " traces"]:
+    """(1-γ) Σ_i γ^i [no right answer begins with the text before action i], for each trace: its mean estimates the
+    occupancy of the texts off the data. The time after `<eos>` counts as none of it.
+
+    Source: Cundy & Ermon 2023, section 2.2.
+    """
+    found = np.zeros(len(traces))
+    for number, (example, trace) in enumerate(zip(examples, traces, strict=True)):
+        text: list[int] = []
+        for step, action in enumerate(trace.actions):
+            if not task.begins(example, text):
+                found[number] += (1 - gamma) * gamma**step
+            if action == task.vocabulary.backspace:
+                text.pop()
+            else:
+                text.append(action)
+    return found
 
 
 class Telemetry(NamedTuple):

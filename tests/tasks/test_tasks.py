@@ -499,3 +499,24 @@ def test_a_key_without_neighbours_does_not_slip():
     task = get_task("keyboard", letters="aehnorst")
     weights = task.mistakes(task.fresh(np.random.default_rng(0), 1)[0]._replace(answer=task.vocabulary.encode("to")))
     assert task.show(np.flatnonzero(weights[0]).tolist()) == "r" and not weights[1].any()
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"), [("1384", True), ("0", True), ("", False), ("007", False), ("1+2", False), ("=", False)]
+)
+def test_an_answer_is_valid_if_it_is_a_number_written_as_numbers_are(text, valid):
+    task = get_task("arithmetic", family="addition")
+    example = task.split("train")[0]
+    assert task.valid(example, task.vocabulary.encode(text)) == valid
+    assert task.valid(example, example.answer)
+
+
+def test_a_number_is_valid_in_the_base_of_its_question():
+    task = get_task("arithmetic")
+    keys = task.vocabulary
+    example = arithmetic.as_example("in_base", Sum(5, 6, base=7))
+    for text, valid in {"14": True, "-3": True, "8": False, "-0": False, "-": False, "--1": False}.items():
+        assert task.valid(example, keys.encode(text)) == valid, text
+    words = get_task("keyboard", longest_word=3)
+    assert words.valid(words.split("test")[0], words.vocabulary.encode("the"))
+    assert not words.valid(words.split("test")[0], words.vocabulary.encode("teh"))

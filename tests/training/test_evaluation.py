@@ -76,7 +76,7 @@ def test_several_seeds_stand_in_rows_and_differ():
     cells = table_rows([found])[0]
     assert len(cells) == len(HEADER) and cells[0] == "temperature 1" and cells[1] == str(found.accuracy)
     without = evaluate(policies[:1], examples, [Condition(1.0, False)])[0]
-    assert math.isnan(without.telemetry.run_length) and table_rows([without])[0][2:5] == ["0.0%", "–", "–"]
+    assert math.isnan(without.telemetry.run_length) and table_rows([without])[0][4:7] == ["0.0%", "–", "–"]
 
 
 def test_models_of_different_tasks_are_not_mixed():

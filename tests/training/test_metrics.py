@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+import oracles
+from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.network.generation import Trace
 from smatch_edu.tasks import Example, get_task
-from smatch_edu.training.metrics import mean_interval, ratio_interval, share_interval, telemetry
+from smatch_edu.training.metrics import mean_interval, off_data_occupancy, ratio_interval, share_interval, telemetry
 
 TASK = get_task("arithmetic", family="addition")
 BACK, EOS = TASK.vocabulary.backspace, TASK.vocabulary.eos
@@ -35,6 +37,24 @@ def test_telemetry_counts_what_a_reader_would():
     nothing = telemetry(TASK, [example], [trace(3, 4, 5, EOS)])
     assert nothing.rate.estimate == 0 and math.isnan(nothing.run_length)
     assert math.isnan(nothing.precision.estimate) and math.isnan(nothing.recall.estimate)
+
+
+def test_off_data_occupancy_is_that_of_the_exact_keyboard(rng):
+    """Sampled typing on a small keyboard, against the visits of the texts that begin no word."""
+    task = get_task("keyboard", longest_word=2, letters="aeht")
+    mdp, gamma = StringMDP(4, 2, noise=0.2), 0.9
+    policy = 0.5 * mdp.uniform() + 0.5 * oracles.random_policy(rng, mdp.legal)
+    states, actions = mdp.sample(policy, 4000, 60, int(rng.integers(2**31)))
+    names, traces = {mdp.eos: task.vocabulary.eos, mdp.eos + 1: task.vocabulary.backspace}, []
+    for passed, pressed in zip(states.tolist(), actions.tolist(), strict=True):
+        steps = zip(pressed, passed[1:], strict=True)
+        typed = [names.get(key, (after - 1) % mdp.num_tokens) for key, after in steps]
+        traces.append(trace(*typed[: sum(state < mdp.absorbing for state in passed[:-1])]))
+    example = task.split("validation")[0]
+    found = off_data_occupancy(task, [example] * len(traces), traces, gamma)
+    off = [not task.begins(example, text) for text in mdp.states]
+    wanted = mdp.occupancy(policy, gamma)[: mdp.num_texts].sum(axis=1)[off].sum()
+    assert abs(found.mean() - wanted) <= 5 * found.std() / len(found) ** 0.5
 
 
 def test_of_words_any_that_begins_so_is_right():
