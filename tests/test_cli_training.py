@@ -9,7 +9,7 @@ import torch
 
 from smatch_edu.cli import main
 from smatch_edu.support import files
-from smatch_edu.training.loop import loop as training
+from smatch_edu.training import loop as training
 
 TRAIN = ["train", "--task", "arithmetic", "--family", "addition", "--method", "sequencematch", "--warmup-steps", "4"]
 TRAIN += ["--num-layers", "1", "--num-heads", "2", "--width", "16", "--batch-tokens", "60", "--num-samples", "4"]
