@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from smatch_edu import course
 from smatch_edu.pictures import show
-from smatch_edu.studies import report
+from smatch_edu.studies import comparison, report
 from smatch_edu.studies.comparison import ComparisonConfig, compare
 from smatch_edu.studies.experiments import NeuralDivergenceConfig, SweepConfig, neural_divergence, sweep
 from smatch_edu.studies.walkthrough import WalkthroughConfig, walkthrough
-from smatch_edu.support.files import check_writable, write_atomically
+from smatch_edu.support.files import as_path, check_folder, check_writable, write_atomically
 from smatch_edu.support.tables import text_table
 from smatch_edu.tasks import Example
 from smatch_edu.text.vocabulary import Vocabulary, load_words
@@ -24,19 +24,38 @@ from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, evaluate, 
 from smatch_edu.training.loop import TrainingConfig, load_policy, train
 
 app = tyro.extras.SubcommandApp()
+paths = tyro.constructors.ConstructorRegistry()
+MADE = "<!-- made by smatch -->\n"  # below a figure that we wrote
 
 
-def _check_places(out: Path, figures: Path | None) -> None:
-    """Whether a page and a folder of figures can be written; the folder is made."""
-    check_writable(out)
+@paths.primitive_rule
+def _path(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[Path] | None:
+    """No path is empty: `--out "$RUN"` with a variable that is not set would mean the current folder."""
+    if info.type is not Path:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda given: as_path(given[0]),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+def _check_places(out: Path, figures: Path | None, names: Iterable[str]) -> None:
+    """Whether a page and the figures of these names can be written, over none but our own; their folder is made."""
+    check_writable(out, show.MARK)
     if figures is not None:
-        figures.mkdir(parents=True, exist_ok=True)
+        figures.parent.mkdir(parents=True, exist_ok=True)
+        check_folder(figures)
+        for name in names:
+            check_writable(figures / f"{name}.svg", MADE)
 
 
 @app.command(name="walkthrough")
 def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> None:
     """Type real words at a noisy keyboard, train the typist exactly, and write a report."""
-    _check_places(config.out, config.figures)
+    _check_places(config.out, config.figures, report.FIGURES)
     vocabulary, words = Vocabulary(), load_words(config.max_length, config.words)
     results = walkthrough(config, words, vocabulary)
     write_atomically(config.out, report.page(results, words, vocabulary, config))
@@ -48,13 +67,13 @@ def _write_figures(folder: Path | None, drawn: Mapping[str, Figure]) -> None:
     """Each as an SVG, if a folder was named."""
     if folder is not None:
         for name, figure in drawn.items():
-            write_atomically(folder / f"{name}.svg", show.svg(figure))
+            write_atomically(folder / f"{name}.svg", show.svg(figure) + MADE)
 
 
 @app.command(name="compare")
 def run_compare(config: tyro.conf.OmitArgPrefixes[ComparisonConfig]) -> None:
     """Let three trained models answer the same questions, and train one for half a minute."""
-    _check_places(config.out, config.figures)
+    _check_places(config.out, config.figures, comparison.FIGURES)
     page, drawn = compare(config)
     write_atomically(config.out, page)
     _write_figures(config.figures, drawn)
@@ -104,7 +123,7 @@ def run_generate(
         seed: of the typing.
     """
     if trace is not None:
-        check_writable(trace)
+        check_writable(trace, show.MARK)
     if count < 1:
         raise ValueError(f"count is {count}; it must be at least 1")
     policy, _ = load_policy(checkpoint)
@@ -186,7 +205,7 @@ def run_version() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. What the user can mend is said in one line, exit code 2; Ctrl-C ends with 130."""
     try:
-        app.cli(prog="smatch", description="SequenceMatch, taught and implemented.", args=arguments)
+        app.cli(prog="smatch", description="SequenceMatch, taught and implemented.", args=arguments, registry=paths)
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"smatch: {error}", file=sys.stderr)
         return 2

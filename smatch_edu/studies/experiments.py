@@ -23,7 +23,7 @@ from tqdm import tqdm
 from smatch_edu.exact.divergences import DIVERGENCES
 from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.support.errors import nearest
-from smatch_edu.support.files import check_writable, write_atomically
+from smatch_edu.support.files import as_path, check_writable, write_atomically
 from smatch_edu.text.vocabulary import load_words
 from smatch_edu.training.evaluation import evaluate
 from smatch_edu.training.loop import TrainingConfig, start_run
@@ -32,15 +32,16 @@ from smatch_edu.training.neural import LOSSES, ExactOptimum, Expert, NeuralConfi
 Row = Mapping[str, object]
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
+def read_table(path: str | Path) -> list[dict[str, str]]:
     """The rows of a table with one header line, tabs between columns. [] if there is no such file."""
+    path = as_path(path)
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def extend_table(path: Path, runs: Iterable[Row], measure: Callable[[Row], list[Row]], workers: int = 1) -> None:
+def extend_table(path: str | Path, runs: Iterable[Row], measure: Callable[[Row], list[Row]], workers: int = 1) -> None:
     """Measure every run whose settings are not in the table yet, and add its rows, each with the run's settings.
 
     Args:
@@ -52,8 +53,11 @@ def extend_table(path: Path, runs: Iterable[Row], measure: Callable[[Row], list[
     Raises:
         ValueError: the table cannot be written, or its columns are others than these runs'.
     """
+    path = as_path(path)
     check_writable(path)
     rows: list[Row] = list(read_table(path))
+    if not rows and path.exists() and path.stat().st_size:
+        raise ValueError(f"{path} holds no row of an experiment, but something else; choose another place")
     runs = list(runs)
     if rows and runs and (missing := [name for name in runs[0] if name not in rows[0]]):
         raise ValueError(f"{path} has no column {missing[0]!r}; it holds another experiment, choose another place")
