@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,32 +23,54 @@ from smatch_edu.configs import (
     TrainingConfig,
     WalkthroughConfig,
 )
-from smatch_edu.support import Progress, check_seed, check_writable, text_table, write_atomically
+from smatch_edu.support import Progress, check_folder, check_seed, check_writable, text_table, write_atomically
+from smatch_edu.support.files import as_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 app = tyro.extras.SubcommandApp()
+paths = tyro.constructors.ConstructorRegistry()
+MADE = "<!-- made by smatch -->\n"  # below a figure that we wrote
+
+
+@paths.primitive_rule
+def _path(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec[Path] | None:
+    """No path is empty: `--out "$RUN"` with a variable that is not set would mean the current folder."""
+    if info.type is not Path:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda given: as_path(given[0]),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda value: [str(value)],
+    )
 
 
 # -- the commands --------------------------------------------------------------------------------------------------
 
 
-def _check_places(out: Path, figures: Path | None) -> None:
-    """Whether a page and a folder of figures can be written; the folder is made."""
-    check_writable(out)
+def _check_places(out: Path, figures: Path | None, names: Iterable[str]) -> None:
+    """Whether a page and the figures of these names can be written, over none but our own; their folder is made."""
+    from smatch_edu.pictures import show
+
+    check_writable(out, show.MARK)
     if figures is not None:
-        figures.mkdir(parents=True, exist_ok=True)
+        figures.parent.mkdir(parents=True, exist_ok=True)
+        check_folder(figures)
+        for name in names:
+            check_writable(figures / f"{name}.svg", MADE)
 
 
 @app.command(name="walkthrough")
 def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> None:
     """Type real words at a noisy keyboard, train the typist exactly, and write a report."""
-    _check_places(config.out, config.figures)
     from smatch_edu.studies import report
     from smatch_edu.studies.walkthrough import walkthrough
     from smatch_edu.text.vocabulary import Vocabulary, load_words
 
+    _check_places(config.out, config.figures, report.FIGURES)
     vocabulary, words = Vocabulary(), load_words(config.max_length, config.words)
     results = walkthrough(config, words, vocabulary)
     write_atomically(config.out, report.page(results, words, vocabulary, config))
@@ -62,15 +84,15 @@ def _write_figures(folder: Path | None, drawn: Mapping[str, Figure]) -> None:
 
     if folder is not None:
         for name, figure in drawn.items():
-            write_atomically(folder / f"{name}.svg", show.svg(figure))
+            write_atomically(folder / f"{name}.svg", show.svg(figure) + MADE)
 
 
 @app.command(name="compare")
 def run_compare(config: tyro.conf.OmitArgPrefixes[ComparisonConfig]) -> None:
     """Let three trained models answer the same questions, and train one for half a minute."""
-    _check_places(config.out, config.figures)
-    from smatch_edu.studies.comparison import compare
+    from smatch_edu.studies.comparison import FIGURES, compare
 
+    _check_places(config.out, config.figures, FIGURES)
     page, drawn = compare(config)
     write_atomically(config.out, page)
     _write_figures(config.figures, drawn)
@@ -130,8 +152,6 @@ def run_generate(
         backspace: whether the key may be pressed.
         seed: of the typing.
     """
-    if trace is not None:
-        check_writable(trace)
     if count < 1:
         raise ValueError(f"count is {count}; it must be at least 1")
     check_seed(seed)
@@ -140,6 +160,8 @@ def run_generate(
     from smatch_edu.training.evaluation import Condition, generate_answers
     from smatch_edu.training.loop import load_policy
 
+    if trace is not None:
+        check_writable(trace, show.MARK)
     policy, _ = load_policy(checkpoint)
     keys = policy.task.vocabulary
     asked = Example(keys.encode(prompt), ())
@@ -242,7 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             _check_repeated(arguments)
-            app.cli(prog="smatch", description="SequenceMatch, taught and implemented.", args=arguments)
+            about = "SequenceMatch, taught and implemented."
+            app.cli(prog="smatch", description=about, args=arguments, registry=paths)
         finally:
             print(end="", flush=True)  # here, where it is known what to do if it fails
     except BrokenPipeError:  # of `smatch ... | head -1`: nobody is left to be told

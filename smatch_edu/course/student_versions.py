@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from smatch_edu.support.files import write_atomically
+from smatch_edu.support.files import as_path, write_atomically
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = ("# YOUR CODE HERE", "raise NotImplementedError()")
@@ -53,7 +53,7 @@ def without_solution(source: str, where: str) -> str:
     return "\n".join(lines)
 
 
-def generate(source: Path, target: Path) -> Iterator[str]:
+def generate(source: str | Path, target: str | Path) -> Iterator[str]:
     """Write the student version of every notebook in `source` into `target`, and its pages (*.md) as they are; yields
     what was done, a line each.
 
@@ -62,9 +62,10 @@ def generate(source: Path, target: Path) -> Iterator[str]:
 
     Raises:
         FileNotFoundError: `source` holds no notebook.
-        ValueError: both folders are the same; or a notebook cannot be read, or its markers do not match; nothing of
-            it is written then.
+        ValueError: both folders are the same; or `target` holds somebody else's record; or a notebook cannot be read,
+            or its markers do not match; nothing of it is written then.
     """
+    source, target = as_path(source), as_path(target)
     if source.resolve() == target.resolve():
         raise ValueError(f"{target} is the folder of the solved notebooks; choose another one to work in")
     notebooks = [path for path in sorted(source.glob("*.ipynb")) if path.is_file()]
@@ -107,11 +108,14 @@ def _write_unless_changed(path: Path, text: str, record: dict[str, str]) -> str:
 
 
 def _read_record(path: Path) -> dict[str, str]:
-    """What was generated. Without a readable record every file counts as the student's."""
+    """What was generated. Without a readable record every file counts as the student's. ValueError if it is none."""
     try:
-        return dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
         return {}
+    if not isinstance(record, dict) or not all(isinstance(v, str) and len(v) == 64 for v in record.values()):
+        raise ValueError(f"{path} was not written by `smatch learn`; choose another folder")
+    return record
 
 
 def _sha256(content: bytes) -> str:

@@ -22,11 +22,12 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from smatch_edu.network.flex import flex_attention_over
+from smatch_edu.support.arrays import read_tensors
 from smatch_edu.support.files import write_atomically
 from smatch_edu.text.trajectories import visible
 
@@ -174,17 +175,17 @@ class Transformer(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write weights and config into one safetensors file: the whole of it or, when interrupted, none."""
-        write_atomically(Path(path), save(self.state_dict(), metadata={"config": json.dumps(asdict(self.config))}))
+        write_atomically(path, save(self.state_dict(), metadata={"config": json.dumps(asdict(self.config))}))
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Transformer:
-        """Read what `save` wrote. ValueError if the file is none of ours."""
+        """Read what `save` wrote; the file is free again then. ValueError if it is none of ours."""
         try:
-            with safe_open(path, "pt") as file:
-                config = TransformerConfig(**json.loads((file.metadata() or {})["config"]))
+            tensors, about = read_tensors(path, device)
+            config = TransformerConfig(**json.loads(about["config"]))
             with torch.device("meta"):  # no weights are drawn
                 model = cls(config)
-            model.load_state_dict(load_file(path, device), assign=True)
+            model.load_state_dict(tensors, assign=True)
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"{path} is not a transformer saved by this package: {error}") from None
         return model

@@ -347,12 +347,15 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
     )
 
 
+MARK = '<body class="smatch">'  # in every page of ours, and in no other
+
+
 def page_html(title: str, body: str) -> str:
     """A whole page that needs nothing but itself."""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_asset('parts.css')}{_asset('page.css')}</style></head>"
-        f'<body class="smatch"><main><h1>{escape(title)}</h1>{body}</main>'
+        f"{MARK}<main><h1>{escape(title)}</h1>{body}</main>"
         f"<script>{_asset('player.js')}</script></body></html>\n"
     )

@@ -8,7 +8,6 @@ Source: Cundy & Ermon 2023, section 5 (the comparison; here on a task that two c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -23,12 +22,12 @@ from smatch_edu.configs.training import METHODS, TrainingConfig
 from smatch_edu.network.generation import Trace
 from smatch_edu.pictures import figures, show
 from smatch_edu.support.arrays import one_thread
-from smatch_edu.support.files import packaged
+from smatch_edu.support.files import as_path, packaged
 from smatch_edu.support.progress import Progress
 from smatch_edu.support.tables import percent, text_table
 from smatch_edu.tasks import Example, Task
 from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, Evaluation, evaluate, generate_answers, table_rows
-from smatch_edu.training.loop import LOG, load_policy, start_run
+from smatch_edu.training.loop import load_policy, read_log, start_run
 from smatch_edu.training.updates import Policy
 
 TITLES = {"mle": "maximum likelihood", "bc": "behavioural cloning", "sequencematch": "SequenceMatch"}
@@ -39,6 +38,7 @@ CONDITIONS = tuple(
 )
 AT_ONE = CONDITIONS[0]
 BASE = "base"
+FIGURES = ("accuracies", "learning_curves")
 
 
 class Model(NamedTuple):
@@ -49,20 +49,16 @@ class Model(NamedTuple):
     log: list[dict[str, Any]]
 
 
-def load_models(folder: Path | None = None) -> dict[str, Model]:
+def load_models(folder: str | Path | None = None) -> dict[str, Model]:
     """method → model, of the package's own checkpoints or of another folder's. ValueError naming what is missing."""
-    folder, found = folder or packaged("checkpoints"), {}
-    for method in METHODS:
-        policy, config = load_policy(folder / method)
-        lines = (folder / method / LOG).read_text("utf-8").splitlines()
-        found[method] = Model(policy, config, [json.loads(line) for line in lines])
-    return found
+    folder = packaged("checkpoints") if folder is None else as_path(folder)
+    return {method: Model(*load_policy(folder / method), read_log(folder / method)) for method in METHODS}
 
 
 @one_thread()
 def compare(config: ComparisonConfig) -> tuple[str, dict[str, Figure]]:
     """Print everything; returns the page and its figures by name."""
-    folder = config.checkpoints or packaged("checkpoints")
+    folder = Path(config.checkpoints or packaged("checkpoints"))
     models = load_models(folder)
     task = next(iter(models.values())).policy.task
     examples = task.split(config.split)
@@ -125,7 +121,7 @@ def table(found: Mapping[str, Sequence[Evaluation]]) -> tuple[list[str], list[li
     ]
 
 
-def train_live(config: TrainingConfig, steps: int, base: Path) -> str:
+def train_live(config: TrainingConfig, steps: int, base: str | Path) -> str:
     """The loop, alive: from where all three began, a quarter of warm-up and then SequenceMatch. Returns what is to be
     said of it."""
     changed = replace(config, init=str(base), steps=steps, warmup_steps=steps // 4, beta_steps=max(steps // 4, 1))

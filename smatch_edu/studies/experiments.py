@@ -28,7 +28,7 @@ from smatch_edu.configs.experiments import NeuralDivergenceConfig, SweepConfig
 from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.exact.divergences import DIVERGENCES
 from smatch_edu.support.arrays import one_thread
-from smatch_edu.support.files import check_writable, write_atomically
+from smatch_edu.support.files import as_path, check_writable, write_atomically
 from smatch_edu.support.progress import Progress
 from smatch_edu.training.evaluation import evaluate
 from smatch_edu.training.loop import start_run
@@ -37,12 +37,13 @@ from smatch_edu.training.neural import LOSSES, ExactOptimum, Expert, NeuralConfi
 Row = Mapping[str, object]
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
+def read_table(path: str | Path) -> list[dict[str, str]]:
     """The rows of a table with one header line, tabs between columns. [] if there is no such file.
 
     Raises:
         ValueError: it is no UTF-8, or a line has more or fewer columns than the header, with its number.
     """
+    path = as_path(path)
     if not path.exists():
         return []
     try:
@@ -56,7 +57,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def extend_table(
-    path: Path, runs: Iterable[Row], columns: Sequence[str], measure: Callable[[Row], list[Row]], workers: int = 1
+    path: str | Path, runs: Iterable[Row], columns: Sequence[str], measure: Callable[[Row], list[Row]], workers: int = 1
 ) -> None:
     """Measure every run whose settings are not in the table yet, and add its rows, each with the run's settings.
 
@@ -73,6 +74,7 @@ def extend_table(
         ChildProcessError: a worker was killed.
         KeyboardInterrupt: with a sentence that says what is in the table.
     """
+    path = as_path(path)
     check_writable(path)
     each = {tuple(map(str, run.values())): run for run in runs}
     if not each:

@@ -65,8 +65,11 @@ def typing(
     return [show.keystrokes(mdp, *trajectory) for trajectory in zip(states, actions, strict=True)]
 
 
+FIGURES = ("words_typed", "occupancy_by_length", "backspace_use", "out_of_distribution")
+
+
 def panels(results: Sequence[Result], config: WalkthroughConfig) -> dict[str, Panel]:
-    """The figures, by the name of the function in `figures` that draws them."""
+    """The `FIGURES`, by the name of the function in `figures` that draws them."""
     noisiest = max(config.noise)
     chosen = {(r.method, r.backspace): r for r in results if r.noise == noisiest}
     return {

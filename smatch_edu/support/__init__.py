@@ -3,8 +3,8 @@
 Look here when something is missing elsewhere; nothing of SequenceMatch is in here.
 
     errors       the nearest known name for an unknown one; where the first fault lies
-    arrays       numbers, numpy arrays and tensors answer in the kind they were asked in; threads
-    files        written whole or not at all; where the package's data lie
+    files        written whole or not at all, and read whole; where the package's data lie
+    arrays       numbers, numpy arrays and tensors answer in the kind they were asked in; threads; tensors of a file
     tables       numbers and tables as text
     progress     how far a long job has come: a bar, or a line now and then
 
@@ -12,16 +12,25 @@ Look here when something is missing elsewhere; nothing of SequenceMatch is in he
 """
 
 from smatch_edu.support.errors import check_seed, first_index, nearest
-from smatch_edu.support.files import check_folder, check_writable, packaged, write_atomically
+from smatch_edu.support.files import (
+    as_path,
+    check_folder,
+    check_writable,
+    naming,
+    packaged,
+    write_atomically,
+)
 from smatch_edu.support.progress import Progress
 from smatch_edu.support.tables import number, percent, text_table
 
 __all__ = [
     "Progress",
+    "as_path",
     "check_folder",
     "check_seed",
     "check_writable",
     "first_index",
+    "naming",
     "nearest",
     "number",
     "packaged",

@@ -1,17 +1,21 @@
 """Numbers, numpy arrays and tensors: exact code computes on tensors and answers in the kind it was asked in.
 
-And on how many threads torch computes."""
+And on how many threads torch computes, and tensors as they are read from a file."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from torch import Tensor
+
+from smatch_edu.support.files import as_path
 
 
 def as_tensor(array: Any) -> Tensor:
@@ -52,3 +56,17 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def read_tensors(path: str | Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file and the texts beside them.
+
+    The tensors are copies: what happens to the file changes no model, and nothing keeps it from being replaced, as a
+    mapped file is on Windows.
+
+    Raises:
+        SafetensorError: it is none, or was cut short.
+        OSError: it is not there.
+    """
+    with safe_open(as_path(path), "pt", device=device) as file:
+        return {name: file.get_tensor(name).clone() for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118

@@ -13,7 +13,7 @@ neural       a network on samples, held against the exact optimum of `exact`
 
 from smatch_edu.configs.training import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.training.evaluation import Condition, Evaluation, evaluate, generate_answers
-from smatch_edu.training.loop import load_checkpoint, load_policy, save_checkpoint, start_run, train
+from smatch_edu.training.loop import load_checkpoint, load_policy, read_log, save_checkpoint, start_run, train
 from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, share_interval, telemetry
 from smatch_edu.training.neural import LOSSES, ExactOptimum, Expert, NeuralConfig, NeuralPolicy, train_policy
 from smatch_edu.training.objectives import (
@@ -55,6 +55,7 @@ __all__ = [
     "load_policy",
     "log_likelihood",
     "mean_interval",
+    "read_log",
     "save_checkpoint",
     "sequencematch_objective",
     "sequencematch_terms",

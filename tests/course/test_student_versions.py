@@ -1,7 +1,7 @@
 """Student versions: stubs for solutions, and a student's work that is never overwritten."""
 
 import json
-import tempfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -137,6 +137,16 @@ def test_a_record_that_cannot_be_read_costs_no_work(folders):
     assert "kept" in said(source, learn)[str(learn / "01_one.ipynb")]
 
 
+def test_the_record_of_somebody_else_is_not_touched(folders):
+    source, learn = folders
+    learn.mkdir()
+    for record in ('["a", "b"]', '{"version": 1}', '{"01_one.ipynb": "mine"}'):
+        (learn / RECORD).write_text(record)
+        with pytest.raises(ValueError, match=r"\.generated\.json was not written by `smatch learn`"):
+            said(source, learn)
+        assert [(path.name, path.read_text()) for path in learn.iterdir()] == [(RECORD, record)]
+
+
 def test_bad_sources_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no notebook"):
         list(generate(tmp_path, tmp_path / "learn"))
@@ -157,12 +167,12 @@ def test_a_folder_that_is_named_like_a_notebook_is_passed_over(folders):
 
 def test_lines_end_alike_on_every_system(folders, monkeypatch):
     source, learn = folders
-    real = tempfile.NamedTemporaryFile
+    real = Path.open
 
-    def windows(mode="w+b", **options):
-        return real(mode, **(options if "b" in mode else {"newline": "\r\n"} | options))
+    def windows(path, mode="r", *more, **options):
+        return real(path, mode, *more, **(options if "b" in mode else {"newline": "\r\n"} | options))
 
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", windows)
+    monkeypatch.setattr(Path, "open", windows)
     said(source, learn)
     assert b"\r" not in (learn / "01_one.ipynb").read_bytes()
     assert set(said(source, learn).values()) == {"up to date"}

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from smatch_edu.cli import main
+from smatch_edu.cli import MADE, main
 from smatch_edu.configs.training import METHODS
 from smatch_edu.network.generation import Trace
-from smatch_edu.studies.comparison import BASE, CONDITIONS, TITLES, load_models, typing_lines
+from smatch_edu.pictures import show
+from smatch_edu.studies.comparison import BASE, CONDITIONS, FIGURES, TITLES, load_models, typing_lines
 from smatch_edu.studies.experiments import settings
-from smatch_edu.support.files import packaged
+from smatch_edu.support.files import check_writable, packaged
 from smatch_edu.tasks import get_task
 from smatch_edu.training.evaluation import Condition, evaluate, generate_answers
 from smatch_edu.training.loop import load_policy
@@ -33,8 +34,11 @@ def folder(tmp_path_factory):
 def test_the_three_are_printed_side_by_side_and_put_on_a_page(folder, tmp_path, capsys):
     page = tmp_path / "page.html"
     command = ["compare", "--checkpoints", str(folder), "--split", "test", "--shown", "2", "--steps", "4"]
-    assert main([*command, "--out", str(page), "--figures", str(tmp_path / "figures")]) == 0
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["accuracies.svg", "learning_curves.svg"]
+    command += ["--out", str(page), "--figures", str(tmp_path / "figures")]
+    assert main(command) == 0
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [f"{name}.svg" for name in FIGURES]
+    for path, mark in ((page, show.MARK), *((path, MADE) for path in (tmp_path / "figures").iterdir())):
+        check_writable(path, mark)  # what we wrote is written over
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if re.search(r"\[0\.\d+, [01]\.\d+\]", line)]
     assert len(rows) == len(METHODS) * len(CONDITIONS)
@@ -90,3 +94,27 @@ def test_the_shipped_models_add():
         backspace = model.policy.task.vocabulary.backspace
         typed = generate_answers(model.policy, examples, CONDITIONS[0])
         assert any(backspace in trace.actions for trace in typed) == (method != "mle")
+
+
+def test_places_are_tried_before_the_work_and_files_of_somebody_else_are_kept(tmp_path, capsys, monkeypatch):
+    for job in ("compare", "walkthrough"):
+        monkeypatch.setattr(f"smatch_edu.cli.{job}", lambda *given: pytest.fail("the work has begun"))
+    drawn = {"compare": "accuracies", "walkthrough": "words_typed"}
+    (tmp_path / "thesis.html").write_text("mine")
+    for job, name in drawn.items():
+        folder = tmp_path / job
+        folder.mkdir()
+        (folder / f"{name}.svg").write_text("mine")
+        (folder / "other.svg").write_text("mine")
+        for arguments, wanted in (
+            (["--out", str(tmp_path / "thesis.html")], "thesis.html was not written by smatch"),
+            (["--out", str(tmp_path / "page.html"), "--figures", str(folder)], f"{name}.svg was not written by smatch"),
+            (["--out", str(tmp_path / "page.html"), "--figures", str(tmp_path / "thesis.html")], "is a file"),
+        ):
+            assert main([job, *arguments]) == 2
+            assert wanted in capsys.readouterr().err
+        for place in ("--out", "--figures"):  # an empty name does not mean the current folder
+            with pytest.raises(SystemExit):
+                main([job, place, ""])
+            assert "name of a file or folder is empty" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert {path.read_text() for path in tmp_path.rglob("*.*")} == {"mine"}

@@ -11,6 +11,7 @@ import oracles
 from smatch_edu import cli
 from smatch_edu.configs import WalkthroughConfig
 from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.pictures import show
 from smatch_edu.studies import report
 from smatch_edu.studies.walkthrough import METHODS, table, train, walkthrough
 from smatch_edu.support.tables import text_table
@@ -127,12 +128,8 @@ def test_the_command_writes_the_report_and_prints_one_table(tmp_path, capsys):
     out = tmp_path / "page.html"
     figures = tmp_path / "figures"
     assert run("walkthrough", "--out", out, "--max-length", 1, "--noise", 0.1, "--figures", figures) == 0
-    assert sorted(path.stem for path in figures.iterdir()) == [
-        "backspace_use",
-        "occupancy_by_length",
-        "out_of_distribution",
-        "words_typed",
-    ]
+    assert sorted(path.stem for path in figures.iterdir()) == sorted(report.FIGURES)
+    assert run("walkthrough", "--out", out, "--max-length", 1, "--noise", 0.1, "--figures", figures) == 0  # its own
     shown = capsys.readouterr()
     assert "maximum likelihood" in shown.out and "∞" in shown.out and "page.html" in shown.out
     assert shown.err.startswith("training: 8 of 8 typists") and shown.err.count("\n") == 1  # no bar: it is no terminal
@@ -162,14 +159,15 @@ def test_a_mistake_on_the_command_line_is_one_line_and_leaves_nothing(arguments,
 
 def test_an_interrupted_run_leaves_the_old_report(tmp_path, monkeypatch, capsys):
     out = tmp_path / "page.html"
-    out.write_text("old", encoding="utf-8")
+    old = f"old {show.MARK}"
+    out.write_text(old, encoding="utf-8")
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(report, "page", interrupted)
     assert run("walkthrough", "--out", out, "--max-length", 1, "--noise", 0.1) == 130
-    assert out.read_text(encoding="utf-8") == "old" and len(list(tmp_path.iterdir())) == 1
+    assert out.read_text(encoding="utf-8") == old and len(list(tmp_path.iterdir())) == 1
 
 
 def test_version_names_what_results_depend_on(capsys):

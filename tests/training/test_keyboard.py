@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import oracles
+from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.exact.mdp import TERMINALS, StringMDP
 from smatch_edu.tasks.keyboard import Keyboard
 from smatch_edu.text.trajectories import Trajectory
-from smatch_edu.training.config import TrainingConfig
 from smatch_edu.training.keyboard import draw_slips, every_text, expected_next_value, with_branches
 from smatch_edu.training.objectives import Trajectories
 from smatch_edu.training.updates import Policy

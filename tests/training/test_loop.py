@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +15,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save, save_file
 
 from smatch_edu.configs.training import TrainingConfig
+from smatch_edu.network import Transformer
+from smatch_edu.support.arrays import read_tensors
 from smatch_edu.tasks import get_task
 from smatch_edu.text.trajectories import Trajectory
-from smatch_edu.training.loop import CHECKPOINT, LOG, load_checkpoint, load_policy, save_checkpoint, start_run, train
+from smatch_edu.training.loop import (
+    CHECKPOINT,
+    CONFIG,
+    LOG,
+    load_checkpoint,
+    load_policy,
+    read_log,
+    save_checkpoint,
+    start_run,
+    train,
+)
 from smatch_edu.training.updates import Batcher, Policy, Run, loss_of
 
 SMALL = TrainingConfig(
@@ -207,25 +221,43 @@ def log_of(folder):
     return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of SMALL that nothing interrupted."""
+    out = tmp_path_factory.mktemp("small") / "whole"
+    train(SMALL, out, progress=False)
+    return out
+
+
+def interrupt(monkeypatch, out, config, at, because=KeyboardInterrupt):
+    """Train until the update of a step begins."""
+    original = Run.update
+
+    def interrupted(self):
+        if self.step == at:
+            raise because
+        return original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "update", interrupted)
+        with pytest.raises(because):
+            train(config, out, progress=False)
+
+
+def assert_same(one, other):
+    assert (one / CHECKPOINT).read_bytes() == (other / CHECKPOINT).read_bytes()
+    assert (one / CONFIG).read_bytes() == (other / CONFIG).read_bytes()
+    assert log_of(one) == log_of(other)
+    assert sorted(os.listdir(one)) == sorted(os.listdir(other)) == sorted((CONFIG, LOG, CHECKPOINT))
+
+
 @pytest.mark.parametrize("method", ["mle", "bc", "sequencematch"])
 def test_a_run_that_was_interrupted_anywhere_ends_with_the_same_bits(tmp_path, method, monkeypatch, rng):
     config = with_options(method=method)
     train(config, tmp_path / "whole", progress=False)
-    original, stop_at = Run.update, int(rng.integers(1, 12))
-
-    def interrupted(self):
-        if self.step == stop_at:
-            raise KeyboardInterrupt
-        return original(self)
-
-    monkeypatch.setattr(Run, "update", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        train(config, tmp_path / "parts", progress=False)
-    monkeypatch.setattr(Run, "update", original)
+    interrupt(monkeypatch, tmp_path / "parts", config, at=int(rng.integers(1, 12)))
     train(config, tmp_path / "parts", resume=True, progress=False)
-    whole, parts = (tmp_path / name / CHECKPOINT for name in ("whole", "parts"))
-    assert whole.read_bytes() == parts.read_bytes()
-    assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
+    assert_same(tmp_path / "whole", tmp_path / "parts")
     assert len(log_of(tmp_path / "whole")) == config.steps
 
 
@@ -242,6 +274,183 @@ def test_a_run_is_not_overwritten_and_not_resumed_with_another_config(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="is a file"):
         train(SMALL, tmp_path / "file", progress=False)
+
+
+OTHERS = {  # of somebody else's: what stands in a folder
+    "a config": {CONFIG: b'{"model_type": "gpt2", "steps": 5}'},
+    "a config that is a list": {CONFIG: b'["method"]'},
+    "a config that is no JSON": {CONFIG: b"method: mle"},
+    "a log and a checkpoint": {LOG: b'{"step": 1, "loss": 2}\n', CHECKPOINT: save({"weights": torch.zeros(3)})},
+    "a log": {LOG: b"12:00 started\n"},
+    "a checkpoint": {CHECKPOINT: save({"weights": torch.zeros(3)}, metadata={"format": "pt"})},
+    "a checkpoint that is none": {CHECKPOINT: b"weights"},
+}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("kind", OTHERS)
+def test_files_that_no_run_wrote_are_not_touched(tmp_path, kind, resume):
+    for name, content in OTHERS[kind].items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=r"was not written by `smatch train`; move it away, or choose another place"):
+        train(SMALL, tmp_path, resume=resume, progress=False)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == OTHERS[kind]
+
+
+def test_files_of_other_names_are_no_hindrance_and_the_current_folder_is_not_meant_by_nothing(tmp_path, monkeypatch):
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / LOG).touch()
+    train(with_options(steps=1, method="mle"), tmp_path, progress=False)
+    assert (tmp_path / "notes.txt").read_text() == "mine" and len(log_of(tmp_path)) == 1
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="name of a file or folder is empty"):
+        train(SMALL, "", progress=False)
+
+
+def test_from_the_checkpoint_alone_a_run_goes_on(tmp_path, monkeypatch, whole):
+    interrupt(monkeypatch, tmp_path / "parts", SMALL, at=8)
+    (tmp_path / "parts" / CONFIG).unlink()
+    with pytest.raises(ValueError, match="holds a run already"):
+        train(SMALL, tmp_path / "parts", progress=False)
+    log = (tmp_path / "parts" / LOG).read_text()
+    (tmp_path / "parts" / LOG).write_text("12:00 started\n")
+    with pytest.raises(ValueError, match=r"log\.jsonl was not written by `smatch train`"):
+        train(SMALL, tmp_path / "parts", resume=True, progress=False)
+    (tmp_path / "parts" / LOG).write_text(log)
+    train(SMALL, tmp_path / "parts", resume=True, progress=False)
+    assert_same(whole, tmp_path / "parts")
+    shutil.copytree(whole, tmp_path / "lost")
+    (tmp_path / "lost" / CHECKPOINT).unlink()
+    with pytest.raises(ValueError, match=r"has lost its checkpoint\.safetensors, and a log up to step 11"):
+        train(SMALL, tmp_path / "lost", resume=True, progress=False)
+    assert log_of(tmp_path / "lost") == log_of(whole)
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(tmp_path, monkeypatch, whole):
+    interrupt(monkeypatch, tmp_path / "parts", SMALL, at=4)
+    assert len(log_of(tmp_path / "parts")) == 4 and not (tmp_path / "parts" / CHECKPOINT).exists()
+    train(SMALL, tmp_path / "parts", resume=True, progress=False)
+    assert_same(whole, tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    "tail", [b"\0" * 4096, b'{"step": 8, "lo', b'{"step": 8, "lo' + b"\0" * 99 + b"\n", b"\xff\xfe\n"]
+)
+def test_a_log_whose_end_is_broken_is_cut_back_to_what_is_whole(tmp_path, monkeypatch, whole, tail):
+    interrupt(monkeypatch, tmp_path / "parts", SMALL, at=8)
+    with (tmp_path / "parts" / LOG).open("ab") as log:
+        log.write(tail)
+    assert [line["step"] for line in read_log(tmp_path / "parts")] == list(range(8))
+    train(SMALL, tmp_path / "parts", resume=True, progress=False)
+    assert_same(whole, tmp_path / "parts")
+
+
+def test_the_log_is_json_and_what_is_no_number_is_read_back_as_such(tmp_path, capsys):
+    config = with_options(divergence="chi2")  # its loss looks at no text of the model's own
+    train(config, tmp_path / "run", progress=False)
+    assert "r² is" in (told := capsys.readouterr().err) and "nan" not in told
+    assert "– on the model's own texts" in told
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    text = (tmp_path / "run" / LOG).read_text()
+    lines = [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+    assert [line["r2_model"] for line in lines[config.warmup_steps :]] == [None] * 8
+    found = read_log(tmp_path / "run")
+    assert all(math.isnan(line["r2_model"]) for line in found[config.warmup_steps :])
+    assert [line["loss"] for line in found] == [line["loss"] for line in lines]
+    (tmp_path / "run" / LOG).write_text(text.replace("null", "NaN"))  # as it was written once
+    assert str(read_log(tmp_path / "run")) == str(found)
+    train(config, tmp_path / "run", resume=True, progress=False)
+    assert (tmp_path / "run" / LOG).read_text() == text
+
+
+@pytest.mark.parametrize("limit", [700, 20_000])  # bytes in a file: the log breaks off, or the checkpoint
+def test_a_disk_that_is_full_in_the_middle_costs_the_updates_since_the_last_checkpoint(
+    tmp_path, monkeypatch, whole, limit
+):
+    resource = pytest.importorskip("resource")
+    before, original = resource.getrlimit(resource.RLIMIT_FSIZE), Run.update
+
+    def filling(self):
+        if self.step == 7:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        return original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "update", filling)
+        try:
+            with pytest.raises(OSError, match=LOG if limit < 1000 else CHECKPOINT):
+                train(SMALL, tmp_path / "parts", progress=False)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    fresh = Run(SMALL)
+    load_checkpoint(fresh, tmp_path / "parts")
+    assert fresh.step == 5 and sorted(os.listdir(tmp_path / "parts")) == sorted((CONFIG, LOG, CHECKPOINT))
+    train(SMALL, tmp_path / "parts", resume=True, progress=False)
+    assert_same(whole, tmp_path / "parts")
+
+
+def test_of_a_run_that_has_ended_the_weights_alone_are_kept_if_that_is_asked(tmp_path, whole):
+    train(SMALL, tmp_path / "light", progress=False, weights_only=True)
+    shutil.copytree(whole, tmp_path / "later")
+    for _ in range(2):
+        train(SMALL, tmp_path / "later", resume=True, progress=False, weights_only=True)
+        assert_same(tmp_path / "light", tmp_path / "later")
+    assert 2 * (tmp_path / "light" / CHECKPOINT).stat().st_size < (whole / CHECKPOINT).stat().st_size
+
+
+def test_a_run_of_more_steps_is_not_called_one_of_fewer(tmp_path):
+    config = with_options(schedule="constant", method="mle")
+    train(config, tmp_path / "run", progress=False)
+    before = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    shorter = dataclasses.replace(config, steps=6)
+    with pytest.raises(ValueError, match="has been trained for 12 steps already; 6 were given"):
+        train(shorter, tmp_path / "run", resume=True, progress=False)
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
+    train(dataclasses.replace(config, steps=14), tmp_path / "run", resume=True, progress=False)
+    assert len(log_of(tmp_path / "run")) == 14
+
+
+def test_the_settings_of_another_version_are_named(tmp_path, whole):
+    shutil.copytree(whole, tmp_path / "run")
+    tensors, about = read_tensors(whole / CHECKPOINT)
+    settings = json.loads(about["about"])["config"]
+
+    def of_version(**changed):
+        config = {name: value for name, value in (settings | changed).items() if value != "gone"}
+        text = json.dumps({"step": 12, "config": config})
+        save_file(tensors, tmp_path / "run" / CHECKPOINT, metadata={"about": text})
+        with pytest.raises(ValueError) as raised:
+            train(SMALL, tmp_path / "run", resume=True, progress=False)
+        return str(raised.value)
+
+    assert "another version of smatch_edu, which has the setting 'warp'" in of_version(warp=9)
+    assert load_policy(tmp_path / "run")[1] == SMALL  # the weights fit
+    assert "another version of smatch_edu, which lacks the setting 'gamma'" in of_version(gamma="gone")
+    assert load_policy(tmp_path / "run")[1].gamma == TrainingConfig().gamma
+    assert "was trained with divergence = 'warp'; 'sampled_mixture' was given" in of_version(divergence="warp")
+    with pytest.raises(ValueError, match=r"run was trained with settings that this version does not take: .*'warp'"):
+        load_policy(tmp_path / "run")
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux says what is mapped")
+def test_no_file_stays_mapped_so_that_it_can_be_replaced_everywhere(tmp_path, whole):
+    shutil.copytree(whole, tmp_path / "mapped")
+    run = Run(SMALL)
+    load_checkpoint(run, tmp_path / "mapped")
+    policy, begun = load_policy(tmp_path / "mapped")[0], start_run(with_options(init=str(tmp_path / "mapped")))
+    policy.transformer.save(tmp_path / "mapped" / "transformer.safetensors")
+    network = Transformer.load(tmp_path / "mapped" / "transformer.safetensors")
+    maps = Path("/proc/self/maps").read_text()
+    assert str(tmp_path) not in maps
+    for path in (tmp_path / "mapped").iterdir():
+        path.write_bytes(b"")  # cut short: a bus error, if it were mapped
+    weights = policy.transformer.state_dict()
+    for other in (run.policy.transformer, begun.policy.transformer, network):
+        assert all(torch.equal(part, weights[name]) for name, part in other.state_dict().items())
+    assert run.update()["step"] == 12
 
 
 def test_a_checkpoint_gives_back_the_policy_and_a_broken_one_is_named(tmp_path):
@@ -286,6 +495,26 @@ def test_a_run_may_begin_with_the_weights_of_another(tmp_path):
         start_run(with_options(init=str(tmp_path / "nowhere")))
 
 
+def test_a_run_goes_on_without_the_weights_that_it_began_with(tmp_path, monkeypatch):
+    train(SMALL, tmp_path / "base", progress=False)
+    config = with_options(init=str(tmp_path / "base"), seed=5)
+    train(config, tmp_path / "whole", progress=False)
+    interrupt(monkeypatch, tmp_path / "parts", config, at=7)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "base").rename(tmp_path / "elsewhere" / "moved")
+    for name in (str(tmp_path / "base"), "moved", "../base"):
+        shutil.copytree(tmp_path / "parts", tmp_path / "copy")
+        train(dataclasses.replace(config, init=name), tmp_path / "copy", resume=True, progress=False)
+        assert_same(tmp_path / "whole", tmp_path / "copy")  # its config, too: the name that is true
+        shutil.rmtree(tmp_path / "copy")
+    with pytest.raises(ValueError, match=r"was trained with init = '.*base'; '' was given"):
+        train(dataclasses.replace(config, init=""), tmp_path / "parts", resume=True, progress=False)
+    with pytest.raises(ValueError, match=r"base has no checkpoint\.safetensors"):  # nothing there yet to go on with
+        train(config, tmp_path / "new", resume=True, progress=False)
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.slow
 def test_killed_at_twenty_moments_a_run_ends_with_the_same_bits(tmp_path, rng):
     config = with_options(steps=400, checkpoint_every=7)
@@ -309,8 +538,7 @@ def test_killed_at_twenty_moments_a_run_ends_with_the_same_bits(tmp_path, rng):
             load_policy(tmp_path / "killed")
     subprocess.run(command, check=True)
     assert kills > 0
-    assert (tmp_path / "whole" / CHECKPOINT).read_bytes() == (tmp_path / "killed" / CHECKPOINT).read_bytes()
-    assert log_of(tmp_path / "whole") == log_of(tmp_path / "killed")
+    assert_same(tmp_path / "whole", tmp_path / "killed")
 
 
 # -- settings ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,84 @@
+"""Every public function that takes a path takes its name as text, too, and does the same with it."""
+
+import ast
+import json
+import shutil
+from pathlib import Path
+
+import smatch_edu
+from smatch_edu.configs.training import METHODS
+from smatch_edu.course import generate
+from smatch_edu.network import Transformer, TransformerConfig
+from smatch_edu.studies.comparison import load_models, train_live
+from smatch_edu.studies.experiments import extend_table, read_table
+from smatch_edu.support.arrays import read_tensors
+from smatch_edu.support.files import as_path, check_folder, check_writable, naming, write_atomically
+from smatch_edu.text import load_words
+from smatch_edu.training import (
+    TrainingConfig,
+    load_checkpoint,
+    load_policy,
+    read_log,
+    save_checkpoint,
+    start_run,
+    train,
+)
+
+TINY = TrainingConfig(family="addition", method="mle", steps=1, num_layers=1, num_heads=1, width=4, batch_tokens=30)
+
+USED = (train, load_checkpoint, save_checkpoint, load_policy, read_log, load_models, train_live, read_tensors)
+USED += (extend_table, read_table, check_writable, check_folder, naming, write_atomically, as_path)
+USED += (Transformer.save, Transformer.load, generate, load_words)
+
+
+def taking_paths():
+    """name → the annotations of its paths, of all public functions and methods but the commands themselves."""
+    found = {}
+    for path in Path(smatch_edu.__file__).parent.rglob("*.py"):
+        if path.stem in ("cli", "__main__"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                taken = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                paths = [text for one in taken if "Path" in (text := ast.unparse(one.annotation or ast.Constant("")))]
+                if paths:
+                    found[f"{path.stem}.{node.name}"] = paths
+    return found
+
+
+def test_a_path_may_be_text_wherever_one_is_taken():
+    found = taking_paths()
+    assert {name: paths for name, paths in found.items() if not all("str" in path for path in paths)} == {}
+    called = {function.__name__ for function in USED}
+    assert {name for name in found if name.split(".")[-1] not in called} == set(), "add a call of these below"
+
+
+def test_text_does_what_a_path_does(tmp_path):
+    run, table, page, network = (str(tmp_path / name) for name in ("run", "table.tsv", "page", "network.safetensors"))
+    train(TINY, run, progress=False)
+    live = start_run(TINY)
+    load_checkpoint(live, run)
+    save_checkpoint(live, run)
+    assert (live.step, load_policy(run)[1], len(read_log(run))) == (1, TINY, 1)
+    assert "policy.absorbing_value" in read_tensors(f"{run}/checkpoint.safetensors")[0]
+    for method in METHODS:
+        shutil.copytree(run, tmp_path / "models" / method)
+    assert list(load_models(str(tmp_path / "models"))) == list(METHODS)
+    assert "Trained before your eyes for 1 updates" in train_live(TINY, 1, run)
+
+    extend_table(table, [{"size": 1}], lambda one: [{"value": 2}])
+    assert read_table(table) == [{"size": "1", "value": "2"}]
+    check_writable(page)
+    with naming(page):
+        write_atomically(page, "page")
+    assert as_path(page).read_text() == "page"
+    check_folder(f"{run}/pages")
+    Transformer(TransformerConfig(5, 1, 1, 2)).save(network)
+    assert Transformer.load(network).config.vocab_size == 5
+
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": 1, "source": "x = 1"}
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "01_one.ipynb").write_text(json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4}))
+    assert [line.split()[-1] for line in generate(str(tmp_path / "notebooks"), str(tmp_path / "learn"))] == ["new"]
+    (tmp_path / "words.tsv").write_text("word\tcount\na\t3\n")
+    assert load_words(1, str(tmp_path / "words.tsv")).words == ("a",)
