@@ -66,7 +66,7 @@ def test_text_does_what_a_path_does(tmp_path):
     assert list(load_models(str(tmp_path / "models"))) == list(METHODS)
     assert "Trained before your eyes for 1 updates" in train_live(TINY, 1, run)
 
-    extend_table(table, [{"size": 1}], lambda one: [{"value": 2}])
+    extend_table(table, [{"size": 1}], ["value"], lambda one: [{"value": 2}])
     assert read_table(table) == [{"size": "1", "value": "2"}]
     check_writable(page)
     with naming(page):

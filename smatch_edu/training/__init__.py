@@ -2,6 +2,7 @@
 
 What a run can be told is in `smatch_edu.configs`.
 
+keyboard     V of the next text, averaged over the keyboard on which the learner types
 objectives   likelihood and SequenceMatch along trajectories, from logits
 replay       the model's latest trajectories
 updates      one update: demonstrations, samples, loss
