@@ -54,6 +54,19 @@ class Sum(NamedTuple):
     def answer(self) -> str:
         return in_base(self.value, self.base)
 
+    @property
+    def canonical(self) -> Sum:
+        """The sum as it is worked on paper, the same for all questions whose answers have the same digits by symmetry.
+
+        The number of more size stands above, neither has a sign, and they are added or taken away. So 3 - 1024,
+        -1024 + 3, 1024 - 3 and -3 - -1024 are 1024 - 3: order, operator and signs decide only whether a minus stands
+        before the answer. Who has seen one of them has seen the digits of all. Another base is another sum, since
+        carries come elsewhere, and so is the inverse, 1021 + 3, which has another answer.
+        """
+        one, two = self.p, self.q if self.plus else -self.q
+        low, high = sorted((abs(one), abs(two)))
+        return Sum(high, low, one * two >= 0, self.base)
+
 
 class Family(NamedTuple):
     """How questions of one kind are written and drawn.
@@ -142,9 +155,7 @@ class Arithmetic(Task):
         """
         vocabulary = self.vocabulary
         numbers = FAMILIES[self.family].read(vocabulary.decode(example.prompt))
-        base, one, two = numbers.base, numbers.p, numbers.q if numbers.plus else -numbers.q
-        added = one * two >= 0
-        high, low = sorted((abs(one), abs(two)), reverse=True)
+        high, low, added, base = numbers.canonical
         digits = [DIGITS.index(character) for character in vocabulary.decode(example.answer).lstrip("-")]
         sign = len(example.answer) - len(digits)
 
