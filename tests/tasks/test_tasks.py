@@ -121,7 +121,7 @@ def test_the_files_are_the_ones_that_the_data_page_describes():
     assert stated == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in FILES}
 
 
-@families
+@pytest.mark.parametrize("family", ["in_base", pytest.param("in_base_10", marks=pytest.mark.slow), "addition"])
 def test_the_script_makes_these_files(family):
     script = the_script()
     if family != "addition" and not has_real_generator(script):
@@ -181,8 +181,8 @@ def has_real_generator(script):
 
 
 def questions_of_the_real_generator(family, count, rng):
-    """Newly drawn if it can be imported, otherwise those in the files. Of small numbers only those of train: in the other
-    files many gave way to longer ones. Distinct either way."""
+    """Newly drawn if it can be imported, otherwise those in the files. Of small numbers only those of train, since in
+    the other files many gave way to longer ones. Distinct either way."""
     script = the_script()
     if family == "addition" or has_real_generator(script):
         with drawn_from(int(rng.integers(2**32))):
@@ -324,6 +324,12 @@ def test_every_split_is_a_list_of_examples_that_never_changes(name, options, rng
 
 
 @tasks
+def test_a_negative_number_of_examples_is_refused(name, options, rng):
+    with pytest.raises(ValueError, match="count is -3; at least 0 was wanted"):
+        get_task(name, **options).fresh(rng, -3)
+
+
+@tasks
 def test_fresh_examples_are_drawn_again_from_the_same_seed(name, options):
     task = get_task(name, **options)
     one, same, other = (task.fresh(np.random.default_rng(seed), 50) for seed in (1, 1, 2))
@@ -376,6 +382,12 @@ def test_only_the_exact_answer_is_right(name, options, rng):
         (lambda: get_task("keyboard", letters="xyz", longest_word=2), "no word of up to 2 letters can be typed"),
         (lambda: get_task("keyboard", letters="ab-"), "letters has '-'; the keys are the 26"),
         (lambda: get_task("keyboard", letters="aba"), "character 'a' comes 2 times"),
+        (lambda: keyboard.neighbours(" "), "' ' is no key; the keys are the 26"),
+        (lambda: in_base(5, 1), "base is 1; 2 to 16 was wanted"),
+        (lambda: in_base(5, 17), "base is 17; 2 to 16 was wanted"),
+        (lambda: as_example("addition", Sum(3, 4, False)), r"Sum\(p=3, q=4, plus=False, base=10\) is no question"),
+        (lambda: as_example("addition", Sum(-3, 4)), r"Sum\(p=-3.*\) is no question of the form '{p}\+{q}='"),
+        (lambda: as_example("addition", Sum(3, 4, base=7)), r"Sum\(.*base=7\) is no question"),
     ],
 )
 def test_what_does_not_exist_is_named(make, message):
@@ -398,6 +410,35 @@ def test_a_question_is_read_as_it_was_written(numbers):
     base, p, sign, q = understood(question)
     assert (value_of(p, base), sign == "+", value_of(q, base)) == (numbers.p, numbers.plus, numbers.q)
     assert value_of(numbers.answer, base) == numbers.value
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "In base 10, what is 007 + 1?",
+        "In base 10, what is -0 + 1?",
+        "In base 10, what is 1_0 + 1?",
+        "In base 10, what is ٣ + 1?",
+        "In base 10, what is 3 + 1?\n",
+        "In base 16, what is FF + 1?",
+        "In base 2, what is 2 + 1?",
+        "In base 20, what is g + 1?",
+        "In base 0, what is 0x1f + 1?",
+        f"In base 10, what is {'1' * 300_000} + 1?",
+        "",
+    ],
+    ids=lambda question: repr(question[:40]),
+)
+def test_what_is_not_written_as_a_question_is_none(question):
+    with pytest.raises(ValueError, match=r"is no question of the form 'In base") as refused:
+        FAMILIES["in_base"].read(question)
+    assert len(str(refused.value)) < 250
+
+
+def test_sums_of_numpys_integers_do_not_overflow():
+    most = np.int64(2**63 - 1)
+    assert Sum(most, most).value == 2**64 - 2 and Sum(most, most).answer == str(2**64 - 2)
+    assert Sum(-most, most, False, 16).answer == "-fffffffffffffffe"
 
 
 @given(numbers_in_base)
