@@ -168,15 +168,18 @@ class Arithmetic(Task):
         """A digit one too low or too high, a carry (or a borrowed one) forgotten, a sign forgotten or invented.
 
         A forgotten carry weighs three times as much as another slip. Where the carry is the whole first digit, it is
-        forgotten by going on to the next. No answer begins with a needless 0.
+        forgotten by going on to the next. No answer begins with a needless 0. ValueError unless the answer is right.
         """
         vocabulary = self.vocabulary
         numbers = FAMILIES[self.family].read(vocabulary.decode(example.prompt))
+        answer = vocabulary.decode(example.answer)
+        if answer != numbers.answer:
+            raise ValueError(f"{shortened(answer)} is not the answer to {numbers}; {numbers.answer!r} was wanted")
         high, low, added, base = numbers.canonical
-        digits = [DIGITS.index(character) for character in vocabulary.decode(example.answer).lstrip("-")]
-        sign = len(example.answer) - len(digits)
+        digits = [DIGITS.index(character) for character in answer.lstrip("-")]
+        sign = len(answer) - len(digits)
 
-        weights = np.zeros((len(example.answer), len(vocabulary)))
+        weights = np.zeros((len(answer), len(vocabulary)))
         for place, digit in enumerate(digits):
             slips = weights[sign + place]
             slips[(digit - 1) % base] += 1
@@ -224,7 +227,14 @@ def draw_in_base(
     Args:
         entropy: about log10 of the number of different sums; the generator's own range for training if left out.
         bases: the smallest and the largest.
+
+    Raises:
+        ValueError: an entropy that is not a range in 0..18, where numbers fit into 64 bits; bases beyond 2..16.
     """
+    if not 0 <= entropy[0] <= entropy[1] <= 18:
+        raise ValueError(f"entropy is {entropy}; two numbers were wanted, 0 <= lowest <= highest <= 18")
+    if not 2 <= bases[0] <= bases[1] <= 16:
+        raise ValueError(f"bases is {bases}; two numbers were wanted, 2 <= smallest <= largest <= 16")
     drawn: list[Sum] = []
     while len(drawn) < count:
         total = rng.uniform(*entropy, size=count - len(drawn))

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
-from smatch_edu.tasks import arithmetic, get_task, keyboard
-from smatch_edu.tasks.arithmetic import FAMILIES, SPLITS, Sum, as_example, in_base, read_questions
+from smatch_edu.tasks import Example, arithmetic, get_task, keyboard
+from smatch_edu.tasks.arithmetic import FAMILIES, SPLITS, Sum, as_example, draw_in_base, in_base, read_questions
 from smatch_edu.text.trajectories import augment
 from smatch_edu.text.vocabulary import load_words
 
@@ -368,6 +368,12 @@ def test_only_the_exact_answer_is_right(name, options, rng):
     assert task.show([*example.answer, task.vocabulary.backspace, task.vocabulary.eos]).endswith("⌫⏎")
 
 
+def an_addition(question, answer):
+    """The mistakes of an example that is perhaps none."""
+    task = get_task("arithmetic", family="addition")
+    return task.mistakes(Example(task.vocabulary.encode(question), task.vocabulary.encode(answer)))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -383,6 +389,14 @@ def test_only_the_exact_answer_is_right(name, options, rng):
         (lambda: get_task("keyboard", letters="ab-"), "letters has '-'; the keys are the 26"),
         (lambda: get_task("keyboard", letters="aba"), "character 'a' comes 2 times"),
         (lambda: keyboard.neighbours(" "), "' ' is no key; the keys are the 26"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, (3.0, 20.0)), r"entropy is \(3.0, 20.0\); two numbers"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, (4.0, 3.0)), r"entropy is \(4.0, 3.0\); two numbers"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, (3.0, np.nan)), r"entropy is \(3.0, nan\); two numbers"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, bases=(1, 5)), r"bases is \(1, 5\); two numbers"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, bases=(2, 17)), r"bases is \(2, 17\); two numbers"),
+        (lambda: an_addition("7+8=", "16"), r"'16' is not the answer to Sum\(p=7, q=8.*; '15' was wanted"),
+        (lambda: an_addition("7+8=", "+="), r"'\+=' is not the answer"),
+        (lambda: an_addition("7+8", "15"), r"'7\+8' is no question"),
         (lambda: in_base(5, 1), "base is 1; 2 to 16 was wanted"),
         (lambda: in_base(5, 17), "base is 17; 2 to 16 was wanted"),
         (lambda: as_example("addition", Sum(3, 4, False)), r"Sum\(p=3, q=4, plus=False, base=10\) is no question"),
