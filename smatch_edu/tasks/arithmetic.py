@@ -123,8 +123,8 @@ class Arithmetic(Task):
     """Questions on sums, answered digit by digit, the highest first.
 
     Splits are files: train, validation, test, held_out (more of the same, for narrow intervals), and extrapolation,
-    where a number is longer than any of its base in train. No question is in two of them, and `fresh` draws none that
-    is in another than train.
+    where a number is longer than any of its base in train. No question is in two of them, in whatever order or with
+    whatever signs (`Sum.canonical`), and `fresh` draws none that stands in another than train.
 
     Attributes:
         family: "in_base", "in_base_10" or "addition".
