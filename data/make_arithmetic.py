@@ -1,8 +1,8 @@
 """Make data/arithmetic: questions on numbers, with their answers.
 
 The paper's task comes from DeepMind's generator, the PyPI package `mathematics-dataset` 1.0.1, which does not run with
-today's sympy unless one name is put back; `real_generator` does that. The easier additions need nothing. The same seed
-makes the same files.
+today's sympy unless one name is put back; `real_generator` does that. The easier additions need nothing. No question is
+in two files, in whatever order or with whatever signs. The same seed makes the same files.
 
     pip install mathematics-dataset==1.0.1
     python data/make_arithmetic.py [--out data/arithmetic]
@@ -13,6 +13,8 @@ import importlib
 import pathlib
 import random
 import re
+
+from smatch_edu.tasks.arithmetic import FAMILIES
 
 SEED = 2306_05426  # the paper's number
 SIZES = {"train": 5000, "validation": 500, "test": 200, "held_out": 2000}
@@ -70,25 +72,59 @@ def easy_generator(num_digits):
     return draw
 
 
-def distinct(draw, count, seen, wanted=lambda question: True):
+def only(draw, wanted):
+    """Return a function that draws until a question is wanted."""
+
+    def draw_wanted():
+        while True:
+            question, answer = draw()
+            if wanted(question):
+                return question, answer
+
+    return draw_wanted
+
+
+def distinct(draw, count, seen):
     """Draw `count` questions that are not in `seen`, and put them there."""
     rows = []
     while len(rows) < count:
         question, answer = draw()
-        if question not in seen and wanted(question):
+        if question not in seen:
             seen.add(question)
             rows.append((question, answer))
     return rows
 
 
-def paper_files(entropy=None, harder_entropy=None, only_base=""):
+def replace_disguised(files, sources, family):
+    """Replace each question that is one of an earlier file in another order or with other signs (`Sum.canonical`).
+
+    Files are taken in their order. In such a question's place comes one that is in no file in any form, drawn from the
+    file's own source, after all else was drawn: all other questions stay what they were.
+    """
+
+    def form(row):
+        return FAMILIES[family].read(row[0]).canonical
+
+    taken = {form(row) for rows in files.values() for row in rows}
+    earlier = set()
+    for split, rows in files.items():
+        for place, row in enumerate(rows):
+            if form(row) in earlier:
+                while form(row) in taken:
+                    row = sources[split]()
+                taken.add(form(row))
+                rows[place] = row
+        earlier |= set(map(form, rows))
+
+
+def paper_files(family="in_base", entropy=None, harder_entropy=None, only_base=""):
     """Return {split: rows} of the paper's task, of all of it unless something is given."""
-    draw, seen = real_generator(entropy), set()
 
     def in_base(question):
         return question.startswith(f"In base {only_base}")
 
-    files = {split: distinct(draw, size, seen, in_base) for split, size in SIZES.items()}
+    seen, sources = set(), dict.fromkeys(SIZES, only(real_generator(entropy), in_base))
+    files = {split: distinct(sources[split], size, seen) for split, size in SIZES.items()}
     longest = {}
     for question, _ in files["train"]:
         base, length = digits(question)
@@ -98,25 +134,28 @@ def paper_files(entropy=None, harder_entropy=None, only_base=""):
         base, length = digits(question)
         return in_base(question) and length > longest[base]
 
-    harder = real_generator(harder_entropy or real_extrapolation_entropy())
-    files["extrapolation"] = distinct(harder, EXTRAPOLATION, seen, longer)
+    sources["extrapolation"] = only(real_generator(harder_entropy or real_extrapolation_entropy()), longer)
+    files["extrapolation"] = distinct(sources["extrapolation"], EXTRAPOLATION, seen)
+    replace_disguised(files, sources, family)
     return files
 
 
 def small_files():
     """Return {split: rows} of the paper's task in base 10, with its smallest numbers."""
-    return paper_files(entropy=(3, 4), harder_entropy=(4, 6), only_base="10,")
+    return paper_files("in_base_10", entropy=(3, 4), harder_entropy=(4, 6), only_base="10,")
 
 
 def easy_files():
     """Return {split: rows} of the additions; extrapolation has a number of four digits in each question."""
-    draw, seen = easy_generator(3), set()
-    files = {split: distinct(draw, size, seen) for split, size in (SIZES | {"train": EASY_TRAIN}).items()}
 
     def longer(question):
         return max(map(len, question[:-1].split("+"))) > 3
 
-    files["extrapolation"] = distinct(easy_generator(4), EXTRAPOLATION, seen, longer)
+    seen, sources = set(), dict.fromkeys(SIZES, easy_generator(3))
+    files = {split: distinct(sources[split], size, seen) for split, size in (SIZES | {"train": EASY_TRAIN}).items()}
+    sources["extrapolation"] = only(easy_generator(4), longer)
+    files["extrapolation"] = distinct(sources["extrapolation"], EXTRAPOLATION, seen)
+    replace_disguised(files, sources, "addition")
     return files
 
 

@@ -12,7 +12,7 @@ from smatch_edu.network import Transformer, TransformerConfig
 from smatch_edu.studies.comparison import load_models, train_live
 from smatch_edu.studies.experiments import extend_table, read_table
 from smatch_edu.support.arrays import read_tensors
-from smatch_edu.support.files import as_path, check_folder, check_writable, naming, write_atomically
+from smatch_edu.support.files import as_path, check_folder, check_writable, naming, read_text, write_atomically
 from smatch_edu.text import load_words
 from smatch_edu.training import (
     TrainingConfig,
@@ -27,7 +27,7 @@ from smatch_edu.training import (
 TINY = TrainingConfig(family="addition", method="mle", steps=1, num_layers=1, num_heads=1, width=4, batch_tokens=30)
 
 USED = (train, load_checkpoint, save_checkpoint, load_policy, read_log, load_models, train_live, read_tensors)
-USED += (extend_table, read_table, check_writable, check_folder, naming, write_atomically, as_path)
+USED += (extend_table, read_table, check_writable, check_folder, naming, write_atomically, as_path, read_text)
 USED += (Transformer.save, Transformer.load, generate, load_words)
 
 
@@ -71,7 +71,7 @@ def test_text_does_what_a_path_does(tmp_path):
     check_writable(page)
     with naming(page):
         write_atomically(page, "page")
-    assert as_path(page).read_text() == "page"
+    assert as_path(page).read_text() == read_text(page) == "page"
     check_folder(f"{run}/pages")
     Transformer(TransformerConfig(5, 1, 1, 2)).save(network)
     assert Transformer.load(network).config.vocab_size == 5

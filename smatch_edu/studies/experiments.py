@@ -28,7 +28,7 @@ from smatch_edu.configs.experiments import NeuralDivergenceConfig, SweepConfig
 from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.exact.divergences import DIVERGENCES
 from smatch_edu.support.arrays import one_thread
-from smatch_edu.support.files import as_path, check_writable, write_atomically
+from smatch_edu.support.files import as_path, check_writable, read_text, write_atomically
 from smatch_edu.support.progress import Progress
 from smatch_edu.training.evaluation import evaluate
 from smatch_edu.training.loop import start_run
@@ -46,10 +46,7 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
     path = as_path(path)
     if not path.exists():
         return []
-    try:
-        lines = list(csv.reader(io.StringIO(path.read_text("utf-8-sig")), delimiter="\t"))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no table in UTF-8: {error}") from None
+    lines = list(csv.reader(io.StringIO(read_text(path)), delimiter="\t"))
     for number, line in enumerate(lines, start=1):
         if len(line) != len(lines[0]):
             raise ValueError(f"{path}, line {number} has {len(line)} columns; the {len(lines[0])} of its header wanted")
@@ -103,7 +100,7 @@ def extend_table(
 
 def _check_header(path: Path, wanted: Sequence[str]) -> None:
     """Whether the columns of a table, if it is there and not empty, are these."""
-    if not path.exists() or not (header := path.read_text("utf-8-sig").partition("\n")[0].rstrip("\r")):
+    if not path.exists() or not (header := read_text(path).partition("\n")[0]):
         return
     for name in wanted:
         if name not in header.split("\t"):

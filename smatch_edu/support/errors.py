@@ -12,6 +12,11 @@ def first_index(mask: Any) -> tuple[int, ...]:
     return tuple(mask.nonzero()[0].tolist())
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """A text in quotes, as Python writes it; of a long one the beginning."""
+    return repr(text) if len(text) <= most else f"{text[:most]!r}… ({len(text):,} characters)"
+
+
 def nearest(name: str, known: Iterable[str], what: str) -> ValueError:
     """The error for an unknown name, with the nearest known one."""
     known = list(known)

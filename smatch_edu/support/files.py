@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import os
@@ -104,6 +105,21 @@ def naming(path: str | Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8, without a byte order mark and with \\n at the end of its lines.
+
+    ValueError naming the file and the line of the first byte that is not UTF-8.
+    """
+    path = as_path(path)
+    content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    try:
+        return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") + 1
+        byte = f"0x{content[error.start]:02x}"
+        raise ValueError(f"{path.name} line {line} has the byte {byte}, which is no UTF-8; save it as UTF-8") from None
 
 
 def packaged(*parts: str) -> Path:

@@ -31,7 +31,7 @@ def get_task(name: str, **options: Any) -> Task:
         ValueError: an unknown name or option (with the nearest known one), or an option out of range.
     """
     known: dict[str, type[Arithmetic | Keyboard]] = {"arithmetic": Arithmetic, "keyboard": Keyboard}
-    if name not in known:
+    if name not in list(known):
         raise nearest(name, known, "task")
     fields = [field.name for field in dataclasses.fields(known[name])]
     for option in options:

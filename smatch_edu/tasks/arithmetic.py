@@ -18,7 +18,9 @@ Source: Saxton et al. 2019 (mathematics_dataset); Cundy & Ermon 2023, section 5.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,12 +29,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from smatch_edu.support.errors import nearest
-from smatch_edu.support.files import packaged
+from smatch_edu.support.errors import nearest, shortened
+from smatch_edu.support.files import packaged, read_text
 from smatch_edu.tasks.task import Example, Task
 from smatch_edu.text.vocabulary import Vocabulary
 
 DIGITS = "0123456789abcdef"
+BASES = range(2, 17)
 SPLITS = ("train", "validation", "test", "held_out", "extrapolation")
 LONGEST_ANSWER = 30  # the generator draws again when an answer has more characters
 FORGOTTEN_CARRY = 2.0  # its weight, on top of that of being one too low or too high, which is 1
@@ -48,11 +51,25 @@ class Sum(NamedTuple):
 
     @property
     def value(self) -> int:
-        return self.p + self.q if self.plus else self.p - self.q
+        p, q = operator.index(self.p), operator.index(self.q)  # of NumPy's integers too, which would overflow
+        return p + q if self.plus else p - q
 
     @property
     def answer(self) -> str:
         return in_base(self.value, self.base)
+
+    @property
+    def canonical(self) -> Sum:
+        """The sum as it is worked on paper, the same for all questions whose answers have the same digits by symmetry.
+
+        The number of more size stands above, neither has a sign, and they are added or taken away. So 3 - 1024,
+        -1024 + 3, 1024 - 3 and -3 - -1024 are 1024 - 3: order, operator and signs decide only whether a minus stands
+        before the answer. Who has seen one of them has seen the digits of all. Another base is another sum, since
+        carries come elsewhere, and so is the inverse, 1021 + 3, which has another answer.
+        """
+        one, two = self.p, self.q if self.plus else -self.q
+        low, high = sorted((abs(one), abs(two)))
+        return Sum(high, low, one * two >= 0, self.base)
 
 
 class Family(NamedTuple):
@@ -77,17 +94,28 @@ class Family(NamedTuple):
     max_length: int
 
     def question(self, numbers: Sum) -> str:
+        """How a sum is asked for. ValueError if this family cannot ask for it: an addition has no minus."""
         p, q = (in_base(number, numbers.base) for number in (numbers.p, numbers.q))
-        return self.template.format(p=p, q=q, sign="+" if numbers.plus else "-", base=numbers.base)
+        question = self.template.format(p=p, q=q, sign="+" if numbers.plus else "-", base=numbers.base)
+        said = self.pattern.groupindex
+        if (
+            not self.pattern.fullmatch(question)
+            or ("sign" not in said and not numbers.plus)
+            or ("base" not in said and numbers.base != 10)
+        ):
+            raise ValueError(f"{numbers} is no question of the form {self.template!r}")
+        return question
 
     def read(self, question: str) -> Sum:
-        """What a question asks. ValueError if it is none."""
-        match = self.pattern.fullmatch(question)
-        if not match:
-            raise ValueError(f"{question!r} is no question of the form {self.template!r}")
-        found = {"sign": "+", "base": "10"} | match.groupdict()
-        base = int(found["base"])
-        return Sum(int(found["p"], base), int(found["q"], base), found["sign"] == "+", base)
+        """What a question asks. ValueError if it is none, or written in another way: 007, -0."""
+        if match := self.pattern.fullmatch(question):
+            found = {"sign": "+", "base": "10"} | match.groupdict()
+            with contextlib.suppress(ValueError):  # a digit that is none in this base, or no such base
+                base = int(found["base"])
+                numbers = Sum(int(found["p"], base), int(found["q"], base), found["sign"] == "+", base)
+                if self.question(numbers) == question:
+                    return numbers
+        raise ValueError(f"{shortened(question)} is no question of the form {self.template!r}")
 
 
 @dataclass(frozen=True)
@@ -95,8 +123,8 @@ class Arithmetic(Task):
     """Questions on sums, answered digit by digit, the highest first.
 
     Splits are files: train, validation, test, held_out (more of the same, for narrow intervals), and extrapolation,
-    where a number is longer than any of its base in train. No question is in two of them, and `fresh` draws none that
-    is in another than train.
+    where a number is longer than any of its base in train. No question is in two of them, in whatever order or with
+    whatever signs (`Sum.canonical`), and `fresh` draws none that stands in another than train.
 
     Attributes:
         family: "in_base", "in_base_10" or "addition".
@@ -111,7 +139,7 @@ class Arithmetic(Task):
     family: str = "in_base"
 
     def __post_init__(self) -> None:
-        if self.family not in FAMILIES:
+        if self.family not in list(FAMILIES):
             raise nearest(self.family, FAMILIES, "family of the task 'arithmetic'")
 
     @property
@@ -128,6 +156,8 @@ class Arithmetic(Task):
         return list(_examples(self.family, name))
 
     def fresh(self, rng: np.random.Generator, count: int) -> list[Example]:
+        if count < 0:
+            raise ValueError(f"count is {count}; at least 0 was wanted")
         drawn: list[Sum] = []
         while len(drawn) < count:
             more = FAMILIES[self.family].draw(rng, count - len(drawn))
@@ -138,17 +168,18 @@ class Arithmetic(Task):
         """A digit one too low or too high, a carry (or a borrowed one) forgotten, a sign forgotten or invented.
 
         A forgotten carry weighs three times as much as another slip. Where the carry is the whole first digit, it is
-        forgotten by going on to the next. No answer begins with a needless 0.
+        forgotten by going on to the next. No answer begins with a needless 0. ValueError unless the answer is right.
         """
         vocabulary = self.vocabulary
         numbers = FAMILIES[self.family].read(vocabulary.decode(example.prompt))
-        base, one, two = numbers.base, numbers.p, numbers.q if numbers.plus else -numbers.q
-        added = one * two >= 0
-        high, low = sorted((abs(one), abs(two)), reverse=True)
-        digits = [DIGITS.index(character) for character in vocabulary.decode(example.answer).lstrip("-")]
-        sign = len(example.answer) - len(digits)
+        answer = vocabulary.decode(example.answer)
+        if answer != numbers.answer:
+            raise ValueError(f"{shortened(answer)} is not the answer to {numbers}; {numbers.answer!r} was wanted")
+        high, low, added, base = numbers.canonical
+        digits = [DIGITS.index(character) for character in answer.lstrip("-")]
+        sign = len(answer) - len(digits)
 
-        weights = np.zeros((len(example.answer), len(vocabulary)))
+        weights = np.zeros((len(answer), len(vocabulary)))
         for place, digit in enumerate(digits):
             slips = weights[sign + place]
             slips[(digit - 1) % base] += 1
@@ -178,8 +209,11 @@ def in_base(number: int, base: int) -> str:
     """A number's digits, the highest first.
 
     Args:
-        base: 2 to 16.
+        base: 2 to 16. ValueError if it is another.
     """
+    if base not in BASES:
+        raise ValueError(f"base is {base}; 2 to 16 was wanted")
+    number = operator.index(number)
     digits, rest = "", abs(number)
     while rest or not digits:
         rest, digit = divmod(rest, base)
@@ -201,7 +235,14 @@ def draw_in_base(
     Args:
         entropy: about log10 of the number of different sums; the generator's own range for training if left out.
         bases: the smallest and the largest.
+
+    Raises:
+        ValueError: an entropy that is not a range in 0..18, where numbers fit into 64 bits; bases beyond 2..16.
     """
+    if not 0 <= entropy[0] <= entropy[1] <= 18:
+        raise ValueError(f"entropy is {entropy}; two numbers were wanted, 0 <= lowest <= highest <= 18")
+    if not 2 <= bases[0] <= bases[1] <= 16:
+        raise ValueError(f"bases is {bases}; two numbers were wanted, 2 <= smallest <= largest <= 16")
     drawn: list[Sum] = []
     while len(drawn) < count:
         total = rng.uniform(*entropy, size=count - len(drawn))
@@ -262,8 +303,8 @@ def read_questions(family: str, split: str) -> tuple[Sum, ...]:
     """The questions of a file, every answer recomputed. ValueError naming the file and line of the first fault."""
     kind = FAMILIES[family]
     source, wanted = packaged("arithmetic", f"{kind.prefix}{split}.tsv"), kind.sizes[SPLITS.index(split)]
-    header, *lines = source.read_text(encoding="utf-8").split("\n")
     remedy = "Restore the file, or make it again with data/make_arithmetic.py"
+    header, *lines = read_text(source).split("\n")
     if header != "question\tanswer" or len(lines) != wanted + 1 or lines.pop():
         raise ValueError(f"{source.name} was changed or cut short; a header and {wanted:,} lines were wanted. {remedy}")
     sums = []
@@ -275,8 +316,8 @@ def read_questions(family: str, split: str) -> tuple[Sum, ...]:
             raise ValueError(f"{source.name} line {number}: {error}. {remedy}") from None
         if answer != sums[-1].answer:
             raise ValueError(
-                f"{source.name} line {number} answers {question!r} with {answer!r}; {sums[-1].answer!r} was wanted. "
-                f"{remedy}"
+                f"{source.name} line {number} answers {question!r} with {shortened(answer)}; {sums[-1].answer!r} was "
+                f"wanted. {remedy}"
             )
     return tuple(sums)
 

@@ -66,19 +66,21 @@ class Keyboard(Task):
         return _words(self.longest_word, self.letters)
 
     def split(self, name: str) -> list[Example]:
-        if name not in SIZES:
+        if name not in self.splits:
             raise nearest(name, SIZES, "split of the task 'keyboard'")
         return self.fresh(np.random.default_rng(list(SIZES).index(name)), SIZES[name])
 
     def fresh(self, rng: np.random.Generator, count: int) -> list[Example]:
+        if count < 0:
+            raise ValueError(f"count is {count}; at least 0 was wanted")
         counts, examples = self.words.counts, _examples(self.longest_word, self.letters)
         return [examples[number] for number in rng.choice(len(examples), size=count, p=counts / counts.sum())]
 
     def mistakes(self, example: Example) -> Float[np.ndarray, "time vocab"]:
         """The keys that touch the right one, all equally likely."""
         weights = np.zeros((len(example.answer), len(self.vocabulary)))
-        for place, right in enumerate(example.answer):
-            for key in neighbours(self.letters[right]):
+        for place, right in enumerate(self.vocabulary.decode(example.answer)):
+            for key in neighbours(right):
                 if key in self.letters:
                     weights[place, self.letters.index(key)] = 1
         return weights
@@ -93,7 +95,12 @@ class Keyboard(Task):
 
 
 def neighbours(letter: str) -> str:
-    """The letters whose keys touch that of `letter`: beside it, or in the next row and less than a width aside."""
+    """The letters whose keys touch that of `letter`: beside it, or in the next row and less than a width aside.
+
+    ValueError if it is none of the 26 lower-case English letters.
+    """
+    if letter not in PLACES:
+        raise ValueError(f"{letter!r} is no key; the keys are the 26 lower-case English letters")
     height, along = PLACES[letter]
     return "".join(
         key

@@ -7,7 +7,7 @@ mistakes=task.mistakes(example), seed=...)`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ class Task(ABC):
 
     @abstractmethod
     def fresh(self, rng: np.random.Generator, count: int) -> list[Example]:
-        """New examples to learn from, as many as one likes."""
+        """New examples to learn from, as many as one likes. ValueError for a negative number of them."""
 
     @abstractmethod
     def mistakes(self, example: Example) -> Float[np.ndarray, "time vocab"]:
@@ -76,6 +76,6 @@ class Task(ABC):
         """Whether a right answer begins with `text`."""
         return tuple(text) == example.answer[: len(text)]
 
-    def show(self, actions: Sequence[int]) -> str:
+    def show(self, actions: Iterable[int]) -> str:
         """Ids as text, with signs for `<eos>` and `<backspace>`."""
         return self.vocabulary.show(actions)

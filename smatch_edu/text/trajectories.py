@@ -145,7 +145,7 @@ def augment(
 
     Raises:
         ValueError: noise out of range, neither or both of `num_tokens` and `mistakes`, shapes that do not fit, weights
-            that are not finite, or `<backspace>` or `<eos>` in the demonstration.
+            that are not finite or whose sum is not, `<backspace>` or `<eos>` in the demonstration, or both the same.
 
     Source: Cundy & Ermon 2023 (noise augmentation).
     """
@@ -153,6 +153,8 @@ def augment(
         raise ValueError(f"noise is {noise}; it must be in [0, 1)")
     if (num_tokens is None) == (mistakes is None):
         raise ValueError("give either num_tokens, for uniform mistakes, or a table of mistakes")
+    if backspace == eos:
+        raise ValueError(f"eos and backspace are both {eos}; two keys were wanted")
     right, rng = _ids("tokens", tokens), np.random.default_rng(seed)
     keys = [backspace] if eos is None else [backspace, eos]
     for place in np.flatnonzero(np.isin(right, keys)):
@@ -170,11 +172,16 @@ def augment(
             raise ValueError(f"mistakes has shape {weights.shape}; ({len(right)}, vocab) of numbers ≥ 0 was wanted")
         weights[:, [key for key in keys if key < weights.shape[1]]] = 0
         weights[np.arange(len(right)), right] = 0
-        total = weights.sum(axis=1)
+        with np.errstate(over="ignore"):
+            total = weights.sum(axis=1)
+        for place in np.flatnonzero(np.isinf(total)):
+            raise ValueError(f"mistakes sums to more than a float64 holds at position {place}; smaller were wanted")
         slips = np.where(total > 0, slips, 0)
         where = np.repeat(np.arange(len(right)), slips)
         reached = weights.cumsum(axis=1)[where]
-        wrong = (rng.random((len(where), 1)) * total[where, None] >= reached).sum(axis=1)
+        aimed = rng.random((len(where), 1)) * total[where, None]
+        below = np.nextafter(reached[:, -1:], 0)  # of tiny weights `aimed` may be rounded up to their sum
+        wrong = (np.minimum(aimed, below) >= reached).sum(axis=1)
 
     # Each token takes 2 · slips + 1 actions: (pressed, wrong), (⌫, ⌫), ..., (pressed, right).
     ends = np.cumsum(2 * slips + 1)

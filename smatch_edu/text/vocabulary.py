@@ -11,9 +11,12 @@ Tokens are 0..K-1, `<eos>` = K, `<backspace>` = K+1, as everywhere in this packa
 
 from __future__ import annotations
 
-import csv
+import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+import operator
+import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +24,16 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from smatch_edu.support.files import packaged
+from smatch_edu.support.errors import shortened
+from smatch_edu.support.files import packaged, read_text
 
 SYMBOL_OF_EOS = "⏎"
 SYMBOL_OF_BACKSPACE = "⌫"
 
 WORDS_SHA256 = "87ffe2fb560bd260e876a5cf834ede238f2794cb93b4e1ebc5d4fca0842d510d"
+
+WORD = re.compile("[a-z]+")
+COUNT = re.compile("0*[1-9][0-9]{,14}")  # float64 holds these exactly
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Vocabulary:
         characters: all different; the position of a character is its id. Lower-case English letters if left out.
 
     Raises:
-        ValueError: a character comes twice, or there is none.
+        ValueError: a character comes twice, or there is none, or it is the sign of `<eos>` or `<backspace>`.
     """
 
     characters: str = "abcdefghijklmnopqrstuvwxyz"
@@ -45,9 +52,12 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not self.characters:
             raise ValueError("characters is empty; a vocabulary needs at least one")
-        repeated = [c for c in self.characters if self.characters.count(c) > 1]
-        if repeated:
-            raise ValueError(f"character {repeated[0]!r} comes {self.characters.count(repeated[0])} times; wanted once")
+        if len(set(self.characters)) < len(self):
+            character, times = Counter(self.characters).most_common(1)[0]
+            raise ValueError(f"character {character!r} comes {times} times; wanted once")
+        for sign, key in (SYMBOL_OF_EOS, "<eos>"), (SYMBOL_OF_BACKSPACE, "<backspace>"):
+            if sign in self.characters:
+                raise ValueError(f"characters has {sign!r}, the sign of {key}; what is shown would be ambiguous")
 
     def __len__(self) -> int:
         """K, without `<eos>` and `<backspace>`."""
@@ -65,35 +75,40 @@ class Vocabulary:
 
     def encode(self, text: str) -> tuple[int, ...]:
         """The ids of a text. ValueError naming the first unknown character and its position."""
-        ids = []
         for position, character in enumerate(text):
-            if character not in self.characters:
+            if character not in self._id_of:
                 raise ValueError(
-                    f"{text!r} has {character!r} at position {position}; known are the {len(self)} characters "
-                    f"{self.characters!r}"
+                    f"{shortened(text)} has {character!r} at position {position}; known are the {len(self):,} "
+                    f"characters {shortened(self.characters)}"
                 )
-            ids.append(self.characters.index(character))
-        return tuple(ids)
+        return tuple(self._id_of[character] for character in text)
+
+    @functools.cached_property
+    def _id_of(self) -> dict[str, int]:
+        return {character: position for position, character in enumerate(self.characters)}
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of token ids. ValueError at `<eos>`, `<backspace>` or an id out of range: `show` prints those."""
-        shown = list(ids)
-        for position, token in enumerate(shown):
-            if not 0 <= token < len(self):
-                raise ValueError(
-                    f"id {token} at position {position} is no character; ids of text are 0..{len(self) - 1}"
-                )
-        return "".join(self.characters[token] for token in shown)
+        return _picked(self.characters, ids, "id {} at position {} is no character; ids of text are 0..{}")
 
-    def show(self, actions: Sequence[int]) -> str:
-        """Every action as one visible sign: `<eos>` as ⏎ and `<backspace>` as ⌫."""
+    def show(self, actions: Iterable[int]) -> str:
+        """Every action as one visible sign: `<eos>` as ⏎ and `<backspace>` as ⌫. ValueError at what is no action."""
         signs = self.characters + SYMBOL_OF_EOS + SYMBOL_OF_BACKSPACE
-        for position, action in enumerate(actions):
-            if not 0 <= action < len(signs):
-                raise ValueError(
-                    f"action {action} at position {position} does not exist; actions are 0..{len(signs) - 1}"
-                )
-        return "".join(signs[action] for action in actions)
+        return _picked(signs, actions, "action {} at position {} does not exist; actions are 0..{}")
+
+
+def _picked(signs: str, places: Iterable[int], refusal: str) -> str:
+    """The signs at these places, one after the other. ValueError if one is no whole number, or beyond them."""
+    found = []
+    for position, place in enumerate(places):
+        try:
+            index = operator.index(place)
+        except TypeError:
+            index = -1
+        if not 0 <= index < len(signs):
+            raise ValueError(refusal.format(place, position, len(signs) - 1))
+        found.append(signs[index])
+    return "".join(found)
 
 
 class Words(NamedTuple):
@@ -114,38 +129,44 @@ def load_words(max_length: int = 3, path: str | Path | None = None) -> Words:
     Args:
         max_length: in letters, at least 1.
         path: another file of the same form: a header `word<TAB>count`, then one word a line; its words may be any
-            lower-case ASCII ones, and its checksum is not tested.
+            lower-case ASCII ones, each once, and its checksum is not tested.
 
     Raises:
-        ValueError: the package's own file was changed or cut short; a line that is not a word and a positive count;
-            no word of that length.
+        ValueError: the package's own file was changed or cut short; a file that is not UTF-8; a line that is not a
+            word and a positive count, or repeats a word; no word of that length.
         FileNotFoundError: no such file.
     """
     if max_length < 1:
         raise ValueError(f"max_length is {max_length}; words have at least 1 letter")
     source = packaged("words.tsv") if path is None else Path(path)
-    content = source.read_bytes()
     if path is None:
+        content = source.read_bytes()
         found = hashlib.sha256(content).hexdigest()
         if found != WORDS_SHA256:
             raise ValueError(
                 f"{source.name} ({len(content):,} bytes) was changed or cut short: its sha256 is {found[:12]}…, "
                 f"{WORDS_SHA256[:12]}… was wanted. Restore it, or make it again with data/make_words.py"
             )
+    header, *lines = read_text(source).removesuffix("\n").split("\n")
+    if header != "word\tcount":
+        raise ValueError(f"{source.name} line 1 is {shortened(header)}; the header word<TAB>count was wanted")
+    line_of: dict[str, int] = {}
     words, counts = [], []
-    rows = csv.reader(content.decode("utf-8").splitlines(), delimiter="\t")
-    for number, row in enumerate(rows, start=1):
-        if number == 1:
-            if row != ["word", "count"]:
-                raise ValueError(f"{source.name} line 1 is {row}; the header word<TAB>count was wanted")
-            continue
-        if not (len(row) == 2 and row[0].isascii() and row[0].isalpha() and row[0].islower()):
-            raise ValueError(f"{source.name} line {number} is {row}; a lower-case word and a count were wanted")
-        if not (row[1].isdigit() and int(row[1]) > 0):
-            raise ValueError(f"{source.name} line {number} counts {row[1]!r}; a positive whole number was wanted")
-        if len(row[0]) <= max_length:
-            words.append(row[0])
-            counts.append(float(row[1]))
+    for number, line in enumerate(lines, start=2):
+        word, _, count = line.partition("\t")
+        if not WORD.fullmatch(word) or not count:
+            raise ValueError(
+                f"{source.name} line {number} is {shortened(line)}; a lower-case word, a tab and a count were wanted"
+            )
+        if not COUNT.fullmatch(count):
+            raise ValueError(
+                f"{source.name} line {number} counts {shortened(count)}; a positive whole number below 10^15 was wanted"
+            )
+        if (first := line_of.setdefault(word, number)) != number:
+            raise ValueError(f"{source.name} line {number} repeats {shortened(word)} of line {first}; once was wanted")
+        if len(word) <= max_length:
+            words.append(word)
+            counts.append(float(count))
     if not words:
         raise ValueError(f"{source.name} has no word of at most {max_length} letters")
     return Words(tuple(words), np.array(counts))

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from smatch_edu.support import files
 from smatch_edu.support.arrays import read_tensors
-from smatch_edu.support.files import as_path, check_folder, check_writable, write_atomically
+from smatch_edu.support.files import as_path, check_folder, check_writable, read_text, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes, owners, pipes and devices are those of POSIX")
 
@@ -31,6 +31,20 @@ def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path, content):
     write_atomically(path, content)
     assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"", b"a\r\n\xe2\x8c\xab\rb\n", b"\xef\xbb\xbfa\n\xef\xbb\xbf"])
+def test_a_text_is_read_whatever_wrote_it(content, tmp_path):
+    (tmp_path / "file").write_bytes(content)
+    wanted = content.decode().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    assert read_text(tmp_path / "file") == wanted
+
+
+@pytest.mark.parametrize(("content", "line"), [(b"\xff", 1), (b"a\r\nb\r\xc3(", 3), (b"\xef\xbb\xbfa\n\xe9t\xe9", 2)])
+def test_a_text_that_is_not_utf8_is_named_with_the_line(content, line, tmp_path):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ValueError, match=f"^file line {line} has the byte 0x.., which is no UTF-8"):
+        read_text(tmp_path / "file")
 
 
 def test_what_is_interrupted_leaves_the_file_as_it_was(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import collections
 import hashlib
 import importlib.util
+import itertools
 import random
 import re
 import shutil
@@ -14,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency
 
-from smatch_edu.tasks import arithmetic, get_task, keyboard
-from smatch_edu.tasks.arithmetic import FAMILIES, SPLITS, Sum, as_example, in_base, read_questions
+from smatch_edu.tasks import Example, arithmetic, get_task, keyboard
+from smatch_edu.tasks.arithmetic import FAMILIES, SPLITS, Sum, as_example, draw_in_base, in_base, read_questions
 from smatch_edu.text.trajectories import augment
 from smatch_edu.text.vocabulary import load_words
 
@@ -88,6 +89,21 @@ def test_the_files_are_as_large_as_they_should_be_and_no_question_comes_twice():
     assert len(FILES) == 15 and sum(path.stat().st_size for path in FILES) < 1_000_000
 
 
+def on_paper(question):
+    """The base, the two numbers without signs, and whether adding is what one does with them."""
+    base, p, sign, q = understood(question)
+    does_add = (p.startswith("-") == q.startswith("-")) == (sign == "+")
+    sizes = sorted(value_of(number.lstrip("-"), base) for number in (p, q))
+    return base, *sizes, does_add or 0 in sizes
+
+
+@families
+def test_no_file_has_a_question_of_another_in_disguise(family):
+    forms = {split: {on_paper(question) for question, _ in rows(family, split)} for split in SPLITS}
+    for one, other in itertools.combinations(SPLITS, 2):
+        assert not forms[one] & forms[other], f"{other} has questions of {one}"
+
+
 @families
 def test_extrapolation_has_a_longer_number_in_every_question(family):
     longest = collections.Counter()
@@ -105,7 +121,7 @@ def test_the_files_are_the_ones_that_the_data_page_describes():
     assert stated == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in FILES}
 
 
-@families
+@pytest.mark.parametrize("family", ["in_base", pytest.param("in_base_10", marks=pytest.mark.slow), "addition"])
 def test_the_script_makes_these_files(family):
     script = the_script()
     if family != "addition" and not has_real_generator(script):
@@ -165,19 +181,21 @@ def has_real_generator(script):
 
 
 def questions_of_the_real_generator(family, count, rng):
-    """Newly drawn if it can be imported, otherwise those in the files; distinct either way."""
+    """Newly drawn if it can be imported, otherwise those in the files. Of small numbers only those of train, since in
+    the other files many gave way to longer ones. Distinct either way."""
     script = the_script()
     if family == "addition" or has_real_generator(script):
         with drawn_from(int(rng.integers(2**32))):
             if family == "addition":
                 made = script.distinct(script.easy_generator(3), count, set())
             elif family == "in_base_10":
-                made = script.distinct(script.real_generator((3, 4)), count, set(), lambda question: " 10," in question)
+                in_base_10 = script.only(script.real_generator((3, 4)), lambda question: " 10," in question)
+                made = script.distinct(in_base_10, count, set())
             else:
                 made = script.distinct(script.real_generator(), count, set())
             return [question for question, _ in made]
-    shipped = [row for split in ("train", "validation", "test", "held_out") for row in rows(family, split)]
-    return [question for question, _ in shipped[:count]]
+    splits = ("train",) if family == "in_base_10" else ("train", "validation", "test", "held_out")
+    return [question for split in splits for question, _ in rows(family, split)][:count]
 
 
 def our_questions(family, count, rng):
@@ -230,7 +248,8 @@ def p_values(ours, theirs):
 
 @families
 def test_our_generator_draws_as_the_real_one_does(family, rng):
-    ours, theirs = our_questions(family, 7700, rng), questions_of_the_real_generator(family, 7700, rng)
+    theirs = questions_of_the_real_generator(family, 7700, rng)
+    ours = our_questions(family, len(theirs), rng)
     suspicious = {name: p for name, p in p_values(ours, theirs).items() if p < SMALLEST_P}
     assert not suspicious, f"our questions differ from the real ones: {suspicious}"
 
@@ -252,7 +271,8 @@ def test_the_comparison_notices_a_generator_that_is_wrong_in_one_place(mistake, 
         return drawn
 
     monkeypatch.setitem(FAMILIES, "in_base", FAMILIES["in_base"]._replace(draw=draw))
-    ours, theirs = our_questions("in_base", 7700, rng), questions_of_the_real_generator("in_base", 7700, rng)
+    theirs = questions_of_the_real_generator("in_base", 7700, rng)
+    ours = our_questions("in_base", len(theirs), rng)
     assert min(p_values(ours, theirs).values()) < SMALLEST_P
 
 
@@ -304,6 +324,12 @@ def test_every_split_is_a_list_of_examples_that_never_changes(name, options, rng
 
 
 @tasks
+def test_a_negative_number_of_examples_is_refused(name, options, rng):
+    with pytest.raises(ValueError, match="count is -3; at least 0 was wanted"):
+        get_task(name, **options).fresh(rng, -3)
+
+
+@tasks
 def test_fresh_examples_are_drawn_again_from_the_same_seed(name, options):
     task = get_task(name, **options)
     one, same, other = (task.fresh(np.random.default_rng(seed), 50) for seed in (1, 1, 2))
@@ -342,6 +368,12 @@ def test_only_the_exact_answer_is_right(name, options, rng):
     assert task.show([*example.answer, task.vocabulary.backspace, task.vocabulary.eos]).endswith("⌫⏎")
 
 
+def an_addition(question, answer):
+    """The mistakes of an example that is perhaps none."""
+    task = get_task("arithmetic", family="addition")
+    return task.mistakes(Example(task.vocabulary.encode(question), task.vocabulary.encode(answer)))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -356,6 +388,20 @@ def test_only_the_exact_answer_is_right(name, options, rng):
         (lambda: get_task("keyboard", letters="xyz", longest_word=2), "no word of up to 2 letters can be typed"),
         (lambda: get_task("keyboard", letters="ab-"), "letters has '-'; the keys are the 26"),
         (lambda: get_task("keyboard", letters="aba"), "character 'a' comes 2 times"),
+        (lambda: keyboard.neighbours(" "), "' ' is no key; the keys are the 26"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, (3.0, 20.0)), r"entropy is \(3.0, 20.0\); two numbers"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, (4.0, 3.0)), r"entropy is \(4.0, 3.0\); two numbers"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, (3.0, np.nan)), r"entropy is \(3.0, nan\); two numbers"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, bases=(1, 5)), r"bases is \(1, 5\); two numbers"),
+        (lambda: draw_in_base(np.random.default_rng(0), 1, bases=(2, 17)), r"bases is \(2, 17\); two numbers"),
+        (lambda: an_addition("7+8=", "16"), r"'16' is not the answer to Sum\(p=7, q=8.*; '15' was wanted"),
+        (lambda: an_addition("7+8=", "+="), r"'\+=' is not the answer"),
+        (lambda: an_addition("7+8", "15"), r"'7\+8' is no question"),
+        (lambda: in_base(5, 1), "base is 1; 2 to 16 was wanted"),
+        (lambda: in_base(5, 17), "base is 17; 2 to 16 was wanted"),
+        (lambda: as_example("addition", Sum(3, 4, False)), r"Sum\(p=3, q=4, plus=False, base=10\) is no question"),
+        (lambda: as_example("addition", Sum(-3, 4)), r"Sum\(p=-3.*\) is no question of the form '{p}\+{q}='"),
+        (lambda: as_example("addition", Sum(3, 4, base=7)), r"Sum\(.*base=7\) is no question"),
     ],
 )
 def test_what_does_not_exist_is_named(make, message):
@@ -378,6 +424,59 @@ def test_a_question_is_read_as_it_was_written(numbers):
     base, p, sign, q = understood(question)
     assert (value_of(p, base), sign == "+", value_of(q, base)) == (numbers.p, numbers.plus, numbers.q)
     assert value_of(numbers.answer, base) == numbers.value
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "In base 10, what is 007 + 1?",
+        "In base 10, what is -0 + 1?",
+        "In base 10, what is 1_0 + 1?",
+        "In base 10, what is ٣ + 1?",
+        "In base 10, what is 3 + 1?\n",
+        "In base 16, what is FF + 1?",
+        "In base 2, what is 2 + 1?",
+        "In base 20, what is g + 1?",
+        "In base 0, what is 0x1f + 1?",
+        f"In base 10, what is {'1' * 300_000} + 1?",
+        "",
+    ],
+    ids=lambda question: repr(question[:40]),
+)
+def test_what_is_not_written_as_a_question_is_none(question):
+    with pytest.raises(ValueError, match=r"is no question of the form 'In base") as refused:
+        FAMILIES["in_base"].read(question)
+    assert len(str(refused.value)) < 250
+
+
+def test_sums_of_numpys_integers_do_not_overflow():
+    most = np.int64(2**63 - 1)
+    assert Sum(most, most).value == 2**64 - 2 and Sum(most, most).answer == str(2**64 - 2)
+    assert Sum(-most, most, False, 16).answer == "-fffffffffffffffe"
+
+
+@given(numbers_in_base)
+def test_a_sum_with_other_signs_or_in_the_other_order_is_the_same_on_paper(numbers):
+    p, q, plus, base = numbers
+    form = numbers.canonical
+    assert form.canonical == form and form.p >= form.q >= 0
+    assert form.answer == numbers.answer.lstrip("-")
+    for same in (Sum(p, -q, not plus, base), Sum(-p, -q, plus, base), Sum(q, p, plus, base)):
+        assert same.canonical == form
+    if p and q:
+        assert Sum(p, q, not plus, base).canonical != form  # 7 + 3 is not 7 - 3
+    assert Sum(p, q + 10**7, plus, base).canonical != form
+    assert Sum(p, q, plus, 18 - base).canonical != form or base == 9
+    assert on_paper(FAMILIES["in_base"].question(numbers)) == (base, form.q, form.p, form.plus)
+
+
+def test_one_sum_on_paper_by_hand():
+    """1024 - 3, however it is asked."""
+    asked = [Sum(3, 1024, False), Sum(-1024, 3), Sum(1024, -3), Sum(1024, 3, False), Sum(-3, -1024, False)]
+    assert {numbers.canonical for numbers in asked} == {Sum(1024, 3, False)}
+    others = [Sum(1024, 3), Sum(1021, 3), Sum(1024, 1021, False), Sum(1024, 3, False, 11)]
+    assert Sum(1024, 3, False) not in {numbers.canonical for numbers in others}
+    assert Sum(5, 0, False).canonical == Sum(0, -5).canonical == Sum(5, 0)
 
 
 def without_the_carry(numbers):

@@ -230,6 +230,21 @@ def test_slips_are_as_frequent_as_the_noise_and_uniform(rng):
     assert chisquare(np.bincount(shift, minlength=K)[1:]).pvalue > 1e-6 and not (shift == 0).any()
 
 
+def test_tiny_and_huge_weights_give_no_token_beyond_them(rng):
+    """Sums are rounded: up to what no mistake reaches, or up to infinity."""
+    tiny = np.array([[0, 5e-324, 0], [5e-324, 0, 0]])
+    for _ in range(50):
+        one = augment([0], [0, 1], 0.5, BACK, EOS, mistakes=tiny, seed=rng)
+        assert (one.typed[one.slipped] == 1 - one.pressed[one.slipped]).all()
+    with pytest.raises(ValueError, match="mistakes sums to more than a float64 holds at position 1"):
+        augment([0], [0, 1], 0.5, BACK, EOS, mistakes=np.array([[0, 1.0, 0], [1e308, 0, 1e308]]), seed=rng)
+
+
+def test_one_key_cannot_be_both():
+    with pytest.raises(ValueError, match="eos and backspace are both 5; two keys were wanted"):
+        augment([0], [0, 1], 0.5, 5, 5, num_tokens=5, seed=0)
+
+
 def test_mistakes_come_from_the_weights_that_are_given(rng):
     tokens = np.tile([0, 1, 2], 5000)
     weights = np.zeros((len(tokens), 4))
