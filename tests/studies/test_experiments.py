@@ -40,8 +40,8 @@ def test_the_table_of_another_experiment_is_not_touched(tmp_path):
         extend_table(path, RUNS, RESULTS, lambda run: pytest.fail("measured"))
     assert path.read_text() == "colour\tvalue\nred\t1\n"
     path.write_text("one line of notes\n")
-    with pytest.raises(ValueError, match="holds no row of an experiment, but something else"):
-        extend_table(path, RUNS, lambda run: [{"value": 1}])
+    with pytest.raises(ValueError, match="has no column 'size'; it holds another experiment"):
+        extend_table(path, RUNS, RESULTS, lambda run: [{"value": 1}])
     assert path.read_text() == "one line of notes\n"
     with pytest.raises(ValueError, match="there is no folder"):
         extend_table(tmp_path / "nowhere" / "table.tsv", RUNS, RESULTS, lambda run: [])

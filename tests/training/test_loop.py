@@ -347,7 +347,7 @@ def test_a_log_whose_end_is_broken_is_cut_back_to_what_is_whole(tmp_path, monkey
 
 def test_the_log_is_json_and_what_is_no_number_is_read_back_as_such(tmp_path, capsys):
     config = with_options(divergence="chi2")  # its loss looks at no text of the model's own
-    train(config, tmp_path / "run", progress=False)
+    train(config, tmp_path / "run", progress=True)
     assert "r² is" in (told := capsys.readouterr().err) and "nan" not in told
     assert "– on the model's own texts" in told
 
