@@ -13,7 +13,7 @@ def main() -> int:
 
         status = cli.main()
     except KeyboardInterrupt:
-        print("smatch: interrupted; nothing was begun", file=sys.stderr)
+        print("smatch: interrupted", file=sys.stderr)
         status = 130
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said: a second Ctrl-C has nothing to stop
     return status

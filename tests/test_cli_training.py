@@ -146,3 +146,45 @@ def test_bad_checkpoints_and_prompts_are_named(trained, tmp_path, capsys):
 def test_a_loss_that_is_no_number_is_said_in_one_line(tmp_path, capsys):
     assert main([*TRAIN, "--steps", "40", "--learning-rate", "1e30", "--out", str(tmp_path / "run")]) == 2
     assert "at step" in (text := said(capsys)) and "try a lower learning_rate" in text
+
+
+def test_what_an_interrupted_training_keeps_is_said(tmp_path, capsys, monkeypatch):
+    out, update = tmp_path / "run", training.Run.update
+
+    def interrupted_at(step):
+        def updated(run):
+            if run.step == step:
+                raise KeyboardInterrupt
+            return update(run)
+
+        return updated
+
+    def interrupted(*more):
+        before = torch.get_num_threads()
+        assert main([*TRAIN, "--steps", "12", "--checkpoint-every", "6", "--out", str(out), *more]) == 130
+        assert torch.get_num_threads() == before
+        return said(capsys)
+
+    monkeypatch.setattr(training, "check_folder", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert "interrupted; nothing was begun" in interrupted() and not out.exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(training.Run, "update", interrupted_at(2))
+    assert "no checkpoint yet, and the same command with --resume begins anew" in interrupted()
+    monkeypatch.setattr(training.Run, "update", interrupted_at(8))
+    assert f"the last checkpoint is in {out}, and the same command with --resume goes on" in interrupted("--resume")
+    monkeypatch.undo()
+    assert main([*TRAIN, "--steps", "12", "--checkpoint-every", "6", "--out", str(out), "--resume"]) == 0
+
+
+@pytest.mark.parametrize("seed", ["-1", "99999999999999999999"])
+@pytest.mark.parametrize("command", ["generate", "evaluate", "train", "compare", "walkthrough"])
+def test_a_seed_out_of_range_is_named_before_the_work(command, seed, trained, tmp_path, capsys):
+    needs = {
+        "generate": ["--checkpoint", str(trained), "--prompt", "1+1="],
+        "evaluate": ["--checkpoint", str(trained)],
+        "train": ["--out", str(tmp_path / "run")],
+    }
+    assert refused([command, "--seed", seed, *needs.get(command, ["--out", str(tmp_path / "page.html")])])
+    shown = capsys.readouterr()
+    assert f"seed is {seed}; it must be at least 0" in " ".join(shown.err.replace("│", " ").split())
+    assert shown.out == "" and list(tmp_path.iterdir()) == []

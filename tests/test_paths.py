@@ -10,9 +10,9 @@ from smatch_edu.configs.training import METHODS
 from smatch_edu.course import generate
 from smatch_edu.network import Transformer, TransformerConfig
 from smatch_edu.studies.comparison import load_models, train_live
-from smatch_edu.studies.experiments import extend_table, read_table
 from smatch_edu.support.arrays import read_tensors
 from smatch_edu.support.files import as_path, check_folder, check_writable, naming, read_text, write_atomically
+from smatch_edu.support.results import extend_table, read_table
 from smatch_edu.text import load_words
 from smatch_edu.training import (
     TrainingConfig,

@@ -126,7 +126,8 @@ def learning_curves(
         for axes, series in ((left, accuracies), (right, rewards)):
             for look, (label, columns) in zip(LOOKS, series.items(), strict=False):
                 bins = min(len(columns[0]), 40)
-                steps, values = ([part.mean() for part in np.array_split(column, bins or 1)] for column in columns)
+                parts = (np.array_split(column, bins) if bins else [] for column in columns)
+                steps, values = ([part.mean() for part in some] for some in parts)
                 wanted = {name: look[name] for name in ("color", "marker", "linestyle")}
                 axes.plot(steps, values, label=label, markevery=max(len(steps) // 8, 1), **wanted)
             axes.set(xlabel="update")

@@ -8,9 +8,10 @@ experiments  runs over a grid of settings, whose table grows and is never begun 
 
 from smatch_edu.configs import ComparisonConfig, NeuralDivergenceConfig, SweepConfig, WalkthroughConfig
 from smatch_edu.studies.comparison import TITLES, compare, load_models
-from smatch_edu.studies.experiments import neural_divergence, read_table, sweep
+from smatch_edu.studies.experiments import neural_divergence, sweep
 from smatch_edu.studies.report import page
 from smatch_edu.studies.walkthrough import walkthrough
+from smatch_edu.support.results import read_table
 
 __all__ = [
     "TITLES",

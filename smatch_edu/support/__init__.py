@@ -7,6 +7,7 @@ Look here when something is missing elsewhere; nothing of SequenceMatch is in he
     arrays       numbers, numpy arrays and tensors answer in the kind they were asked in; threads; tensors of a file
     tables       numbers and tables as text
     progress     how far a long job has come: a bar, or a line now and then
+    results      a table that grows run by run, also when several write into it
 
 `arrays` is imported by its own name: it loads torch, which takes seconds, and the rest does without.
 """
@@ -21,6 +22,7 @@ from smatch_edu.support.files import (
     write_atomically,
 )
 from smatch_edu.support.progress import Progress
+from smatch_edu.support.results import extend_table, read_table
 from smatch_edu.support.tables import number, percent, text_table
 
 __all__ = [
@@ -29,12 +31,14 @@ __all__ = [
     "check_folder",
     "check_seed",
     "check_writable",
+    "extend_table",
     "first_index",
     "naming",
     "nearest",
     "number",
     "packaged",
     "percent",
+    "read_table",
     "text_table",
     "write_atomically",
 ]

@@ -1,7 +1,9 @@
 """`smatch compare`: three models side by side, on the terminal and on a page."""
 
 import dataclasses
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,21 @@ def test_the_three_are_printed_side_by_side_and_put_on_a_page(folder, tmp_path, 
     text = page.read_text()
     assert text.count('class="player typing"') == 3 and text.count("<img alt=") == 2
     assert "before your eyes for 4 updates" in text and "$" not in re.sub(r"<script>.*?</script>", "", text, flags=re.S)
+
+
+def test_models_whose_training_was_never_looked_at_have_a_page_without_a_warning(folder, tmp_path, recwarn):
+    for method in METHODS:
+        (tmp_path / method).mkdir()
+        for path in (folder / method).iterdir():
+            if path.name == "log.jsonl":
+                steps = [json.loads(line)["step"] for line in path.read_text().splitlines()]
+                text = "".join(json.dumps({"step": step}) + "\n" for step in steps)
+                (tmp_path / method / path.name).write_text(text)
+            else:
+                shutil.copy(path, tmp_path / method)
+    command = ["compare", "--checkpoints", str(tmp_path), "--split", "test", "--shown", "1", "--steps", "0"]
+    assert main([*command, "--out", str(tmp_path / "page.html")]) == 0
+    assert [str(one.message) for one in recwarn if "empty slice" in str(one.message)] == []
 
 
 def test_a_line_of_typing_shows_every_key_and_the_verdict():

@@ -1,51 +1,11 @@
-"""A table of results grows run by run, and a run that is in it is not run again."""
+"""The experiments, as somebody at a terminal asks for them."""
 
 import pytest
 
 from smatch_edu.cli import main
-from smatch_edu.configs import NeuralDivergenceConfig
-from smatch_edu.studies.experiments import extend_table, read_table
-
-RUNS = [{"colour": colour, "size": size} for colour in ("red", "blue") for size in (1, 2.5)]
-RESULTS = ["step", "value"]
-
-
-def test_an_experiment_that_was_interrupted_goes_on_where_it_was(tmp_path):
-    path, measured = tmp_path / "table.tsv", []
-
-    def measure(run):
-        if len(measured) == 2:
-            raise KeyboardInterrupt
-        measured.append(run)
-        return [{"step": step, "value": 0.25} for step in (0, 1)]
-
-    with pytest.raises(KeyboardInterrupt):
-        extend_table(path, RUNS, RESULTS, measure)
-    assert len(read_table(path)) == 4
-    before = path.read_text()
-    measured.clear()
-    extend_table(path, RUNS, RESULTS, measure)
-    assert measured == RUNS[2:]
-    assert path.read_text().startswith(before)
-    assert read_table(path)[-1] == {"colour": "blue", "size": "2.5", "step": "1", "value": "0.25"}
-    extend_table(path, RUNS, RESULTS, measure)
-    assert measured == RUNS[2:]
-    assert sorted(tmp_path.iterdir()) == [tmp_path / ".table.tsv.lock", path]
-
-
-def test_the_table_of_another_experiment_is_not_touched(tmp_path):
-    path = tmp_path / "table.tsv"
-    path.write_text("colour\tvalue\nred\t1\n")
-    with pytest.raises(ValueError, match="has no column 'size'; it holds another experiment"):
-        extend_table(path, RUNS, RESULTS, lambda run: pytest.fail("measured"))
-    assert path.read_text() == "colour\tvalue\nred\t1\n"
-    path.write_text("one line of notes\n")
-    with pytest.raises(ValueError, match="has no column 'size'; it holds another experiment"):
-        extend_table(path, RUNS, RESULTS, lambda run: [{"value": 1}])
-    assert path.read_text() == "one line of notes\n"
-    with pytest.raises(ValueError, match="there is no folder"):
-        extend_table(tmp_path / "nowhere" / "table.tsv", RUNS, RESULTS, lambda run: [])
-    assert read_table(tmp_path / "none.tsv") == []
+from smatch_edu.configs import NeuralDivergenceConfig, SweepConfig, TrainingConfig
+from smatch_edu.studies import experiments
+from smatch_edu.support.results import read_table
 
 
 def test_the_command_writes_the_neural_table_and_goes_on_with_it(tmp_path, capsys):
@@ -73,3 +33,40 @@ def test_the_keyboard_has_the_words_that_its_letters_can_type():
     mdp, texts, weights = NeuralDivergenceConfig(letters="aht").keyboard()
     assert ["".join("aht"[i] for i in text) for text in texts] == ["a", "at", "ha", "ah", "hat"]
     assert weights == sorted(weights, reverse=True) and mdp.num_states == 41
+
+
+# -- what is asked for ---------------------------------------------------------------------------------------------
+
+
+def test_settings_to_vary_that_come_twice_are_united(tmp_path):
+    for vary in (("seed=0,1", "seed=1,2"), ("seed=0", "seed=1", "seed=2"), ("seed=0,1,2,0",)):
+        assert [one.seed for one in SweepConfig(tmp_path / "t.tsv", vary).runs()] == [0, 1, 2]
+    both = SweepConfig(tmp_path / "t.tsv", ("seed=0,1", "width=16,32")).runs()
+    assert [(one.seed, one.width) for one in both] == [(0, 16), (0, 32), (1, 16), (1, 32)]
+    assert SweepConfig(tmp_path / "t.tsv").runs() == [TrainingConfig()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sweep", "--vary", "sed=1"], "did you mean 'seed'"),
+        (["sweep", "--vary", "seed"], "such as seed=0,1,2"),
+        (["sweep", "--vary", "seed=-1"], "seed is -1"),
+        (["sweep", "--vary", "task=keyboard,aritmetic"], "did you mean 'arithmetic'"),
+        (["sweep", "--vary", "init=nowhere"], "nowhere has no checkpoint"),
+        (["sweep", "--split", "tset"], "did you mean"),
+        (["sweep", "--workers", "0"], "workers is 0"),
+        (["neural-divergence", "--divergences", "mle", "chi3"], "did you mean 'chi2'"),
+        (["neural-divergence", "--next-values", "expectation", "samples"], "did you mean 'sample'"),
+        (["neural-divergence", "--seeds", "0"], "seeds is 0"),
+    ],
+)
+def test_a_mistake_is_named_before_the_work(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(experiments, "extend_table", lambda *_: pytest.fail("the work has begun"))
+    try:
+        status = main(["experiment", *arguments, "--out", str(tmp_path / "t.tsv")])
+    except SystemExit as error:  # by the parser
+        status = error.code
+    assert status == 2
+    assert message in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert list(tmp_path.iterdir()) == []
