@@ -118,7 +118,7 @@ def test_a_run_that_is_asked_for_twice_is_measured_once(tmp_path):
         ("colour\tsize\tstep\tvalue\tmood\n", "a column 'mood'"),
         ("colour\tsize\tstep\n", "no column 'value'"),
         ("colour\tsize\tstep\tvalue\nred\t1\t0\t1\nred\t1\n", "line 3 has 2 columns"),
-        (b"colour\tsize\tstep\tvalue\nr\xe9d\t1\t0\t1\n", "no table in UTF-8"),
+        (b"colour\tsize\tstep\tvalue\nr\xe9d\t1\t0\t1\n", "line 2 has the byte 0xe9, which is no UTF-8"),
     ],
 )
 def test_a_table_that_cannot_take_the_rows_is_named_before_the_work(table, message, tmp_path):
