@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from smatch_edu.support.arrays import as_ids
 from smatch_edu.support.files import packaged
 
 SYMBOL_OF_EOS = "⏎"
@@ -77,7 +78,7 @@ class Vocabulary:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of token ids. ValueError at `<eos>`, `<backspace>` or an id out of range: `show` prints those."""
-        shown = list(ids)
+        shown = as_ids("ids", ids).tolist()
         for position, token in enumerate(shown):
             if not 0 <= token < len(self):
                 raise ValueError(
@@ -85,15 +86,16 @@ class Vocabulary:
                 )
         return "".join(self.characters[token] for token in shown)
 
-    def show(self, actions: Sequence[int]) -> str:
+    def show(self, actions: Iterable[int]) -> str:
         """Every action as one visible sign: `<eos>` as ⏎ and `<backspace>` as ⌫."""
         signs = self.characters + SYMBOL_OF_EOS + SYMBOL_OF_BACKSPACE
-        for position, action in enumerate(actions):
+        shown = as_ids("actions", actions).tolist()
+        for position, action in enumerate(shown):
             if not 0 <= action < len(signs):
                 raise ValueError(
                     f"action {action} at position {position} does not exist; actions are 0..{len(signs) - 1}"
                 )
-        return "".join(signs[action] for action in actions)
+        return "".join(signs[action] for action in shown)
 
 
 class Words(NamedTuple):
