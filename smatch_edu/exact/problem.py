@@ -269,10 +269,10 @@ def checked_occupancy(mdp: StringMDP, occupancy: Any, what: str) -> Vector:
     wanted = (mdp.num_states, mdp.num_actions)
     if tuple(table.shape) != wanted:
         raise ValueError(f"{what} has shape {tuple(table.shape)}; {wanted} (states, actions) was wanted")
-    check_measure(what, table)
+    check_measure(what, occupancy)
     keys = mdp.keys(table).flatten()
     nowhere_to_go_back = table[[0, mdp.absorbing], mdp.num_tokens + 1 :]
-    if not abs(keys.sum().item() - 1) < 1e-6 or nowhere_to_go_back.sum() > 0:
+    if abs(keys.sum() - table.sum()).item() > 1e-6 or nowhere_to_go_back.sum() > 0:
         raise ValueError(f"{what} has mass on illegal actions; it must be 0 there")
     return keys
 
@@ -292,6 +292,6 @@ def _viable(mdp: StringMDP, usable: Tensor, legal: Tensor) -> tuple[Tensor, Tens
 
 def checked_policy(mdp: StringMDP, policy: Any) -> Keys:
     """A policy's keys, after `StringMDP.check_policy`."""
-    table = as_tensor(policy).detach().double()
+    table = as_tensor(policy).detach()
     mdp.check_policy(table)
-    return mdp.keys(table)
+    return mdp.keys(table.double())
