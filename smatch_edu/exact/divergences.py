@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from smatch_edu.support.arrays import answers_in_kind, as_tensor
+from smatch_edu.support.arrays import answers_in_kind, as_tensor, sum_tolerance
 from smatch_edu.support.errors import first_index, nearest
 
 
@@ -108,7 +108,7 @@ class Divergence:
                 f"{tuple(as_tensor(expert).shape)}; they must be equal"
             )
         for side, measure in (("learner", learner), ("expert", expert)):
-            check_measure(f"{self.name}: {side}", as_tensor(measure))
+            check_measure(f"{self.name}: {side}", measure)
         answer = self._divergence(learner, expert)
         # Equal measures may come out at -1e-17. A tensor keeps that, and with it its gradient.
         return answer if isinstance(answer, Tensor) else max(answer, 0.0)
@@ -158,16 +158,18 @@ class Divergence:
         return replace(self, scale=self.scale * scale)
 
 
-def check_measure(what: str, measure: Tensor) -> None:
-    """Raise a ValueError naming `what` unless `measure` is non-negative, free of NaN, and sums to 1 within 1e-6."""
+def check_measure(what: str, given: Any) -> None:
+    """Raise a ValueError naming `what` unless the measure is non-negative, free of NaN, and sums to 1, within what its
+    kind of number can tell (see `sum_tolerance`)."""
+    measure = as_tensor(given)
     if measure.isnan().any():
         raise ValueError(f"{what} has NaN at index {first_index(measure.isnan())}; every entry must be a number")
     if (measure < 0).any():
         index = first_index(measure < 0)
         raise ValueError(f"{what} is {measure[index].item():.3g} at index {index}; every entry must be ≥ 0")
-    total = measure.sum().item()
-    if not abs(total - 1) < 1e-6:
-        raise ValueError(f"{what} sums to {total:.6g}; it must sum to 1")
+    total, within = measure.sum(dtype=torch.float64).item(), sum_tolerance(given, measure.numel())
+    if not abs(total - 1) <= within:
+        raise ValueError(f"{what} sums to {total:.9g}; it must sum to 1, within {within:.1g}")
 
 
 def get_divergence(divergence: str | Divergence) -> Divergence:

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from smatch_edu.support.arrays import answers_in_kind, as_tensor
+from smatch_edu.support.arrays import answers_in_kind, as_tensor, sum_tolerance
 from smatch_edu.support.errors import first_index, nearest
 
 Text = tuple[int, ...]
@@ -256,17 +256,18 @@ class StringMDP:
         wanted = (self.num_states, self.num_actions)
         if tuple(policy.shape) != wanted:
             raise ValueError(f"policy has shape {tuple(policy.shape)}; {wanted} (states, actions) was wanted")
-        sums = policy.sum(dim=1)
+        sums, within = policy.sum(dim=1, dtype=torch.float64), sum_tolerance(policy, self.num_actions)
         if sums.isnan().any():
             raise ValueError(f"policy row {first_index(sums.isnan())[0]} has NaN; every entry must be a number")
         if policy.min() < 0:
             row, action = first_index(policy < 0)
             raise ValueError(f"policy row {row} gives action {action} {policy[row, action].item():.3g}; wanted ≥ 0")
-        off = (sums - 1).abs() > 1e-6
+        off = (sums - 1).abs() > within
         if off.any():
             row = first_index(off)[0]
             raise ValueError(
-                f"policy row {row} sums to {sums[row].item():.6g}; every row must sum to 1 over legal actions"
+                f"policy row {row} sums to {sums[row].item():.9g}; every row must sum to 1 over legal actions, within "
+                f"{within:.1g}"
             )
         full = policy[self.num_inner :, : self.num_tokens]
         backspace = self.keys(policy).backspace.clone()
@@ -311,8 +312,9 @@ class StringMDP:
 
     def transition_matrix(self, policy: Any) -> Any:
         """P(s' | s) under `policy`, a scipy.sparse.csr_array of shape (states, states)."""
-        policy = as_tensor(policy).detach().double()
+        policy = as_tensor(policy).detach()
         self.check_policy(policy)
+        policy = policy.double()
         tokens, eos, backspace = self.keys(policy)
         inner = np.arange(self.num_inner)
         children = self.num_tokens * inner[:, None] + 1 + np.arange(self.num_tokens)
@@ -462,8 +464,9 @@ class StringMDP:
         A trajectory that finished stays in its terminal state and presses `<eos>`; one that did not is cut at
         max_actions.
         """
-        policy = as_tensor(policy).detach().double()
+        policy = as_tensor(policy).detach()
         self.check_policy(policy)
+        policy = policy.double()
         rng = np.random.default_rng(seed)
         cumulative = policy.numpy().cumsum(axis=1)
         states = np.zeros((num_trajectories, max_actions + 1), dtype=np.int64)

@@ -46,8 +46,9 @@ def summary_terms(mdp: StringMDP, policy: Any, expert_occupancy: Any, gamma: flo
     """
     check_discount(gamma)
     expert = checked_occupancy(mdp, expert_occupancy, "expert occupancy")
-    table = as_tensor(policy).double()
+    table = as_tensor(policy)
     mdp.check_policy(table.detach())
+    table = table.double()
     terms = _terms(mdp, table, expert, gamma)
     return terms if isinstance(policy, Tensor) else SummaryTerms(*(term.item() for term in terms))
 

@@ -1,12 +1,16 @@
 """Numbers, numpy arrays and tensors: exact code computes on tensors and answers in the kind it was asked in.
 
-And on how many threads torch computes, and tensors as they are read from a file."""
+And what counts as a whole number, as a row of ids and as a sum of 1; how tensors are read from a file; and on how many
+threads torch computes.
+"""
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +74,52 @@ def read_tensors(path: str | Path, device: str = "cpu") -> tuple[dict[str, Tenso
     """
     with safe_open(as_path(path), "pt", device=device) as file:
         return {name: file.get_tensor(name).clone() for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+
+
+def is_whole(number: Any, least: int) -> bool:
+    """Whether it is a whole number (Python's or NumPy's, but no bool), and not below `least`."""
+    return isinstance(number, Integral) and not isinstance(number, bool) and int(number) >= least
+
+
+def as_ids(what: str, values: Any) -> np.ndarray:
+    """One row of ids as int64, from a sequence, an array or a tensor of whole numbers, of whatever width.
+
+    Raises:
+        ValueError: naming `what`: another shape or kind (bool is none of whole numbers), a negative id, or a tensor on
+            "meta", which has a shape and no numbers.
+    """
+    wanted = "one row of whole numbers was wanted"
+    if isinstance(values, Tensor):
+        kind = values.dtype
+        no_ids = kind.is_floating_point or kind.is_complex or kind == torch.bool
+        if values.is_meta or (no_ids and values.numel()):
+            raise ValueError(f"{what} has shape {tuple(values.shape)} and kind {kind} on {values.device}; {wanted}")
+        values = values.detach().cpu()
+    elif isinstance(values, Iterator):
+        values = list(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of different lengths, things that are no numbers
+        raise ValueError(f"{what} has no shape and kind ({error}); {wanted}") from None
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(f"{what} has shape {array.shape} and kind {array.dtype}; {wanted}")
+    wrong = (array < 0) | (array > np.iinfo(np.int64).max)
+    if wrong.any():
+        place = int(np.flatnonzero(wrong)[0])
+        raise ValueError(f"{what} has id {array[place]} at position {place}; ids are ≥ 0, and fit into 63 bits")
+    return array.astype(np.int64)
+
+
+def sum_tolerance(array: Any, terms: int) -> float:
+    """How far from 1 the sum of so many probabilities may be: 1e-6, or more where numbers of the array's kind are too
+    coarse for that. Each operation that made them is off by up to a unit in the last place, ε, upwards or downwards,
+    so that n of them together are off by about √n ε: 1e-4 for a million numbers in float32, 0.02 for six in bfloat16.
+
+    Source: Higham & Mary 2019 (rounding errors add up like a random walk).
+    """
+    kind = getattr(array, "dtype", None)
+    if isinstance(kind, torch.dtype):
+        epsilon = torch.finfo(kind).eps if kind.is_floating_point else 0.0
+    else:
+        epsilon = float(np.finfo(kind).eps) if kind is not None and kind.kind == "f" else 0.0
+    return max(1e-6, epsilon * math.sqrt(terms))

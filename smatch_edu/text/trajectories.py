@@ -28,6 +28,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from smatch_edu.support.arrays import as_ids, is_whole
 from smatch_edu.support.errors import nearest
 
 LAYOUTS = ("trie", "refeed")
@@ -51,7 +52,7 @@ class Trajectory:
 
     def __post_init__(self) -> None:
         for name in ("prompt", "pressed", "typed"):
-            object.__setattr__(self, name, _ids(name, getattr(self, name)))
+            object.__setattr__(self, name, as_ids(name, getattr(self, name)))
         if len(self.prompt) == 0:
             raise ValueError("the prompt is empty; at least one token must stand before the first action")
         if len(self.pressed) != len(self.typed):
@@ -155,7 +156,7 @@ def augment(
         raise ValueError("give either num_tokens, for uniform mistakes, or a table of mistakes")
     if backspace == eos:
         raise ValueError(f"eos and backspace are both {eos}; two keys were wanted")
-    right, rng = _ids("tokens", tokens), np.random.default_rng(seed)
+    right, rng = as_ids("tokens", tokens), np.random.default_rng(seed)
     keys = [backspace] if eos is None else [backspace, eos]
     for place in np.flatnonzero(np.isin(right, keys)):
         raise ValueError(f"tokens has key {right[place]} at position {place}; a demonstration has tokens alone")
@@ -194,7 +195,7 @@ def augment(
     pressed[places], typed[places] = right[where], wrong
     last = [] if eos is None else [eos]
     return Trajectory(
-        _ids("prompt", prompt), np.append(pressed, last).astype(np.int64), np.append(typed, last).astype(np.int64)
+        as_ids("prompt", prompt), np.append(pressed, last).astype(np.int64), np.append(typed, last).astype(np.int64)
     )
 
 
@@ -231,8 +232,8 @@ def pack(
         ValueError: an empty prompt, a negative id, `<backspace>` or `<eos>` in the prompt, something after `<eos>`, a
             `<backspace>` with nothing to delete (with its step), or an unknown layout.
     """
-    typed = _ids("typed", typed)
-    batch = pack_batch([Trajectory(_ids("prompt", prompt), typed, typed)], backspace, eos, layout)
+    typed = as_ids("typed", typed)
+    batch = pack_batch([Trajectory(as_ids("prompt", prompt), typed, typed)], backspace, eos, layout)
     tokens, positions, expires, actions, states = (
         part[0].numpy() for part in (batch.tokens, batch.positions, batch.expires, batch.actions, batch.state_of_action)
     )
@@ -256,6 +257,9 @@ def pack_batch(
     """
     if layout not in LAYOUTS:
         raise nearest(layout, LAYOUTS, "layout")
+    for name, key in (("backspace", backspace), ("eos", eos)):
+        if not (is_whole(key, 0) or (name == "eos" and key is None)):
+            raise ValueError(f"{name} is {key!r}; an id, a whole number ≥ 0, was wanted")
     if backspace == eos:
         raise ValueError(f"eos and backspace are both {eos}; two keys were wanted")
     rows = [[one] if isinstance(one, Trajectory) else list(one) for one in trajectories]
@@ -428,14 +432,3 @@ def _refeed(events: _Events, last_of_prompt: np.ndarray) -> _Layout:
     expires[deleted - 1] = index[deleted]  # what was on top is the input before
     expires[copy[copy >= 0]] = index[deleted[copy >= 0]]
     return _Layout(fed, token, index, expires, index - 1, index, deleted[copy < 0])
-
-
-def _ids(name: str, values: Any) -> np.ndarray:
-    """Ids as an array. ValueError if they are not whole numbers ≥ 0 in one row."""
-    array = np.asarray(values.cpu() if isinstance(values, Tensor) else values)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ValueError(f"{name} has shape {array.shape} and kind {array.dtype}; one row of whole numbers was wanted")
-    if (array < 0).any():
-        place = int(np.flatnonzero(array < 0)[0])
-        raise ValueError(f"{name} has id {array[place]} at position {place}; ids are ≥ 0")
-    return array.astype(np.int64)

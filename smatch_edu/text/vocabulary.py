@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from smatch_edu.support.errors import shortened
 from smatch_edu.support.files import packaged, read_text
@@ -87,17 +88,17 @@ class Vocabulary:
     def _id_of(self) -> dict[str, int]:
         return {character: position for position, character in enumerate(self.characters)}
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[int] | np.ndarray | Tensor) -> str:
         """The text of token ids. ValueError at `<eos>`, `<backspace>` or an id out of range: `show` prints those."""
         return _picked(self.characters, ids, "id {} at position {} is no character; ids of text are 0..{}")
 
-    def show(self, actions: Iterable[int]) -> str:
+    def show(self, actions: Iterable[int] | np.ndarray | Tensor) -> str:
         """Every action as one visible sign: `<eos>` as ⏎ and `<backspace>` as ⌫. ValueError at what is no action."""
         signs = self.characters + SYMBOL_OF_EOS + SYMBOL_OF_BACKSPACE
         return _picked(signs, actions, "action {} at position {} does not exist; actions are 0..{}")
 
 
-def _picked(signs: str, places: Iterable[int], refusal: str) -> str:
+def _picked(signs: str, places: Iterable[int] | np.ndarray | Tensor, refusal: str) -> str:
     """The signs at these places, one after the other. ValueError if one is no whole number, or beyond them."""
     found = []
     for position, place in enumerate(places):

@@ -44,3 +44,9 @@ def test_the_kernel_gives_what_the_dense_mask_gives(rng, inputs, monkeypatch):
     mask = visible(expires)[:, None]
     wanted = torch.nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_expires_beyond_32_bits_are_never(rng):
+    expires = random_expires(rng, 2, 2 * BLOCK)
+    longer = torch.where(expires == NEVER, 2**40 + 5, expires)
+    assert torch.equal(blocks_in_sight(longer).to_dense(), blocks_in_sight(expires).to_dense())
