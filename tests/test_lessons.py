@@ -141,7 +141,7 @@ def made_by(node):
 
 
 def needs(text):
-    """What a cell makes, and what it needs from others. A function may be called elsewhere: all that it reads counts."""
+    """What a cell makes, and what it needs from others: all that a function reads, since it may be called elsewhere."""
     made, needed = set(), set()
 
     def run(statements):

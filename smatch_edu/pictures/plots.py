@@ -279,10 +279,11 @@ def text_tree(
             if text:
                 axes.plot(*zip(place[text[:-1]], (x, y), strict=True), color="0.8", linewidth=1, zorder=1)
             on: Any = {"marker": "o", "color": ON_DATA}
-            off: Any = {"marker": "s", "color": OFF_DATA, "hatch": "////"}
             size = 900 * weights[text] / top
+            off: Any = {"marker": "s", "color": OFF_DATA, "hatch": "////" if size > 60 else ""}  # a speck has no room
             if size:
-                axes.scatter([x], [y], s=size, edgecolor="white", zorder=2, **(on if text in on_data else off))
+                worn = on if text in on_data else off
+                axes.scatter([x], [y], s=size, edgecolor="white", linewidth=0.5, zorder=2, **worn)
             words = f"{text or '(empty)'}\n{weights[text]:.3f}"
             under: Any = {
                 "textcoords": "offset points",
