@@ -1,5 +1,6 @@
 """The notebooks as lessons: their form, whether everybody can read them, and where their equations lead."""
 
+import ast
 import copy
 import importlib
 import itertools
@@ -73,6 +74,127 @@ def test_each_exercise_has_a_card_an_answer_and_a_check_of_the_course(name):
 def test_links_between_lessons_lead_somewhere(name):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", prose(NOTEBOOKS[name])):
         assert (ROOT / "notebooks" / target).exists(), f"{name} links to {target}"
+
+
+@every_notebook
+def test_it_imports_from_front_doors_one_line_a_folder(name):
+    sources = map(source, code_cells(NOTEBOOKS[name]))
+    imports = [
+        node for text in sources for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    ours = [
+        node.module for node in imports if isinstance(node, ast.ImportFrom) and node.module.startswith("smatch_edu")
+    ]
+    assert ours and all(re.fullmatch(r"smatch_edu(\.\w+)?", module) for module in ours), "a module, and no folder"
+    assert ours == sorted(set(ours))
+    for module in ours[1:]:
+        doors = importlib.import_module(module).__all__
+        (names,) = ([alias.name for alias in node.names] for node in imports if getattr(node, "module", "") == module)
+        assert set(names) <= set(doors) and len(set(names)) == len(names)
+    assert not any(alias.name.startswith("smatch_edu") for node in imports for alias in node.names)
+
+
+@every_notebook
+def test_what_moves_begins_at_its_beginning_so_that_no_prediction_is_spoiled(name):
+    for cell in code_cells(NOTEBOOKS[name]):
+        for shown in cell["outputs"]:
+            html = "".join(shown.get("data", {}).get("text/html", ""))
+            starts = re.findall(r'class="player \w+"[^>]* data-start="(\d+)"', html)
+            assert html.count('<section class="player ') == len(starts)
+            assert not re.search(r"<section[^>]* data-autoplay", html)
+            assert starts == re.findall(r'data-do="seek"[^>]* min="(\d+)"', html)
+
+
+# Its cells can be run again, in any order in which what they need is there
+
+
+def read_by(node):
+    """The names that a piece of code reads from outside itself."""
+    found = set()
+    if isinstance(node, ast.FunctionDef | ast.Lambda):
+        spec = node.args
+        every = (*spec.posonlyargs, *spec.args, *spec.kwonlyargs, *filter(None, (spec.vararg, spec.kwarg)))
+        body = node.body if isinstance(node.body, list) else [node.body]
+        own = {argument.arg for argument in every}.union(*map(made_by, body))
+        found = set().union(*map(read_by, body)) - own
+        outer = (*spec.defaults, *filter(None, spec.kw_defaults), *getattr(node, "decorator_list", ()))
+        return found.union(*map(read_by, outer))
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        found.add(node.id)
+    found = found.union(*map(read_by, ast.iter_child_nodes(node)))
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        found -= set().union(*(made_by(loop.target) for loop in node.generators))
+    return found
+
+
+def made_by(node):
+    """The names that a piece of code binds in the scope in which it stands."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        return set()
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return {node.id}
+    if isinstance(node, ast.alias):
+        return {(node.asname or node.name).split(".")[0]}
+    return set().union(*map(made_by, ast.iter_child_nodes(node)))
+
+
+def needs(text):
+    """What a cell makes, and what it needs from others: all that a function reads, since it may be called elsewhere."""
+    made, needed = set(), set()
+
+    def run(statements):
+        for statement in statements:
+            inner = [part for part in (getattr(statement, name, []) for name in ("body", "orelse")) if part]
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                needed.update(read_by(statement))
+                made.add(statement.name)
+            elif inner:  # for, with, if, while: the head, and then what is below it
+                head = [part for part in ast.iter_child_nodes(statement) if not isinstance(part, ast.stmt)]
+                needed.update(set().union(*map(read_by, head)) - made)
+                made.update(*map(made_by, head))
+                for block in inner:
+                    run(block)
+            else:
+                changed = made_by(statement.target) if isinstance(statement, ast.AugAssign) else set()
+                needed.update((read_by(statement) | changed) - made)
+                made.update(made_by(statement))
+
+    run(ast.parse(text).body)
+    return made, needed
+
+
+def made_twice(cells):
+    """The names that one cell needs and two cells make: which of the two was run last would decide."""
+    found = [needs(text) for text in cells]
+    makers = [name for made, _ in found for name in made]
+    return sorted({name for _, needed in found for name in needed if makers.count(name) > 1})
+
+
+@every_notebook
+def test_what_a_cell_needs_from_others_only_one_cell_makes(name):
+    assert made_twice(map(source, code_cells(NOTEBOOKS[name]))) == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        (["x = 1", "print(x)"], []),
+        (["x = 1", "print(x)", "x = 2"], ["x"]),
+        (["x = 1", "print(x)", "for x in y:\n    pass", "y = 3"], ["x"]),
+        (["x = 1", "x = 2\nprint(x)"], []),
+        (["x = 1", "x = 2\nx += 1"], []),
+        (["x = 1", "x += 1"], ["x"]),
+        (["x = 1\ndef f(y):\n    return x + y", "x = 2", "f(3)"], ["x"]),
+        (["def f(x):\n    y = x\n    return lambda z: x + y + z", "x = 1", "x = 2", "y = z = 3", "y = z = 4"], []),
+        (["[x for x in range(3)]", "x = 1", "x = 2"], []),
+        (["import x", "x.y", "from z import x"], ["x"]),
+        (["x = 1", "with x as y:\n    print(y)", "y = 2", "x, z = 3, 4"], ["x"]),
+    ],
+)
+def test_the_test_of_names_sees(cells, wanted):
+    assert made_twice(cells) == wanted
 
 
 # Everybody can read them
@@ -316,7 +438,7 @@ def dangling(number, words, function, notebook, test):
     tag = rf"\tag{{{number.strip('()')}}}"
     if not link or link[2] not in NOTEBOOKS or link[2].split("_")[0] != link[1] or tag not in prose(NOTEBOOKS[link[2]]):
         found.append(f"{number}: {notebook} has no such equation")
-    place = re.fullmatch(r"`(tests/\w+\.py)::(\w+)`", test)
+    place = re.fullmatch(r"`(tests/[\w/]+\.py)::(\w+)`", test)
     if not place or f"\ndef {place[2]}(" not in (ROOT / place[1]).read_text(encoding="utf-8"):
         found.append(f"{number}: no test {test}")
     return found
@@ -358,3 +480,34 @@ def test_the_ledger_test_sees(column, broken):
 def test_every_line_of_the_ledger_must_be_a_row_of_its_own(line):
     with pytest.raises(AssertionError):
         ledger(LEDGER.read_text(encoding="utf-8") + line + "\n")
+
+
+# The symbols
+
+
+SYMBOLS = ROOT / "notebooks" / "symbols.md"
+
+
+def symbols():
+    """Rows of the page: (symbol, name, what it is, in code, notebook)."""
+    table = [line for line in SYMBOLS.read_text(encoding="utf-8").splitlines() if line.startswith("|")][2:]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in table]
+    assert rows and all(len(row) == 5 and all(row) for row in rows), rows
+    return rows
+
+
+@every_notebook
+def test_its_head_leads_to_the_symbols(name):
+    assert "[symbols](symbols.md)" in source(NOTEBOOKS[name]["cells"][0])
+
+
+@pytest.mark.parametrize("row", symbols(), ids=lambda row: row[0])
+def test_a_symbol_has_one_name_and_is_built_where_the_page_says(row):
+    _, name, _, code, notebook = row
+    assert [other[0] for other in symbols() if other[1] == name] == [row[0]]
+    number, stem = re.fullmatch(r"\[(\w+)\]\((\w+)\.ipynb\)", notebook).groups()
+    assert stem in NOTEBOOKS and stem.startswith(number)
+    lesson = prose(NOTEBOOKS[stem]) + "\n".join(map(source, code_cells(NOTEBOOKS[stem])))
+    words = [word for word in re.findall(r"[a-zχ²-]{4,}", name.split(",")[0]) if word != "from"]
+    assert all(word.lower() in lesson.lower() for word in words), f"{stem} does not speak of {name!r}"
+    assert re.match(r"`(\w+)", code)[1] in lesson or "`Divergence" in code, f"{stem} has no {code}"

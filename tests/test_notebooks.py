@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from lessons import NOTEBOOKS, code_cells, grading, source
+from lessons import NOTEBOOKS, ROOT, code_cells, grading, source
 from notebook_validation import SECONDS_PER_NOTEBOOK, Output, sealed_profile
 from smatch_edu.course.student_versions import BEGIN, student_version
 
@@ -238,3 +238,37 @@ def test_without_answers_every_check_is_friendly_and_everything_else_runs(name, 
         assert error["ename"] == "NotYet" and "Still to do" in error["evalue"]
         shown = "\n".join(error["traceback"])
         assert "Still to do" in shown and "Traceback" not in shown and len(shown) < 300
+
+
+# A look that would spoil everything: white lines and words, huge, drawn by a program that may not be there.
+USERS_LOOK = (
+    "import matplotlib.style\nmatplotlib.style.use(['dark_background', {'font.size': 23, 'text.usetex': True}])"
+)
+NO_LOOK = "matplotlib.style.use('default')"
+
+
+def said(cell):
+    """What a cell said and showed. A check draws anew each time, so its largest error is not the same."""
+    shown = [output for output in cell["outputs"] if output.get("name") != "stderr"]
+    printed = "".join("".join(output["text"]) for output in shown if output["output_type"] == "stream")
+    parts = [output.get("data", output.get("evalue")) for output in shown if output["output_type"] != "stream"]
+    return re.sub(r"largest error \S+", "", printed), parts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_cell_that_is_run_again_with_the_users_look_says_and_shows_the_same(name, profile):
+    notebook = nbformat.reads(json.dumps(NOTEBOOKS[name]), as_version=4)
+    notebook.cells = [
+        nbformat.v4.new_code_cell(text)
+        for cell in code_cells(notebook)
+        for text in (cell.source, USERS_LOOK, cell.source, NO_LOOK)
+    ]
+    place = {"metadata": {"path": str(ROOT / "notebooks")}}
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False, resources=place)
+    client.execute(env=os.environ | profile | {"OMP_NUM_THREADS": "1"})
+    for stored, first, again in zip(
+        code_cells(NOTEBOOKS[name]), notebook.cells[::4], notebook.cells[2::4], strict=True
+    ):
+        assert said(first) == said(again), first.source
+        assert Output(said(first)[0]) == said(stored)[0], f"what was run twice before it changed {first.source}"

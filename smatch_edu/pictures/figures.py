@@ -1,6 +1,6 @@
 """The figures of `make run`: the typist trained exactly, and the models that learned to add.
 
-Each function draws one and returns it, in the look of `plots`.
+Each function draws one and returns it, in the look of `plots`; with `narrow=True`, for the screen of a phone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter, Per
 from smatch_edu.pictures.plots import BACKSPACE, LOOKS, METHOD_LOOKS, OFF_DATA, ON_DATA, new_figure, style
 
 
-def out_of_distribution(curves: Mapping[str, Float[np.ndarray, " time"]], error: float) -> Figure:
+def out_of_distribution(curves: Mapping[str, Float[np.ndarray, " time"]], error: float, narrow: bool = False) -> Figure:
     """P(off the data) at every step, for typists who press backspace more and less often.
 
     Args:
@@ -24,20 +24,24 @@ def out_of_distribution(curves: Mapping[str, Float[np.ndarray, " time"]], error:
         error: ε, for the title.
     """
     with style():
-        figure = new_figure()
+        figure = new_figure(narrow=narrow)
         (axes,) = figure.axes
         lines = ["-", "--", "-.", ":"]
         for number, (label, curve) in enumerate(curves.items()):
             color = OFF_DATA if number == 0 else BACKSPACE
             axes.plot(curve, linestyle=lines[number % 4], color=color, alpha=1 - 0.15 * max(number - 1, 0), label=label)
         axes.set(xlabel="step (tokens typed or deleted)", ylabel="P(off the data)", ylim=(0, 1))
-        axes.set_title(f"One wrong token in {1 / error:.0f}: errors compound, unless they can be undone")
-        figure.legend(loc="outside lower center", ncols=2)
+        axes.set_title(f"One wrong token in {1 / error:.0f}: errors compound,\nunless they can be undone")
+        columns = 1 if narrow else 2
+        figure.legend(title="once the text is off the data", loc="outside lower center", ncols=columns)
     return figure
 
 
 def words_typed(
-    noise: Sequence[float], real: Mapping[tuple[str, bool], Sequence[float]], titles: Mapping[str, str]
+    noise: Sequence[float],
+    real: Mapping[tuple[str, bool], Sequence[float]],
+    titles: Mapping[str, str],
+    narrow: bool = False,
 ) -> Figure:
     """P(the finished word is a real one) against the keyboard's noise; left without backspace, right with it.
 
@@ -47,7 +51,7 @@ def words_typed(
         titles: method → its name in the legend.
     """
     with style():
-        figure = new_figure(columns=2, width=8.6)
+        figure = new_figure(columns=2, width=8.6, narrow=narrow)
         for axes, backspace in zip(figure.axes, (False, True), strict=True):
             for method in dict.fromkeys(method for method, _ in real):
                 axes.plot(
@@ -59,7 +63,8 @@ def words_typed(
                 )
             axes.set(xlabel="noise η (share of keys that slip)", title="with ⌫" if backspace else "without ⌫")
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        figure.axes[0].set_ylabel("P(finished word is a real one)")
+        for axes in figure.axes if narrow else figure.axes[:1]:
+            axes.set_ylabel("P(finished word is a real one)")
         low = min(axes.get_ylim()[0] for axes in figure.axes)
         for axes in figure.axes:
             axes.set_ylim(low, 1.01)
@@ -68,7 +73,9 @@ def words_typed(
 
 
 def occupancy_by_length(
-    on_data: Mapping[str, Float[np.ndarray, " lengths"]], off_data: Mapping[str, Float[np.ndarray, " lengths"]]
+    on_data: Mapping[str, Float[np.ndarray, " lengths"]],
+    off_data: Mapping[str, Float[np.ndarray, " lengths"]],
+    narrow: bool = False,
 ) -> Figure:
     """Where the typing time goes: bars by length of the text on the screen, on the data and (hatched) off it.
 
@@ -76,7 +83,7 @@ def occupancy_by_length(
         on_data, off_data: typist → (max_length+1,) occupancy of the texts of each length.
     """
     with style():
-        figure = new_figure(columns=len(on_data), width=3.0 * len(on_data), height=3.2)
+        figure = new_figure(len(on_data), width=3.0 * len(on_data), height=2.6 if narrow else 3.2, narrow=narrow)
         top = max(float((on_data[name] + off_data[name]).max()) for name in on_data)
         for axes, name in zip(figure.axes, on_data, strict=True):
             lengths = np.arange(len(on_data[name]))
@@ -84,34 +91,45 @@ def occupancy_by_length(
             hatched: Any = {"color": OFF_DATA, "hatch": "////", "edgecolor": "white"}
             axes.bar(lengths, off_data[name], bottom=on_data[name], label="off it", **hatched)
             axes.set(xlabel="letters on the screen", title=name, xticks=lengths, ylim=(0, 1.08 * top))
-        figure.axes[0].set_ylabel("occupancy")
+        for axes in figure.axes if narrow else figure.axes[:1]:
+            axes.set_ylabel("occupancy")
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
 def backspace_use(
-    names: Sequence[str], where_it_helps: Sequence[float], where_it_does_not: Sequence[float], title: str
+    names: Sequence[str],
+    where_it_helps: Sequence[float],
+    where_it_does_not: Sequence[float],
+    title: str,
+    narrow: bool = False,
 ) -> Figure:
     """How often `<backspace>` is pressed off the data, where it helps, and on it, where it does not: pairs of bars."""
     with style():
-        figure = new_figure(width=6.4, height=3.2)
+        figure = new_figure(height=3.6 if narrow else 3.2, narrow=narrow)
         (axes,) = figure.axes
         place = np.arange(len(names))
         helps = axes.bar(place - 0.2, where_it_helps, 0.38, color=BACKSPACE, label="off the data, where it helps")
         dotted: Any = {"color": ON_DATA, "hatch": "....", "edgecolor": "white"}
         hurts = axes.bar(place + 0.2, where_it_does_not, 0.38, label="on the data, where not", **dotted)
         for bars in (helps, hurts):
-            axes.bar_label(bars, fmt=lambda share: f"{100 * share:.1f}%", fontsize=8)
-        axes.set(xticks=place, ylabel="P(press ⌫)", title=title, ylim=(0, 1.3 * max(*where_it_helps, 0.05)))
-        axes.set_xticklabels(names)
+            axes.bar_label(bars, fmt=lambda share: f"{100 * share:.1f}%", fontsize=9)
+        axes.set(
+            xticks=place,
+            ylabel="P(press ⌫)",
+            title=title,
+            ylim=(0, (1.5 if narrow else 1.3) * max(*where_it_helps, 0.05)),
+        )
+        axes.set_xticklabels([name.replace(" ", "\n").replace("-", "-\n") for name in names])
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.legend(loc="upper left", ncols=2)
+        axes.legend(loc="upper left", ncols=1 if narrow else 2)
     return figure
 
 
 def learning_curves(
     accuracies: Mapping[str, tuple[Sequence[int], Sequence[float]]],
     rewards: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+    narrow: bool = False,
 ) -> Figure:
     """How models learn to answer: accuracy against updates, and what the implied rewards do once SequenceMatch is on.
 
@@ -121,7 +139,7 @@ def learning_curves(
             fortieths of the run.
     """
     with style():
-        figure = new_figure(columns=2, width=8.6)
+        figure = new_figure(columns=2, width=8.6, narrow=narrow)
         left, right = figure.axes
         for axes, series in ((left, accuracies), (right, rewards)):
             for look, (label, columns) in zip(LOOKS, series.items(), strict=False):
@@ -142,7 +160,9 @@ def learning_curves(
 
 
 def accuracies_with_intervals(
-    found: Mapping[str, Mapping[str, tuple[float, float, float]]], xlabel: str = "share of answers that are right"
+    found: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    xlabel: str = "share of answers that are right",
+    narrow: bool = False,
 ) -> Figure:
     """Estimates with their intervals, a group for each condition, a mark for each method.
 
@@ -151,7 +171,7 @@ def accuracies_with_intervals(
     """
     with style():
         conditions = list(next(iter(found.values())))
-        figure = new_figure(width=7.2, height=1.2 + 0.62 * len(conditions))
+        figure = new_figure(width=7.2, height=1.2 + 0.62 * len(conditions), narrow=narrow)
         (axes,) = figure.axes
         for number, (look, (method, intervals)) in enumerate(zip(LOOKS, found.items(), strict=False)):
             estimates = np.array([intervals[condition] for condition in conditions])
@@ -162,5 +182,8 @@ def accuracies_with_intervals(
         axes.set(yticks=range(len(conditions)), yticklabels=conditions, xlabel=xlabel)
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-        figure.legend(loc="outside upper center", ncols=len(found))
+        if narrow:
+            axes.set_yticks(range(len(conditions)), [condition.replace(", ", ",\n") for condition in conditions])
+            axes.locator_params(axis="x", nbins=4)
+        figure.legend(loc="outside upper center", ncols=1 if narrow else len(found))
     return figure

@@ -10,14 +10,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
+import matplotlib.style
 import numpy as np
 from jaxtyping import Float, Int
-from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import BboxBase
 
 ON_DATA = "#009E73"
 OFF_DATA = "#D55E00"
@@ -66,19 +69,27 @@ STYLE: Any = {
 }
 
 
+WIDTH_OF_A_PHONE = 4.2  # inches; shown on 350 pixels, 10 points are 11 pixels
+
+
 @contextmanager
 def style() -> Iterator[None]:
-    """The project's look, for figures made inside the `with` block."""
-    with rc_context(STYLE):
+    """The project's look, for figures made inside the `with` block, whatever look the user has set."""
+    with matplotlib.style.context(STYLE, after_reset=True):
         yield
 
 
-def new_figure(columns: int = 1, width: float = 6.4, height: float = 3.8) -> Figure:
-    """A figure of `columns` axes in a row, outside of pyplot's state. Axes are in `figure.axes`."""
+def new_figure(columns: int = 1, width: float = 6.4, height: float = 3.8, narrow: bool = False) -> Figure:
+    """A figure of `columns` axes in a row, outside of pyplot's state. Axes are in `figure.axes`.
+
+    Args:
+        width, height: in inches.
+        narrow: for the screen of a phone: the axes one below the other, and as wide as it is.
+    """
     with style():
-        figure = Figure(figsize=(width, height))
+        figure = Figure(figsize=(WIDTH_OF_A_PHONE, columns * height) if narrow else (width, height))
         FigureCanvasAgg(figure)
-        figure.subplots(1, columns)
+        figure.subplots(*((columns, 1) if narrow else (1, columns)))
     return figure
 
 
@@ -143,7 +154,12 @@ def bars(
     Args:
         names: one per group.
         series: label → one height per name; the rest as in `curves`.
+
+    Raises:
+        ValueError: a logarithmic axis.
     """
+    if "log" in (limits.get("xscale"), limits.get("yscale")):
+        raise ValueError("bars start at 0, which a logarithmic axis does not have; draw `marks`")
     with style():
         axes = _axes(axes, width, height)
         place, below = np.arange(len(names)), np.zeros(len(names))
@@ -156,6 +172,39 @@ def bars(
             axes.bar(place + shift, heights, share * 0.95, bottom=bottom, label=label, **worn)
             below = below + np.asarray(heights)
         axes.set(xticks=place, xlabel=xlabel, ylabel=ylabel, title=title, **limits)
+        axes.set_xticklabels(names)
+        if len(series) > 1:
+            axes.legend()
+    return cast(Figure, axes.figure)
+
+
+def marks(
+    names: Sequence[str],
+    series: Mapping[str, Any],
+    *,
+    ylabel: str,
+    xlabel: str = "",
+    title: str = "",
+    looks: Mapping[str, Mapping[str, Any]] = {},
+    axes: Axes | None = None,
+    width: float = 6.4,
+    height: float = 3.4,
+    **limits: Any,
+) -> Figure:
+    """A mark over each name for each series, as on a logarithmic axis, where a bar would have nothing to stand on.
+
+    Args:
+        names: one per group.
+        series: label → one height per name; the rest as in `curves`.
+    """
+    with style():
+        axes = _axes(axes, width, height)
+        place = np.arange(len(names))
+        for number, (label, heights) in enumerate(series.items()):
+            look = _look(number, label, looks)
+            shift = 0.5 / len(series) * (number - (len(series) - 1) / 2)
+            axes.plot(place + shift, heights, linestyle="", label=label, color=look["color"], marker=look["marker"])
+        axes.set(xticks=place, xlabel=xlabel, ylabel=ylabel, title=title, xlim=(-0.6, len(names) - 0.4), **limits)
         axes.set_xticklabels(names)
         if len(series) > 1:
             axes.legend()
@@ -202,7 +251,7 @@ def text_tree(
     largest: float | None = None,
 ) -> Figure:
     """Texts as a tree, the empty one on top: a green disc on the data, a hatched vermillion square off it, as large as
-    the text's weight.
+    the text's weight; none where the weight is 0.
 
     Args:
         weights: text → a number ≥ 0, for instance its occupancy. Each text's beginning must be among them.
@@ -230,15 +279,17 @@ def text_tree(
             if text:
                 axes.plot(*zip(place[text[:-1]], (x, y), strict=True), color="0.8", linewidth=1, zorder=1)
             on: Any = {"marker": "o", "color": ON_DATA}
-            off: Any = {"marker": "s", "color": OFF_DATA, "hatch": "////"}
-            size = 20 + 900 * weights[text] / top
-            axes.scatter([x], [y], s=size, edgecolor="white", zorder=2, **(on if text in on_data else off))
+            size = 900 * weights[text] / top
+            off: Any = {"marker": "s", "color": OFF_DATA, "hatch": "////" if size > 60 else ""}  # a speck has no room
+            if size:
+                worn = on if text in on_data else off
+                axes.scatter([x], [y], s=size, edgecolor="white", linewidth=0.5, zorder=2, **worn)
             words = f"{text or '(empty)'}\n{weights[text]:.3f}"
             under: Any = {
                 "textcoords": "offset points",
                 "ha": "center",
                 "va": "top",
-                "fontsize": 8,
+                "fontsize": 9,
                 "bbox": {"color": "white", "pad": 0.5},
             }
             axes.annotate(words, (x, y), (0, -4 - (size / 3.14) ** 0.5), **under)
@@ -301,10 +352,10 @@ def attention_over_trie(
                 axes.text(*at, signs[k], ha="center", **worn)
                 words = f"{weights[k]:.2f}{' ← looks' if k == query else ''}" if seen else ""
                 axes.annotate(words, at, (4 + size**0.5 / 2, 0), textcoords="offset points", fontsize=9, **worn)
-                if kind == "deleted":
-                    axes.plot(*at, marker=(2, 2, -60), markersize=24, color=NEUTRAL)  # a stroke through it
+                if kind == "deleted":  # a stroke behind the letter, which stays readable
+                    axes.plot(*at, marker=(2, 2, -60), markersize=24, markeredgewidth=1.2, color="0.7", zorder=2)
         axes.set(title=title, xlim=(-0.5, x.max() + 0.9), ylim=(-positions.max() - 1, 0.5))
-        axes.legend(loc="lower center", ncols=3, fontsize=8)
+        axes.legend(loc="lower center", ncols=3)
         axes.axis("off")
     return cast(Figure, axes.figure)
 
@@ -343,6 +394,45 @@ def check_not_by_colour_alone(figure: Figure) -> None:
         for image in axes.images:
             if image.get_cmap().name != "Greys":
                 raise ValueError(f"plot {number} has an image in {image.get_cmap().name!r}; wanted shades of grey")
+
+
+SMALLEST_FONT = 9.0
+
+
+def check_legible(figure: Figure) -> None:
+    """Raise a ValueError if something reaches beyond the edge of the figure, or a text is smaller than 9 points."""
+    with style():
+        figure.draw_without_rendering()
+        for text in cast(list[Text], figure.findobj(Text)):
+            size = float(text.get_fontsize())
+            if text.get_visible() and text.get_text() and size < SMALLEST_FONT:
+                raise ValueError(f"{text.get_text()!r} is {size:g} points high; at least {SMALLEST_FONT:g} were wanted")
+        for drawn, box in _boxes(figure):
+            beyond = {
+                "left": figure.bbox.x0 - box.x0,
+                "right": box.x1 - figure.bbox.x1,
+                "lower": figure.bbox.y0 - box.y0,
+                "upper": box.y1 - figure.bbox.y1,
+            }
+            side, far = max(beyond.items(), key=lambda item: item[1])
+            if far > 1:  # a pixel is rounding
+                words = [text.get_text() for text in cast(list[Text], drawn.findobj(Text)) if text.get_text()]
+                raise ValueError(
+                    f"{type(drawn).__name__} {' '.join(words[:1])!r} reaches {far:.0f} pixels beyond the {side} edge "
+                    "of the figure: fewer columns in its legend, shorter words, or a larger figure"
+                )
+
+
+def _boxes(figure: Figure) -> Iterator[tuple[Artist, BboxBase]]:
+    """Everything that holds words, and the rectangle that it takes in pixels."""
+    for axes in figure.axes:
+        box = axes.get_tightbbox()
+        if box is not None:
+            yield axes, box
+    legends = [axes.get_legend() for axes in figure.axes]
+    texts = [text for axes in figure.axes for text in axes.texts]
+    for drawn in (*figure.legends, *figure.texts, *filter(None, legends), *texts):
+        yield drawn, drawn.get_window_extent()
 
 
 def looks_in(axes: Axes) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -62,14 +63,14 @@ def trace_html(
     """Typing traces, one a line, with buttons to play, step and scrub.
 
     Every letter stands in the order in which it was typed; a deleted one is struck out from the moment of its
-    `<backspace>`, and one that the keyboard slipped on is underlined twice. Without scripts the finished traces are
-    shown.
+    `<backspace>`, and one that the keyboard slipped on is underlined twice. The film waits on an empty screen, so that
+    a prediction can be made; without scripts the finished traces are shown.
 
     Args:
         traces: each the keystrokes of one text.
         title: a heading and the name of the group for a screen reader.
         real_words: if given, each finished word is marked as one of them or not.
-        autoplay: start by itself, unless the reader asked for less motion.
+        autoplay: start by itself; a reader who asked for less motion sees the end.
 
     Raises:
         ValueError: a backspace with nothing to delete.
@@ -78,7 +79,7 @@ def trace_html(
     for trace in traces:
         line, clock = _trace_line(trace, vocabulary, clock, real_words)
         lines.append(line)
-    return _player(f'<ol class="traces">{"".join(lines)}</ol>', title, "keystroke", 0, clock, "typing", autoplay)
+    return _player(f'<ol class="traces">{"".join(lines)}</ol>', title, "keystroke", 0, clock, "typing", autoplay, 0)
 
 
 def flipbook(
@@ -110,11 +111,9 @@ def flipbook(
     return in_notebook(player, title, "player.js")
 
 
-def _player(
-    body: str, title: str, unit: str, first: int, last: int, kind: str, autoplay: bool, start: int | None = None
-) -> str:
+def _player(body: str, title: str, unit: str, first: int, last: int, kind: str, autoplay: bool, start: int) -> str:
     """Buttons and a slider over parts that know when they are born and die (assets/player.js)."""
-    options = " data-autoplay" * autoplay + (f' data-start="{start}"' if start is not None else "")
+    options = " data-autoplay" * autoplay + f' data-start="{start}"'
     return (
         f'<section class="player {kind}" role="group"{options} aria-label="{escape(title)}">'
         f'<p class="title">{escape(title)}</p><div class="controls">'
@@ -129,6 +128,66 @@ def _player(
     )
 
 
+MOST_TEXTS = 5000  # that a page holds
+
+
+def keyboard_for(words: Sequence[str], noise: float = 0.0) -> tuple[StringMDP, Vocabulary]:
+    """The smallest keyboard with a backspace on which these words can be typed, and its letters, if a page can show it.
+
+    Its size is known before anything is built, so that a wish that is too large is answered at once.
+
+    Args:
+        words: some, each of one letter at least. They need two different letters in all: a slip types another one.
+        noise: how often the keyboard slips.
+
+    Raises:
+        ValueError: something else, or more than `MOST_TEXTS` texts; it says what would fit.
+    """
+    if isinstance(words, str):
+        raise ValueError(f"words is the text {words!r}; a list was wanted, such as {words.split()!r}")
+    if not words or not all(words):
+        raise ValueError(f"words is {list(words)!r}; at least one word was wanted, and a letter in each")
+    letters, longest = sorted(set("".join(words))), max(map(len, words))
+    for key in (SYMBOL_OF_EOS, SYMBOL_OF_BACKSPACE):
+        if key in letters:
+            raise ValueError(f"{key} is in a word; it is a key of its own, and words are made of letters")
+    if len(letters) == 1:
+        raise ValueError(
+            f"the only letter in {list(words)!r} is {letters[0]!r}; a keyboard that slips needs two: add a word with "
+            "another letter"
+        )
+    if not _fits(len(letters), longest):
+        digits = longest * math.log10(len(letters))
+        size = f"about 10^{digits:.0f}" if digits > 15 else f"{sum(len(letters) ** n for n in range(longest + 1)):,}"
+        shorter = max(
+            length for length in range(13) if _fits(len(letters), length)
+        )  # 13 letters are too many even of two
+        fewer = max((count for count in range(2, len(letters)) if _fits(count, longest)), default=1)
+        together: list[str] = []
+        for word in words:
+            if _fits(len(set("".join([*together, word]))), max(map(len, [*together, word]))):
+                together.append(word)
+        offers = [f"with so many letters, words of up to {shorter} fit"] * (shorter > 0)
+        offers += [f"in words so long, up to {fewer} different letters fit"] * (fewer > 1)
+        offers += [f"of yours, {', '.join(together[:9])}{' …' * (len(together) > 9)} fit"] * bool(together)
+        raise ValueError(
+            f"{len(letters)} different letters, in words of up to {longest}, make {size} texts; a page holds "
+            f"{MOST_TEXTS:,}: {'; '.join(offers) or 'take shorter words'}"
+        )
+    return StringMDP(len(letters), longest, backspace=True, noise=noise), Vocabulary("".join(letters))
+
+
+def _fits(num_letters: int, max_length: int) -> bool:
+    """Whether a page holds all texts of up to so many letters."""
+    count = level = 1
+    for _ in range(max_length):
+        level *= num_letters
+        count += level
+        if count > MOST_TEXTS:
+            return False
+    return True
+
+
 def keyboard_html(
     mdp: StringMDP, typists: Mapping[str, Any], vocabulary: Vocabulary, words: Collection[str], noise: float = 0.2
 ) -> Html:
@@ -141,10 +200,12 @@ def keyboard_html(
         noise: where the slider starts.
 
     Raises:
-        ValueError: over 5,000 texts, too many for a page.
+        ValueError: over `MOST_TEXTS` texts, too many for a page.
     """
-    if mdp.absorbing > 5000:
-        raise ValueError(f"the keyboard has {mdp.absorbing:,} texts; a page holds 5,000: take fewer or shorter words")
+    if mdp.absorbing > MOST_TEXTS:
+        raise ValueError(
+            f"the keyboard has {mdp.absorbing:,} texts; a page holds {MOST_TEXTS:,}: take fewer or shorter words"
+        )
     keys = [*vocabulary.characters, SYMBOL_OF_EOS, *([SYMBOL_OF_BACKSPACE] if mdp.backspace else [])]
     tables = [
         {
@@ -265,6 +326,7 @@ def _check_accessible(figure: Figure, alt: str) -> None:
     if not alt.strip():
         raise ValueError("alt is empty; every figure needs a text that says what it shows")
     plots.check_not_by_colour_alone(figure)
+    plots.check_legible(figure)
 
 
 def _asset(name: str) -> str:
@@ -326,24 +388,38 @@ def svg(figure: Figure) -> str:
     return buffer.getvalue()
 
 
-def figure_html(figure: Figure, alt: str, caption: str = "") -> str:
-    """A figure as an inline SVG image with alternative text, and a caption if there is one. ValueError without text."""
-    _check_accessible(figure, alt)
-    encoded = base64.b64encode(svg(figure).encode()).decode()
+def figure_html(figure: Figure, alt: str, caption: str = "", narrow: Figure | None = None) -> str:
+    """A figure as an SVG image with alternative text, and a caption if there is one.
+
+    Args:
+        narrow: the same figure, drawn for the screen of a phone.
+
+    Raises:
+        ValueError: as `picture`.
+    """
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><img alt="{escape(alt)}" src="data:image/svg+xml;base64,{encoded}">{below}</figure>'
+    other = f'<source media="(max-width: 40rem)" srcset="{_source(narrow, alt)}">' if narrow else ""
+    image = f'<img alt="{escape(alt)}" src="{_source(figure, alt)}">'
+    return f"<figure><picture>{other}{image}</picture>{below}</figure>"
+
+
+def _source(figure: Figure, alt: str) -> str:
+    """A figure as the address of an image."""
+    _check_accessible(figure, alt)
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg(figure).encode()).decode()}"
 
 
 def table_html(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    """A table with a caption; the first column heads the rows."""
+    """A table with a caption; the first column heads the rows. On a narrow screen the table slides, and the caption
+    stays."""
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(
         f'<tr><th scope="row">{escape(row[0])}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows
     )
     return (
-        f'<div class="wide"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<figure><figcaption>{escape(caption)}</figcaption><div class="wide" role="group" aria-label="a table" '
+        f'tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>'
     )
 
 

@@ -85,13 +85,18 @@ def compare(config: ComparisonConfig) -> tuple[str, dict[str, Figure]]:
     print(text_table(header, body, words=2, group=1))
     print(LEGEND)
     live = train_live(models["sequencematch"].config, config.steps, folder / BASE) if config.steps else ""
-    drawn = {
-        "accuracies": figures.accuracies_with_intervals(
-            {TITLES[method]: {str(one.condition): one.accuracy for one in some} for method, some in found.items()}
-        ),
-        "learning_curves": figures.learning_curves(*_curves(models)),
+    return _page(models, examples, typed, found, live), _figures(models, found)
+
+
+def _figures(
+    models: Mapping[str, Model], found: Mapping[str, Sequence[Evaluation]], narrow: bool = False
+) -> dict[str, Figure]:
+    """The figures of the page, by name."""
+    accuracies = {TITLES[method]: {str(one.condition): one.accuracy for one in some} for method, some in found.items()}
+    return {
+        "accuracies": figures.accuracies_with_intervals(accuracies, narrow=narrow),
+        "learning_curves": figures.learning_curves(*_curves(models), narrow=narrow),
     }
-    return _page(models, examples, typed, found, drawn, live), drawn
 
 
 def typing_lines(
@@ -150,27 +155,30 @@ def _page(
     examples: Sequence[Example],
     typed: Mapping[str, Mapping[bool, Sequence[Trace]]],
     found: Mapping[str, Sequence[Evaluation]],
-    drawn: Mapping[str, Figure],
     live: str,
 ) -> str:
+    drawn, narrow = _figures(models, found), _figures(models, found, narrow=True)
     keys, players = models["mle"].policy.task.vocabulary, []
     for method, with_and_without in typed.items():
         strokes = [
             [show.Keystroke(key, key) for key in example.prompt] + list(map(show.Keystroke, one.pressed, one.actions))
             for example, one in zip(examples, with_and_without[True], strict=False)
         ]
-        players.append(show.trace_html(strokes, keys, TITLES[method], autoplay=True))
+        players.append(show.trace_html(strokes, keys, TITLES[method]))
     told = "; ".join(f"{TITLES[m]}, {one.condition}: {one.accuracy}" for m, some in found.items() for one in some)
     last = "; ".join(f"{name} {percent(values[-1])}" for name, (_, values) in _curves(models)[0].items() if values)
     template = (resources.files("smatch_edu.pictures") / "assets" / "comparison.html").read_text("utf-8")
     body = Template(template).substitute(
         num_questions=f"{len(examples):,}",
         players="".join(players),
-        accuracies=show.figure_html(drawn["accuracies"], f"Accuracy with 95 % intervals: {told}."),
+        accuracies=show.figure_html(
+            drawn["accuracies"], f"Accuracy with 95 % intervals: {told}.", narrow=narrow["accuracies"]
+        ),
         curves=show.figure_html(
             drawn["learning_curves"],
             f"Accuracy on validation questions while they were trained; at the end: {last}. Beside it the mean of r² "
             "on demonstrations and on the model's own texts, from the moment SequenceMatch is switched on.",
+            narrow=narrow["learning_curves"],
         ),
         table=show.table_html(*table(found), LEGEND.replace("\n", " ")),
         live=live,

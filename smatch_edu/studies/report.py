@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from importlib import resources
 from string import Template
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -20,11 +20,17 @@ from smatch_edu.text.vocabulary import Vocabulary, Words
 
 
 class Panel(NamedTuple):
-    """A figure with the text that stands for it and the text below it."""
+    """A figure, the text that stands for it and the text below it; and the same figure for the screen of a phone."""
 
     figure: Figure
     alt: str
     caption: str
+    narrow: Figure
+
+
+def _panel(alt: str, caption: str, draw: Callable[..., Figure], *data: Any) -> Panel:
+    """The panel of a function of `figures`."""
+    return Panel(draw(*data), alt, caption, draw(*data, narrow=True))
 
 
 def page(results: Sequence[Result], words: Words, vocabulary: Vocabulary, config: WalkthroughConfig) -> str:
@@ -34,7 +40,7 @@ def page(results: Sequence[Result], words: Words, vocabulary: Vocabulary, config
     plain, matched = chosen["mle", False], chosen["chi2_mixture", True]
     watched = {"Maximum likelihood, no backspace": plain, "χ²-mixture, with backspace": matched}
     typists = [
-        show.trace_html(typing(result, vocabulary, config), vocabulary, title, frozenset(words.words), autoplay=True)
+        show.trace_html(typing(result, vocabulary, config), vocabulary, title, frozenset(words.words))
         for title, result in watched.items()
     ]
     template = (resources.files("smatch_edu.pictures") / "assets" / "walkthrough.html").read_text("utf-8")
@@ -90,11 +96,14 @@ def _words_typed(results: Sequence[Result], config: WalkthroughConfig) -> Panel:
         f"{TITLES[method]} {'with' if backspace else 'without'} backspace {', '.join(map(percent, shares))}"
         for (method, backspace), shares in real.items()
     )
-    return Panel(
-        figures.words_typed(config.noise, real, TITLES),
+    return _panel(
         f"Probability that the finished word is real, at noise {', '.join(map(percent, config.noise))}: {told}.",
         "Without backspace a slip cannot be undone, whatever the divergence. With it, the divergence decides whether "
         "the key is used: maximum likelihood never saw it pressed, so it never presses it.",
+        figures.words_typed,
+        config.noise,
+        real,
+        TITLES,
     )
 
 
@@ -105,13 +114,13 @@ def _occupancy_by_length(chosen: dict[tuple[str, bool], Result], noise: float) -
         "χ²-mixture with ⌫": chosen["chi2_mixture", True].occupancy_by_length,
     }
     told = "; ".join(f"{name} {percent(off.sum())}" for name, (_, off) in bars.items())
-    return Panel(
-        figures.occupancy_by_length(
-            {name: on for name, (on, _) in bars.items()}, {name: off for name, (_, off) in bars.items()}
-        ),
+    return _panel(
         f"Occupancy by letters on the screen at noise {percent(noise)}. Off the data in all: {told}.",
         "Off the data maximum likelihood wanders on, because no demonstration says what to do there. The mixture is "
         "charged for every moment there.",
+        figures.occupancy_by_length,
+        {name: on for name, (on, _) in bars.items()},
+        {name: off for name, (_, off) in bars.items()},
     )
 
 
@@ -120,30 +129,31 @@ def _backspace_use(trained: Sequence[Result], noise: float) -> Panel:
         f"{TITLES[typist.method]} {percent(typist.backspace_helps)} and {percent(typist.backspace_hurts)}"
         for typist in trained
     )
-    return Panel(
-        figures.backspace_use(
-            [TITLES[result.method] for result in trained],
-            [0.0 if math.isnan(result.backspace_helps) else result.backspace_helps for result in trained],
-            [result.backspace_hurts for result in trained],
-            f"keyboard with {percent(noise)} noise",
-        ),
+    return _panel(
         f"Probability of pressing backspace off and on the data: {told}.",
         "Nobody demonstrated the key. Where it is pressed, the divergence found it.",
+        figures.backspace_use,
+        [TITLES[result.method] for result in trained],
+        [0.0 if math.isnan(result.backspace_helps) else result.backspace_helps for result in trained],
+        [result.backspace_hurts for result in trained],
+        f"keyboard with {percent(noise)} noise",
     )
 
 
 def _out_of_distribution(error: float = 0.05, horizon: int = 60) -> Panel:
     """The paper's Figure 1, as curves."""
     curves = {
-        "no backspace" if recovery == 0 else f"backspace {percent(recovery)} of the time when off": Figure1Chain(
+        "no backspace" if recovery == 0 else f"backspace {percent(recovery)} of the time": Figure1Chain(
             error=error, recovery=recovery, horizon=horizon
         ).out_of_distribution()
         for recovery in (0.0, 0.4, 0.7, 1.0)
     }
     told = "; ".join(f"{label} {percent(curve[-1])}" for label, curve in curves.items())
-    return Panel(
-        figures.out_of_distribution(curves, error),
+    return _panel(
         f"Probability of being off the data after {horizon} steps: {told}.",
         "One wrong token in twenty. Without backspace 1-(1-ε)^t goes to 1. If backspace is pressed more often than not "
         "once the text is off the data, the error stays bounded.",
+        figures.out_of_distribution,
+        curves,
+        error,
     )

@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import jaxtyping
+import matplotlib.style
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from smatch_edu.text.trajectories import NEVER, pack, visible
 from smatch_edu.text.vocabulary import Vocabulary
 
 ABC = Vocabulary("abc")
-VOID = {"meta", "img", "input", "br", "link"}
+VOID = {"meta", "img", "source", "input", "br", "link"}
 
 
 class Outline(HTMLParser):
@@ -93,6 +94,12 @@ def test_every_control_can_be_reached_and_read():
     assert outline.find("section")[0]["aria-label"] == "Ann & <Bob>"
 
 
+def test_a_film_waits_on_an_empty_screen():
+    (player,) = Outline(show.trace_html([press("ab<.")], ABC, "one")).find("section")
+    assert player["data-start"] == "0" and "data-autoplay" not in player
+    assert "data-autoplay" in Outline(show.trace_html([press("ab<.")], ABC, "one", autoplay=True)).find("section")[0]
+
+
 def test_a_page_asks_for_nothing_from_outside():
     page = show.page_html("Title", show.trace_html([press("ab.")], ABC, "one"))
     Outline(page)
@@ -109,6 +116,20 @@ def test_a_figure_has_alternative_text_and_none_without_is_made():
         show.figure_html(figure, "  ")
 
 
+def test_on_a_phone_a_figure_is_drawn_for_a_phone():
+    page = show.figure_html(chart(), "two lines", narrow=chart(height=0.5))
+    (image,), (other,) = Outline(page).find("img"), Outline(page).find("source")
+    assert other["media"] == "(max-width: 40rem)" and other["srcset"].startswith("data:image/svg+xml;base64,")
+    assert other["srcset"] != image["src"]
+
+
+def test_the_caption_of_a_table_does_not_slide_away_with_it():
+    page = show.table_html(["a", "b"], [["x", "1"]], "what it says")
+    before, after = page.split("<div class=")
+    assert "<figcaption>what it says</figcaption>" in before and "<table>" in after
+    assert Outline(page).find("div")[0]["tabindex"] == "0"  # it can be slid by keys
+
+
 def test_the_same_figure_gives_the_same_bytes():
     draw = lambda: show.figure_html(figures.backspace_use(["x", "y"], [0.5, 0.1], [0.0, 0.2], "title"), "alt")  # noqa: E731
     assert draw() == draw()
@@ -123,17 +144,122 @@ def test_colour_is_never_alone():
     assert {bar.get_hatch() for bar in bars} == {None, "////"}
 
 
-def test_every_axis_is_labelled():
-    noise = [0.0, 0.1]
-    real = {(method, backspace): [1.0, 0.5] for method in plots.METHOD_LOOKS for backspace in (False, True)}
-    drawn = [
-        figures.words_typed(noise, real, {method: method for method in plots.METHOD_LOOKS}),
-        figures.out_of_distribution({"a": np.zeros(4)}, 0.1),
-        figures.occupancy_by_length({"a": np.ones(3), "b": np.ones(3)}, {"a": np.ones(3), "b": np.ones(3)}),
-        figures.learning_curves({"a": ([1, 2], [0.1, 0.5])}, {"b": ([1, 2], [2.0, 1.0])}),
-    ]
-    for figure in drawn:
-        assert all(axes.get_xlabel() for axes in figure.axes) and figure.axes[0].get_ylabel()
+def of_the_pages(narrow):
+    """Every figure of the pages, with legends as long as they get there."""
+    noise, methods = [0.0, 0.05, 0.2], [*plots.METHOD_LOOKS]
+    titles = {method: title for method, title in zip(methods, LONG, strict=True)}
+    real = {(method, backspace): [1.0, 0.5, 0.2] for method in methods for backspace in (False, True)}
+    labels = ["no backspace", *(f"backspace {share:.1f}% of the time" for share in (40, 70, 100))]
+    lengths = {title: np.array([0.1, 0.09, 0.05, 0.02]) for title in LONG[:3]}
+    runs = {title: ([1, 2, 3], [0.1, 0.5, 0.9]) for title in LONG[:3]}
+    hot = {f"temperature {t:g}, 10% slips, no ⌫": (t, t - 0.1, t + 0.05) for t in (0.1, 0.5, 1.0)}
+    return {
+        "words_typed": figures.words_typed(noise, real, titles, narrow),
+        "out_of_distribution": figures.out_of_distribution(
+            dict.fromkeys(labels, np.linspace(0, 0.9, 60)), 0.05, narrow
+        ),
+        "occupancy_by_length": figures.occupancy_by_length(lengths, lengths, narrow),
+        "backspace_use": figures.backspace_use(LONG, [0.0, 0.5, 0.6, 0.4], [0.1] * 4, "keyboard", narrow),
+        "learning_curves": figures.learning_curves(runs, {"the model's own texts": ([1, 2], [2.0, 1.0])}, narrow),
+        "accuracies": figures.accuracies_with_intervals(dict.fromkeys(LONG[:3], hot), narrow=narrow),
+    }
+
+
+LONG = ["maximum likelihood", "behavioural cloning", "Jensen-Shannon", "χ²-mixture with ⌫"]
+screens = pytest.mark.parametrize("narrow", [False, True])
+
+
+@screens
+def test_every_axis_is_labelled(narrow):
+    for name, figure in of_the_pages(narrow).items():
+        # where the names of methods or conditions stand along an axis, they say what it is
+        assert all(axes.get_xlabel() for axes in figure.axes) or name == "backspace_use"
+        assert figure.axes[0].get_ylabel() or name == "accuracies"
+
+
+@screens
+def test_no_legend_and_no_word_is_cut_off_and_none_is_tiny(narrow):
+    for figure in of_the_pages(narrow).values():
+        plots.check_legible(figure)
+        assert not narrow or figure.get_figwidth() == plots.WIDTH_OF_A_PHONE
+
+
+def legend_too_wide(figure):
+    for number in range(8):
+        figure.axes[0].plot([0, 1], label=f"a long label for line {number}")
+    figure.legend(loc="lower center", ncols=4)
+
+
+def words_beyond_the_edge(figure):
+    figure.axes[0].text(1.0, 0.5, "these words begin at the edge and go on and on").set_in_layout(False)
+
+
+def legend_of_the_axes_beyond_the_edge(figure):
+    figure.axes[0].plot([0, 1], label="a line")
+    figure.axes[0].legend(loc="upper left", bbox_to_anchor=(0.95, 1)).set_in_layout(False)
+
+
+@pytest.mark.parametrize("draw", [legend_too_wide, words_beyond_the_edge, legend_of_the_axes_beyond_the_edge])
+def test_what_reaches_beyond_the_figure_is_refused(draw):
+    figure = plots.new_figure(width=4.0, height=3.0)
+    show.picture(figure, "an empty plot")
+    draw(figure)
+    with pytest.raises(ValueError, match=r"reaches \d+ pixels beyond the (left|right) edge"):
+        plots.check_legible(figure)
+
+
+def test_tiny_words_are_refused():
+    figure = chart()
+    figure.axes[0].set_xlabel("x", fontsize=8.5)
+    with pytest.raises(ValueError, match=r"'x' is 8\.5 points high; at least 9 were wanted"):
+        show.picture(figure, "two lines")
+
+
+# A look that would spoil everything: white lines and words, huge, drawn by a program that is not there.
+USERS_LOOK = [
+    "dark_background",
+    {"font.size": 30, "text.usetex": True, "savefig.bbox": "tight", "legend.frameon": True},
+]
+
+
+def of_the_lessons():
+    rng = np.random.default_rng(0)
+    return {
+        "curves": chart(),
+        "bars": plots.bars(["a", "b"], {"x": [1, 2], "y": [2, 1]}, ylabel="y"),
+        "marks": plots.marks(["a", "b"], {"x": [1, 2], "y": [2, 1]}, ylabel="y", yscale="log"),
+        "table": plots.table_of_numbers(rng.random((2, 2)), ["r", "s"], ["x", "y"], title="numbers"),
+        "tree": plots.text_tree({"": 0.5, "a": 0.3, "b": 0.1}, {"", "a"}, title="tree"),
+        "trie": plots.attention_over_trie(
+            "abc", np.array([0, 1, 1]), np.array([NEVER, 2, NEVER]), 2, np.array([0.5, 0.0, 0.5]), title="trie"
+        ),
+        **of_the_pages(narrow=False),
+    }
+
+
+def test_figures_look_the_same_whatever_look_the_user_has_set():
+    def drawn():
+        for name, figure in of_the_lessons().items():
+            with plots.style():
+                figure.canvas.draw()
+            yield name, bytes(figure.canvas.buffer_rgba())
+
+    ours, our_page, our_png = dict(drawn()), show.figure_html(chart(), "two lines"), show.png(chart())
+    with matplotlib.style.context(USERS_LOOK):
+        theirs, their_page, their_png = dict(drawn()), show.figure_html(chart(), "two lines"), show.png(chart())
+        assert matplotlib.rcParams["font.size"] == 30  # and theirs is given back
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+    assert (our_page, our_png) == (their_page, their_png)
+
+
+def test_bars_have_nothing_to_stand_on_a_logarithmic_axis_and_marks_need_nothing():
+    with pytest.raises(ValueError, match="a logarithmic axis does not have; draw `marks`"):
+        plots.bars(["a"], {"x": [1.0]}, ylabel="y", yscale="log")
+    drawn = plots.marks(["a", "b"], {"x": [1e-3, 10.0], "y": [1.0, 2.0]}, ylabel="y", yscale="log")
+    show.picture(drawn, "two series of marks")  # told apart by more than their colour
+    first, second = drawn.axes[0].lines
+    assert first.get_ydata().tolist() == [1e-3, 10.0] and second.get_ydata().tolist() == [1.0, 2.0]
+    assert np.all(first.get_xdata() < second.get_xdata()) and first.get_linestyle() == "None"
 
 
 # In a notebook
@@ -196,6 +322,40 @@ def test_the_keyboard_knows_what_every_typist_would_press(rng):
         show.keyboard_html(StringMDP(26, 3), {}, Vocabulary(), [])
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["alexander"], "7 different letters, in words of up to 9, make 47,079,208 texts; a page holds 5,000: with so"),
+        (["python", "jupyter"], "words of up to 3 fit; in words so long, up to 3 different letters fit$"),
+        (["hello", "world"], "make 19,608 texts; .* of yours, hello fit"),
+        (["x" * 3000 + "y"], r"make about 10\^903 texts; a page holds 5,000: with so many letters, words of up to 11"),
+        (["a"], "the only letter in \\['a'\\] is 'a'; a keyboard that slips needs two"),
+        ([], "at least one word was wanted"),
+        (["the", ""], "a letter in each"),
+        ("the hat", "words is the text 'the hat'; a list was wanted, such as \\['the', 'hat'\\]"),
+        (["ab⌫"], "⌫ is in a word"),
+    ],
+)
+def test_words_that_a_page_cannot_hold_are_answered_at_once_with_what_would_fit(words, message):
+    with pytest.raises(ValueError, match=message):
+        show.keyboard_for(words)
+
+
+def test_a_keyboard_for_words_is_the_smallest_and_is_refused_where_a_page_is_full(rng):
+    for _ in range(300):
+        letters = "".join(map(chr, range(97, 99 + int(rng.integers(25)))))
+        words = ["".join(rng.choice(list(letters), size=rng.integers(1, 14))) for _ in range(rng.integers(1, 4))]
+        count, longest = len(set("".join(words))), max(map(len, words))
+        texts = sum(count**n for n in range(longest + 1))
+        if count < 2 or texts > 5000:
+            with pytest.raises(ValueError, match="needs two" if count < 2 else f"make {texts:,} texts|make about 10"):
+                show.keyboard_for(words)
+            continue
+        mdp, vocabulary = show.keyboard_for(words, noise=0.1)
+        assert (mdp.absorbing, mdp.max_length, mdp.noise) == (texts, longest, 0.1) and mdp.backspace
+        assert all(mdp.index(vocabulary.encode(word)) < texts for word in words)
+
+
 def test_without_backspace_the_keyboard_has_no_such_key():
     mdp = StringMDP(3, 1, backspace=False)
     page = show.keyboard_html(mdp, {"Ann": mdp.uniform()}, ABC, ["a"])._repr_html_()
@@ -220,6 +380,13 @@ def test_a_tree_of_texts_has_a_mark_for_each_and_squares_off_the_data():
     assert sorted(words) == ["(empty)\n0.500", "a\n0.300", "ab\n0.100", "b\n0.100"]
     squares = [mark for mark in tree.axes[0].collections if mark.get_hatch()]
     assert len(squares) == 1 and len(tree.axes[0].collections) == 4
+
+
+def test_the_size_of_a_mark_in_a_tree_is_its_weight_and_0_has_none():
+    tree = plots.text_tree({"": 0.4, "a": 0.1, "b": 0.0, "bc": 0.0}, {"", "a"})
+    below, top = sorted(float(mark.get_sizes()[0]) for mark in tree.axes[0].collections)
+    assert top == pytest.approx(4 * below)
+    assert [text.get_text().split()[-1] for text in tree.axes[0].texts].count("0.000") == 2
 
 
 def test_a_table_of_numbers_says_every_number_in_words():
@@ -251,6 +418,8 @@ def test_attention_over_the_trie_strikes_out_what_was_deleted_and_says_each_weig
     assert np.array_equal(np.argsort(sizes), np.argsort(weights[seen]))
     struck = [line.get_xydata()[0] for line in axes.lines if len(line.get_xydata()) == 1]
     assert np.array_equal(struck, places[(packed.expires <= query)[order]])
+    strokes = [line for line in axes.lines if len(line.get_xydata()) == 1]
+    assert all(line.get_zorder() < text.get_zorder() for line in strokes for text in axes.texts)  # the letter is read
 
     words = [text.get_text() for text in axes.texts]
     assert words[::2] == list(ABC.decode(packed.tokens[order].tolist()))

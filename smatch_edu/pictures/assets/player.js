@@ -28,5 +28,7 @@ document.querySelectorAll(".player:not([data-ready])").forEach((group) => {
   part("forward").addEventListener("click", () => { stop(); draw(now + 1); });
   slider.addEventListener("input", () => { stop(); draw(Number(slider.value)); });
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (group.hasAttribute("data-autoplay") && !still) start(); else draw(Number(group.dataset.start ?? end));
+  const film = group.hasAttribute("data-autoplay");
+  draw(film && still ? end : Number(group.dataset.start));
+  if (film && !still) start();
 });
