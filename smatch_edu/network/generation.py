@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smatch_edu.network.batch import TextBatch, Trace, checked_prompts
-from smatch_edu.network.compiled import CompiledDecoder
+from smatch_edu.network.compiled import WORTH_A_THREAD, CompiledDecoder, torch_threads
 from smatch_edu.network.decoding import Model
 
 
@@ -157,10 +157,15 @@ def generate(
         seeds = [[int(seeds), row] for row in range(len(texts))]
     chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in seeds])
     width = 0 if contrastive is None else top_k or 4
-    batch = TextBatch(
-        model, texts, (eos, backspace), banned, longest, max_actions, batch_size or len(texts), width, compiled
-    )
-    (_sample if contrastive is None else _search)(batch, _Keyboard(batch, chances, noise), sampling)
+    threads, at_once = torch.get_num_threads(), batch_size or len(texts)
+    # PyTorch's threads spin between two passes, on processors that the next pass in C needs, or another process. So
+    # there is one where the logits, the only large product beside the passes, are not worth two.
+    alone = compiled and at_once * model.config.vocab_size * model.config.width < 2 * WORTH_A_THREAD
+    with torch_threads(1 if alone else threads):
+        batch = TextBatch(
+            model, texts, (eos, backspace), banned, longest, max_actions, at_once, width, compiled, threads
+        )
+        (_sample if contrastive is None else _search)(batch, _Keyboard(batch, chances, noise), sampling)
     return GenerationResult(batch.traces(), batch.num_forward_passes)
 
 
