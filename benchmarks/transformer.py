@@ -7,8 +7,11 @@ installed: the [hf] extra), with the step in Python and, where there is a C comp
 rows of each for Hugging Face. In one all 32 texts have 128 tokens; in the other each token is `<eos>` with probability
 1/64, so that texts end one by one. 256 of them are typed, up to 128 tokens each, at most 32 at once: here rows that
 wait take the places of those that have ended, there 8 batches follow one another. What was sampled is what is counted,
-up to each `<eos>`, and times are for 1000 tokens. Models of about 1 M and 10 M parameters (0.86 and 9.5), random
-weights; medians.
+up to each `<eos>`, and times are for 1000 tokens.
+
+The two steps are also compared with each other: with C compiled for this processor, and as for one without AVX-512
+(PyTorch goes on using it); and each beside a process that never rests. Models of about 1 M and 10 M parameters (0.86
+and 9.5), random weights; medians.
 """
 
 from __future__ import annotations
@@ -16,8 +19,12 @@ from __future__ import annotations
 import argparse
 import copy
 import importlib.util
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import numpy as np
@@ -165,6 +172,35 @@ def thousands(counts: list[int], ended: int) -> float:
     return sum(counts) / 1000
 
 
+TARGETS = {"for this processor": "", "without AVX-512": "-mno-avx512f"}
+
+
+@contextmanager
+def compiled_for(option: str) -> Iterator[None]:
+    """The step in C with this option of the compiler. RuntimeError if it does not know it."""
+    before = os.environ.get("CC")
+    os.environ["CC"] = f"{before or 'cc'} {option}"
+    library.cache_clear()
+    try:
+        library()
+        yield
+    finally:
+        os.environ.pop("CC") if before is None else os.environ.update(CC=before)
+        library.cache_clear()
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """So many other processes that never rest."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=7)
@@ -208,19 +244,39 @@ def main() -> None:
         typist = Deleting(config(size))
 
         def typing(
-            share: float, compiled: bool, typist: Deleting = typist, prompts: list[list[int]] = prompts
+            share: float,
+            compiled: bool,
+            length: int = ACTIONS,
+            typist: Deleting = typist,
+            prompts: list[list[int]] = prompts,
         ) -> Callable[[], object]:
             def run() -> None:
                 typist.press(backspace=share)
-                found = generate(typist, prompts, EOS, BACKSPACE, max_actions=ACTIONS, seed=1, compiled=compiled)
+                found = generate(typist, prompts, EOS, BACKSPACE, max_actions=length, seed=1, compiled=compiled)
                 actions = [action for trace in found.traces for action in trace.actions]
-                assert len(actions) == BATCH * ACTIONS and abs(actions.count(BACKSPACE) / len(actions) - share) < 0.03
+                assert len(actions) == BATCH * length and abs(actions.count(BACKSPACE) / len(actions) - share) < 0.03
 
             return run
 
         for where, compiled in steps.items():
             times = paired(typing(0.0, compiled), typing(0.2, compiled), arguments.pairs)
             row(f"generate {where}, plain / 20 % backspace", size, times, ">= 1.0")
+
+        for target, option in TARGETS.items() if "in C" in steps else ():
+            for neighbours in (0, 1):
+                length = ACTIONS // 8 if neighbours else ACTIONS  # PyTorch's threads can be very slow there
+                what = f"generate, {BATCH} x {length} tokens, in Python / in C {target}"
+                if neighbours:
+                    what += ", beside a busy process"
+                with ExitStack() as stack:
+                    try:
+                        stack.enter_context(compiled_for(option))
+                    except RuntimeError:
+                        print(f"nothing is measured {target}: the compiler does not know {option}")
+                        break
+                    stack.enter_context(busy(neighbours))
+                    times = paired(typing(0.0, False, length), typing(0.0, True, length), arguments.pairs)
+                    row(what, size, times, ">= 1.0")
 
         theirs = hugging_face(size)
         if theirs is None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from smatch_edu.network.compiled import CompiledDecoder
+from smatch_edu.network.compiled import CompiledDecoder, torch_threads
 from smatch_edu.network.decoding import Decoder, Model, StackCache
 from smatch_edu.network.transformer import Transformer
 
@@ -49,6 +49,7 @@ class TextBatch:
     `hidden`; `slots` holds its row for each slot, and `slot` its slot for each row. Every pass feeds all slots: to read
     the top of a text again writes what stands there already, and is cheaper than to copy the others. The slots of rows
     that have ended go to rows that wait or, when none waits, are dropped, in either case so many at once that it pays.
+    Prompts are read, and passes made in C, in so many `threads`; the rest in as many as PyTorch has.
     """
 
     def __init__(
@@ -62,8 +63,9 @@ class TextBatch:
         batch_size: int,
         candidates: int,
         compiled: bool,
+        threads: int,
     ) -> None:
-        self.model, self.longest, self.max_actions = model, longest, max_actions
+        self.model, self.longest, self.max_actions, self.threads = model, longest, max_actions, threads
         self.eos, self.backspace = (-1 if key is None else key for key in keys)  # -1 is never met
         self.is_token = ~np.isin(np.arange(model.config.vocab_size), [self.eos, self.backspace])
         self.allowed = allowed  # (vocab,), what may be typed
@@ -84,7 +86,7 @@ class TextBatch:
         self.hidden: Any = None  # (slots, length, width), from the first pass on
         self.decoder: Decoder | CompiledDecoder | None = None
         if compiled:
-            self.decoder = CompiledDecoder(model, self.cache)
+            self.decoder = CompiledDecoder(model, self.cache, threads)
         elif Decoder.fits(model) and not candidates:
             self.decoder = Decoder(cast(Transformer, model), self.cache)
 
@@ -101,7 +103,8 @@ class TextBatch:
         width = int(self.start[new].max()) - 1
         if width:
             prompts = StackCache(self.model.config, len(new), width, self.like)
-            found = self.read(prompts, self.tokens[new, :width], np.tile(np.arange(width), (len(new), 1)))
+            with torch_threads(self.threads):
+                found = self.read(prompts, self.tokens[new, :width], np.tile(np.arange(width), (len(new), 1)))
             if self.decoder is not None:
                 self.decoder.reorder(prompts)
             self.cache.copy_in(free, prompts)

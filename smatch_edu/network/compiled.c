@@ -12,9 +12,21 @@ so that several are computed by one instruction; `reduction` allows to split a s
 #include <stdint.h>
 #include <string.h>
 
-#define LANES 16 /* floats that are computed side by side; the compiler splits them where the machine has fewer */
-#define PANEL (2 * LANES)
+/* A matrix product sums for TILE rows and the 2 * LANES columns of a panel at once, LANES floats to a vector: 2 * TILE
+vectors, which must fit the registers of the machine that is compiled for, beside two of weights and one of x. Those
+that don't are written to memory and read again in every turn, and that takes several times as long. */
+#if defined(__AVX512F__) /* 32 registers of 16 floats */
+#define LANES 16
 #define TILE 8
+#elif defined(__AVX__) || defined(__aarch64__) /* 16 of 8 floats; or 32 of 4, two of which are a vector */
+#define LANES 8
+#define TILE 6
+#else /* 16 of 4 floats, as on any x86-64; where there are none, the compiler takes single numbers */
+#define LANES 4
+#define TILE 6
+#endif
+#define PANEL (2 * LANES)
+const int panel_width = PANEL; /* read by compiled.py, which lays out the weights */
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
 
 /* e^x, for x in -87..88, and what is beyond is taken for the end: e^x = 2^n e^r, with n a whole number and |r| at most
@@ -52,11 +64,11 @@ static void layer_norm(int width, float epsilon, const float *x, const float *sc
     for (int i = 0; i < width; i++) out[i] = (x[i] - mean) * factor * scale[i] + shift[i];
 }
 
-/* A tile of the product below: TILE rows or one, and the columns of one panel. `rows` and `add` are constants where this
-is called, and it is always inlined, so that the sums can stay in registers: with AVX-512 all of them do. */
+/* A tile of the product below: some rows, and the columns of one panel. `rows` is a constant wherever this is called, and
+it is always inlined, so that the sums stay in registers. */
 static inline __attribute__((always_inline)) void tile(
     const int rows, int in, int stride, int columns, const float *restrict x, const float *restrict panel,
-    const float *restrict bias, float *restrict out, const int add) {
+    const float *restrict bias, float *restrict out, int add) {
     lanes sum[TILE][2];
     for (int i = 0; i < rows; i++) memcpy(sum[i], bias, sizeof sum[i]);
     for (int k = 0; k < in; k++) {
@@ -78,11 +90,19 @@ is read from front to back; it and the bias are padded to whole panels. */
 static void linear(int rows, int in, int columns, const float *x, const float *const *weights, float *out, int add) {
     const float *panel = weights[0], *bias = weights[1];
     for (int c = 0; c < columns; c += PANEL, panel += (int64_t)in * PANEL) {
-        int row = 0, valid = columns - c < PANEL ? columns - c : PANEL;
-        for (; row + TILE <= rows; row += TILE)
-            tile(TILE, in, columns, valid, x + (int64_t)row * in, panel, bias + c, out + (int64_t)row * columns + c, add);
-        for (; row < rows; row++)
-            tile(1, in, columns, valid, x + (int64_t)row * in, panel, bias + c, out + (int64_t)row * columns + c, add);
+        const int valid = columns - c < PANEL ? columns - c : PANEL;
+        for (int row = 0; row < rows; row += TILE) {
+            const float *from = x + (int64_t)row * in;
+            float *to = out + (int64_t)row * columns + c;
+            switch (rows - row < TILE ? rows - row : TILE) {
+#define CASE(n) \
+    case n: tile(n, in, columns, valid, from, panel, bias + c, to, add); break;
+                CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#if TILE == 8
+                CASE(7) CASE(8)
+#endif
+            }
+        }
     }
 }
 
@@ -135,24 +155,23 @@ static void gelu(int numbers, float *x) {
     tokens, depths (rows)                           embedding (vocab, width)
     turns (length, 2, head / 2): cos, sin           cache (layers, 2, rows, heads, length, head): keys and values
     scratch (rows, 10 * width + length)             hidden (rows, width): the result
-    threads: at most so many; a row is the work of one
 
     weights: scale and shift of a norm, or panels and bias of a linear layer; in each layer those of norm_attention,
     to_qkv, from_heads, norm_perceptron, widen and narrow, 12 arrays; then the last norm's
 
-Returns the first row whose token or depth is out of range, or -1 when all are read. */
+    next: the first row that no thread has taken yet, 0 at first. All threads that are to help call this with the same
+    arguments; each takes `share` rows, and again, until none is left. So who comes late finds less to do, or nothing.
+
+Returns the first row whose token or depth is out of range, and then nothing is read; or -1. */
 int step(
-    int rows, int layers, int heads, int head, int length, int vocab, int threads, float epsilon, const int64_t *tokens,
-    const int64_t *depths, const float *embedding, const float *turns, const float *const *weights, float *cache,
-    float *scratch, float *hidden) {
+    int rows, int layers, int heads, int head, int length, int vocab, int share, float epsilon, int *next,
+    const int64_t *tokens, const int64_t *depths, const float *embedding, const float *turns,
+    const float *const *weights, float *cache, float *scratch, float *hidden) {
     for (int row = 0; row < rows; row++)
         if (tokens[row] < 0 || tokens[row] >= vocab || depths[row] < 0 || depths[row] >= length) return row;
     const int width = heads * head;
-    int share = (rows + threads - 1) / threads; /* rows for each thread */
-    if (share > TILE / 2) share = (share + TILE - 1) / TILE * TILE;
     const int64_t text = (int64_t)length * head, side = (int64_t)rows * heads * text;
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
-    for (int first = 0; first < rows; first += share) {
+    for (int first; (first = __atomic_fetch_add(next, share, __ATOMIC_RELAXED)) < rows;) {
         const int n = rows - first < share ? rows - first : share;
         float *x = scratch + (int64_t)first * (10 * width + length), *normed = x + n * width;
         float *qkv = normed + n * width, *seen = qkv + 3 * n * width, *wide = seen + n * width;

@@ -1,7 +1,10 @@
 """`Decoder` once more, in C: about twice as fast at a million parameters, where there is a C compiler.
 
 What it computes is in `compiled.c`, to be read beside `transformer.Block`. Here it is compiled, which takes about a
-second, once in a process; and weights are laid out as it reads them. On Linux it has threads, on macOS one.
+second, once in a process; weights are laid out as it reads them; and its rows are shared out to threads.
+
+They are Python's threads, which sleep until there is work. Those of OpenMP, as PyTorch's are, spin meanwhile. Where
+other processes need the processors too, they spin for one another in vain, and a step takes up to 60 times as long.
 
 Source: this project's.
 """
@@ -11,9 +14,11 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 import tempfile
-from ctypes import CDLL, c_float, c_int, c_void_p
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from ctypes import CDLL, byref, c_float, c_int, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -26,7 +31,8 @@ from torch import Tensor, nn
 from smatch_edu.network.decoding import Decoder, Model, StackCache
 from smatch_edu.network.transformer import Block, Transformer, TransformerConfig, rotary_angles
 
-PANEL = 32  # as in compiled.c: so many columns of a weight matrix lie together
+# So many products of a weight and a number take a processor some 0.1 ms, and to wake a thread takes some 0.03 ms.
+WORTH_A_THREAD = 2**22
 
 
 class CompiledDecoder:
@@ -38,9 +44,11 @@ class CompiledDecoder:
         RuntimeError: no C compiler, or one that fails.
     """
 
-    def __init__(self, model: Model, cache: StackCache) -> None:
-        transformer = _checked(model)
-        self.step, self.cache, self.config = library().step, cache, model.config
+    def __init__(self, model: Model, cache: StackCache, threads: int | None = None) -> None:
+        transformer, self.threads = _checked(model), threads or torch.get_num_threads()
+        made = library()
+        self.step, self.cache, self.config = made.step, cache, model.config
+        panel = c_int.in_dll(made, "panel_width").value
         length, head = cache.stored.shape[-2:]
         everywhere = torch.arange(length, device=cache.stored.device)[None]
         self.turns = torch.cat(
@@ -53,11 +61,11 @@ class CompiledDecoder:
                 (block.norm_attention, block.to_qkv, block.from_heads),
                 (block.norm_perceptron, block.widen, block.narrow),
             ):
-                parts += [norm.weight, norm.bias, *(part for layer in linear for part in _panels(layer))]
+                parts += [norm.weight, norm.bias, *(part for layer in linear for part in _panels(layer, panel))]
         parts += [transformer.norm.weight, transformer.norm.bias]
         self.weights = [part.detach().contiguous() for part in parts]  # kept, since C has nothing but their addresses
         self.addresses = (c_void_p * len(self.weights))(*(part.data_ptr() for part in self.weights))
-        self.epsilon = transformer.norm.eps
+        self.epsilon, self.parameters = transformer.norm.eps, sum(part.numel() for part in self.weights)
 
     def reorder(self, cache: StackCache) -> None:
         """The keys in the cache stay as the transformer writes them."""
@@ -73,17 +81,55 @@ class CompiledDecoder:
             raise ValueError(f"the cache has strides {stored.stride()}; one without gaps was wanted")
         hidden = stored.new_empty(rows, self.config.width)
         scratch = stored.new_empty(rows, 10 * self.config.width + length)
-        wrong = self.step(
-            *(rows, layers, heads, head, length, vocab, torch.get_num_threads()),
-            self.epsilon,
+        threads = max(1, min(self.threads, rows, rows * self.parameters // WORTH_A_THREAD))
+        arguments = (
+            *(rows, layers, heads, head, length, vocab, -(-rows // threads)),
+            *(self.epsilon, byref(c_int(0))),
             *(part.data_ptr() for part in (tokens, depths, self.embedding, self.turns)),
             self.addresses,
             *(part.data_ptr() for part in (stored, scratch, hidden)),
         )
+
+        def read(kept: tuple[Tensor, ...] = (tokens, depths, stored, scratch, hidden)) -> int:
+            return self.step(*arguments)  # `kept` for as long as a thread has their addresses
+
+        wrong = _together(threads, read)
         if wrong >= 0:
             found = f"token {tokens[wrong]} at depth {depths[wrong]}"
             raise ValueError(f"row {wrong} has {found}; 0..{vocab - 1} and 0..{length - 1} were wanted")
         return hidden
+
+
+def _together(threads: int, work: Callable[[], int]) -> int:
+    """What `work` returns here, called in so many threads at once. One that has not begun when it is done here, since
+    its processor is taken, is not waited for, and does not begin."""
+    others = [_pool().submit(work) for _ in range(threads - 1)]
+    try:
+        return work()
+    finally:
+        for other in others:
+            if not other.cancel():
+                other.result()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="smatch_edu")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of the threads
+
+
+@contextmanager
+def torch_threads(number: int) -> Iterator[None]:
+    """PyTorch with so many threads for as long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _checked(model: Model) -> Transformer:
@@ -114,11 +160,11 @@ def _shapes_of(config: TransformerConfig) -> dict[str, tuple[int, ...]]:
         return _shapes(Transformer(config))
 
 
-def _panels(layer: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Weights (panels, in, PANEL) and bias (panels · PANEL), with zeros where the last panel is not full."""
-    missing = -layer.out_features % PANEL
+def _panels(layer: nn.Linear, panel: int) -> tuple[Tensor, Tensor]:
+    """Weights (panels, in, panel) and bias (panels · panel), with zeros where the last panel is not full."""
+    missing = -layer.out_features % panel
     weight = F.pad(layer.weight, (0, 0, 0, missing))
-    return rearrange(weight, "(c p) i -> c i p", p=PANEL).contiguous(), F.pad(layer.bias, (0, missing)).contiguous()
+    return rearrange(weight, "(c p) i -> c i p", p=panel).contiguous(), F.pad(layer.bias, (0, missing)).contiguous()
 
 
 @cache
@@ -131,12 +177,9 @@ def library() -> CDLL:
     compiler = shlex.split(os.environ.get("CC", "")) or ["cc"]
     # `omp simd` is obeyed, and functions set no errno and no flag for invalid numbers, which would keep loops from it.
     always = ["-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared"]
-    # On macOS PyTorch has an OpenMP of its own, and a second one would end the process.
-    threads = ["-fopenmp"] if sys.platform.startswith("linux") else []
     with tempfile.TemporaryDirectory(prefix="smatch_edu_") as folder:
         made = str(Path(folder, "compiled.so"))
-        # Some compilers have no threads, or don't know the machine that they are on: then it is done without.
-        for also in (["-march=native", *threads], ["-march=native"], threads, []):
+        for also in (["-march=native"], []):  # some compilers don't know the machine that they are on
             command = [*compiler, *always, *also, str(Path(__file__).with_suffix(".c")), "-o", made, "-lm"]
             try:
                 subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True)
@@ -144,9 +187,9 @@ def library() -> CDLL:
             except subprocess.CalledProcessError as failed:
                 why = failed.stderr.strip()
             except OSError as error:
-                why = str(error)  # no compiler; or no threads, or no leave to run what is in this folder
+                why = str(error)  # no compiler, or no leave to run what is in this folder
             else:
-                loaded.step.argtypes = [*[c_int] * 7, c_float, *[c_void_p] * 8]
+                loaded.step.argtypes = [*[c_int] * 7, c_float, *[c_void_p] * 9]
                 return loaded
     raise RuntimeError(
         "compiled=True needs a C compiler: install gcc or clang, or name yours in the environment variable CC. "

@@ -25,7 +25,7 @@ from einops import rearrange
 from torch import Tensor
 
 from smatch_edu.network.batch import Keys, TextBatch, Trace
-from smatch_edu.network.compiled import CompiledDecoder
+from smatch_edu.network.compiled import WORTH_A_THREAD, CompiledDecoder, torch_threads
 from smatch_edu.network.decoding import Model
 from smatch_edu.network.transformer import Transformer
 from smatch_edu.support.arrays import as_ids, is_whole
@@ -197,9 +197,14 @@ def generate(
     chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in _seeds(seed, len(texts))])
     allowed = _allowed(banned, keys, vocab)
     width = 0 if contrastive is None else top_k or 4
-    sizes = int(longest), int(max_actions), int(batch_size or len(texts)), int(width)
-    batch = TextBatch(model, texts, keys, allowed, *sizes, compiled)
-    (_sample if contrastive is None else _search)(batch, _Keyboard(batch, chances, noise), sampling)
+    at_once, threads = int(batch_size or len(texts)), torch.get_num_threads()
+    # PyTorch's threads spin between two passes, on processors that the next pass in C needs, or another process. So
+    # there is one where the logits, the only large product beside the passes, are not worth two.
+    alone = compiled and at_once * vocab * model.config.width < 2 * WORTH_A_THREAD
+    with torch_threads(1 if alone else threads):
+        sizes = int(longest), int(max_actions), at_once, int(width)
+        batch = TextBatch(model, texts, keys, allowed, *sizes, compiled, threads)
+        (_sample if contrastive is None else _search)(batch, _Keyboard(batch, chances, noise), sampling)
     return GenerationResult(batch.traces(), batch.num_forward_passes)
 
 

@@ -1,4 +1,5 @@
-"""The step in C: it is the transformer, whatever the shape; a row's bits are its own; what it cannot do, it says."""
+"""The step in C: it is the transformer, whatever the shape and the processor that it is compiled for; a row's bits are
+its own; its threads wait for none that does not come; and what it cannot do, it says."""
 
 import copy
 import ctypes
@@ -7,6 +8,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
@@ -24,6 +28,43 @@ from smatch_edu.network.transformer import Transformer, TransformerConfig, atten
 
 COMPILER = shlex.split(os.environ.get("CC", "")) or ["cc"]
 needs_compiler = pytest.mark.skipif(shutil.which(COMPILER[0]) is None, reason="there is no C compiler")
+LESS = ["-mno-avx512f", "-mno-avx"]  # what forbids the compiler to use all that the processor has
+
+
+@cache
+def library(forbidden):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CC", f"{shlex.join(COMPILER)} {forbidden}")
+        return compiled.library.__wrapped__()
+
+
+def panel_width(made):
+    return ctypes.c_int.in_dll(made, "panel_width").value
+
+
+@pytest.fixture(params=["", *LESS], ids=["for this processor", "without AVX-512", "without AVX"])
+def target(request, monkeypatch):
+    """The step in C as it is compiled for processors with less than this one has: with fewer sums in a tile."""
+    try:
+        made = library(request.param)
+    except RuntimeError:
+        pytest.skip(f"the compiler does not know {request.param}: it compiles for another kind of processor")
+    if request.param and panel_width(made) == panel_width(library("")):
+        pytest.skip(f"with {request.param} it is compiled as without: this processor, or the compiler, has no more")
+    monkeypatch.setattr(compiled, "library", lambda: made)
+    return request.param
+
+
+@needs_compiler
+@pytest.mark.parametrize("forbidden", ["", *LESS])
+def test_the_tile_is_chosen_by_what_the_compiler_targets(forbidden):
+    options = [*forbidden.split(), "-march=native", "-dM", "-E", "-x", "c", os.devnull]
+    done = subprocess.run([*COMPILER, *options], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"the compiler does not say what it targets: {done.stderr.strip()}")
+    has = done.stdout.split()
+    wide = "__AVX__" in has or "__aarch64__" in has
+    assert panel_width(library(forbidden)) == (32 if "__AVX512F__" in has else 16 if wide else 8)
 
 
 def drawn(rng):
@@ -50,9 +91,9 @@ def last_vectors(model, texts, depths):
 
 @needs_compiler
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_the_step_in_c_is_the_transformer(rng, threads, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    for _ in range(10):
+def test_the_step_in_c_is_the_transformer(rng, threads, target, monkeypatch):
+    monkeypatch.setattr(compiled, "WORTH_A_THREAD", 1)
+    for _ in range(5):
         model, rows, length = drawn(rng), int(rng.integers(1, 40)), 12
         texts = torch.from_numpy(rng.integers(K, size=(rows, length)))
         cache, depths = StackCache(model.config, rows, length, model.embedding.weight.detach()), np.zeros(rows, int)
@@ -62,7 +103,7 @@ def test_the_step_in_c_is_the_transformer(rng, threads, monkeypatch):
                 places = torch.arange(begun).expand(rows, -1)
                 model.hidden(texts[:, :begun], places, cache.attend(places, places))
                 depths[:] = rng.integers(begun + 1, size=rows)
-            decoder = CompiledDecoder(model, cache)
+            decoder = CompiledDecoder(model, cache, threads)
             for _ in range(20):  # each row goes on from its own depth, up to the last
                 found = decoder.hidden(texts[torch.arange(rows), depths], torch.from_numpy(depths))
                 some = rng.choice(rows, size=min(rows, 3), replace=False)
@@ -75,7 +116,7 @@ def test_the_step_in_c_is_the_transformer(rng, threads, monkeypatch):
 
 
 @needs_compiler
-def test_attention_to_one_token_alone_and_large_numbers_are_no_trouble(rng):
+def test_attention_to_one_token_alone_and_large_numbers_are_no_trouble(rng, target):
     model = drawn(rng)
     with torch.no_grad():
         for block in model.blocks:
@@ -94,15 +135,15 @@ def test_attention_to_one_token_alone_and_large_numbers_are_no_trouble(rng):
 
 
 @needs_compiler
-def test_a_row_has_the_same_bits_whatever_stands_beside_it_and_however_many_threads(rng, monkeypatch):
+def test_a_row_has_the_same_bits_whatever_stands_beside_it_and_however_many_threads(rng, target, monkeypatch):
+    monkeypatch.setattr(compiled, "WORTH_A_THREAD", 1)
     for _ in range(5):
         model, rows = drawn(rng), int(rng.integers(9, 40))
         texts, depths = torch.from_numpy(rng.integers(K, size=(rows, 9))), torch.from_numpy(rng.integers(0, 9, rows))
 
         def read(some, threads, model=model, texts=texts, depths=depths):
-            monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
             cache = StackCache(model.config, len(some), 9, model.embedding.weight.detach())
-            decoder = CompiledDecoder(model, cache)
+            decoder = CompiledDecoder(model, cache, threads)
             for depth in range(9):  # each row stops at its own depth
                 last = torch.minimum(depths[some], torch.tensor(depth))
                 found = decoder.hidden(texts[some, last], last)
@@ -113,6 +154,93 @@ def test_a_row_has_the_same_bits_whatever_stands_beside_it_and_however_many_thre
             for threads in (1, 2, 3):
                 some = np.sort(rng.choice(rows, size=rng.integers(1, rows + 1), replace=False))
                 assert torch.equal(read(some, threads), everyone[some])
+
+
+@needs_compiler
+def test_threads_share_the_rows_where_the_work_is_worth_it(rng, monkeypatch):
+    model, rows = drawn(rng), int(rng.integers(5, 40))
+    decoder = CompiledDecoder(model, StackCache(model.config, rows, 3, model.embedding.weight.detach()), 4)
+    shares, real = [], decoder.step
+    decoder.step = lambda *arguments: shares.append(arguments[6]) or real(*arguments)
+    inputs = torch.zeros(rows, dtype=torch.int64), torch.zeros(rows, dtype=torch.int64)
+    decoder.hidden(*inputs)
+    assert shares == [rows]
+    for worth, threads in ((rows * decoder.parameters // 3, 3), (1, 4)):
+        monkeypatch.setattr(compiled, "WORTH_A_THREAD", worth)
+        shares.clear()
+        decoder.hidden(*inputs)
+        assert set(shares) == {-(-rows // threads)}
+
+
+def test_threads_work_at_the_same_time():
+    for threads in (1, 2, 3):
+        here, all_there = threading.get_ident(), threading.Barrier(threads, timeout=60)
+        seen = []
+
+        def work(all_there=all_there, seen=seen):
+            seen.append(threading.get_ident())
+            all_there.wait()  # raises if the others don't come
+            return 7
+
+        assert compiled._together(threads, work) == 7
+        assert len(seen) == len(set(seen)) == threads and here in seen
+
+
+def test_a_thread_that_does_not_come_is_not_waited_for(monkeypatch):
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(compiled, "_pool", lambda: pool)
+        free, calls = threading.Event(), []
+        busy = pool.submit(free.wait, 60)
+        assert compiled._together(2, lambda: calls.append(threading.get_ident()) or 3) == 3
+        assert not busy.done()
+        free.set()
+    assert calls == [threading.get_ident()]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not copied here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_copied_process_has_threads_of_its_own():
+    compiled._together(2, threading.Barrier(2, timeout=60).wait)
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            compiled._together(2, threading.Barrier(2, timeout=60).wait)
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.fixture
+def three_threads():
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(1)
+
+
+@needs_compiler
+@pytest.mark.parametrize("compiled_step", [False, True])
+def test_pytorch_has_one_thread_beside_the_step_in_c(rng, compiled_step, three_threads, monkeypatch):
+    model, passes, between = drawn(rng), set(), set()
+    hidden, logits = model.hidden, model.logits
+    model.hidden = lambda *inputs: passes.add(torch.get_num_threads()) or hidden(*inputs)
+    model.logits = lambda found: between.add(torch.get_num_threads()) or logits(found)
+
+    def run():
+        passes.clear(), between.clear()
+        generate(model, PROMPTS, EOS, BACK, 20, seed=int(rng.integers(2**31)), compiled=compiled_step)
+        assert torch.get_num_threads() == 3
+        return passes, between
+
+    assert run() == ({3}, {1 if compiled_step else 3})
+    monkeypatch.setattr("smatch_edu.network.generation.WORTH_A_THREAD", 1)  # now the logits are worth them
+    assert run() == ({3}, {3})
+    monkeypatch.undo()
+    model.logits = lambda found: logits(found) * torch.nan
+    with pytest.raises(ValueError, match="NaN"):
+        generate(model, PROMPTS, EOS, BACK, 20, compiled=compiled_step)
+    assert torch.get_num_threads() == 3
 
 
 def explain(model, prompt, trace, chances, sampling, longest):
@@ -201,13 +329,13 @@ def test_weights_that_are_no_numbers_are_named_as_ever(rng):
 
 
 @needs_compiler
-def test_exponential_is_that_of_the_c_library(rng, tmp_path):
+def test_exponential_is_that_of_the_c_library(rng, target, tmp_path):
     (tmp_path / "probe.c").write_text(
         f'#include "{compiled.__file__[:-2]}c"\n'
         "void probe(int n, const float *x, float *y) {\n#pragma omp simd\n"
         "for (int i = 0; i < n; i++) y[i] = exponential(x[i]); }\n"
     )
-    flags = ["-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared"]
+    flags = shlex.split(f"{target} -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math -fPIC -shared")
     subprocess.run([*COMPILER, *flags, tmp_path / "probe.c", "-o", tmp_path / "probe.so", "-lm"], check=True)
     x = np.concatenate([rng.uniform(-87, 88, 10_000), rng.normal(size=10_000), [0, -0.0]]).astype(np.float32)
     found = np.empty_like(x)
@@ -230,10 +358,10 @@ def unmade(monkeypatch):
 
 @needs_compiler
 @pytest.mark.skipif(os.name != "posix", reason="the compilers are shell scripts")
-@pytest.mark.parametrize("lacking", ["-fopenmp", "-march=native"])
-def test_a_compiler_without_threads_or_without_a_name_for_this_machine_will_do(rng, unmade, tmp_path, lacking):
+def test_a_compiler_without_a_name_for_this_machine_will_do(rng, unmade, tmp_path):
     script = tmp_path / "old compiler"
-    script.write_text(f'#!/bin/sh\ncase " $* " in *" {lacking} "*) exit 1;; esac\nexec {shlex.join(COMPILER)} "$@"\n')
+    old = 'case " $* " in *" -march=native "*) exit 1;; esac'
+    script.write_text(f'#!/bin/sh\n{old}\nexec {shlex.join(COMPILER)} "$@"\n')
     script.chmod(0o755)
     unmade.setenv("CC", f"'{script}' -DNOTHING")
     model, texts = drawn(rng), torch.from_numpy(rng.integers(K, size=(3, 9)))
