@@ -223,8 +223,14 @@ def three_threads():
 @pytest.mark.parametrize("compiled_step", [False, True])
 def test_pytorch_has_one_thread_beside_the_step_in_c(rng, compiled_step, three_threads, monkeypatch):
     model, passes, between = drawn(rng), set(), set()
-    hidden, logits = model.hidden, model.logits
-    model.hidden = lambda *inputs: passes.add(torch.get_num_threads()) or hidden(*inputs)
+    read, logits = TextBatch.read, model.logits
+
+    def read_prompts(batch, cache, *inputs):
+        if cache is not batch.cache:
+            passes.add(torch.get_num_threads())
+        return read(batch, cache, *inputs)
+
+    monkeypatch.setattr(TextBatch, "read", read_prompts)
     model.logits = lambda found: between.add(torch.get_num_threads()) or logits(found)
 
     def run():
