@@ -91,10 +91,13 @@ static void linear(int rows, int in, int columns, const float *x, const float *c
     const float *panel = weights[0], *bias = weights[1];
     for (int c = 0; c < columns; c += PANEL, panel += (int64_t)in * PANEL) {
         const int valid = columns - c < PANEL ? columns - c : PANEL;
-        for (int row = 0; row < rows; row += TILE) {
+        int row = 0;
+        for (int tiles = (rows + TILE - 1) / TILE; tiles; tiles--) { /* of nearly equal heights */
             const float *from = x + (int64_t)row * in;
             float *to = out + (int64_t)row * columns + c;
-            switch (rows - row < TILE ? rows - row : TILE) {
+            const int height = (rows - row + tiles - 1) / tiles;
+            row += height;
+            switch (height) {
 #define CASE(n) \
     case n: tile(n, in, columns, valid, from, panel, bias + c, to, add); break;
                 CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)

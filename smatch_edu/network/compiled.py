@@ -4,7 +4,7 @@ What it computes is in `compiled.c`, to be read beside `transformer.Block`. Here
 second, once in a process; weights are laid out as it reads them; and its rows are shared out to threads.
 
 They are Python's threads, which sleep until there is work. Those of OpenMP, as PyTorch's are, spin meanwhile. Where
-other processes need the processors too, they spin for one another in vain, and a step takes up to 60 times as long.
+other processes need the processors too, they spin for one another in vain: a step took 60 times as long.
 
 Source: this project's.
 """

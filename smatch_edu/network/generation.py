@@ -166,7 +166,9 @@ def generate(
             and not with the number of prompts. All at once if left out.
         compiled: whether the passes that read one token a row are made in C (see `compiled.py`), for a `Transformer` of
             float32 on a CPU. A C compiler must be there; compiling takes a second, once in a process. Rows type the
-            same; in batches of more than 8, some wait a pass after deleting, so that there are a few passes more.
+            same; in batches of more than 8, some wait a pass after deleting, so that there are a few passes more. Where
+            other work runs on the machine, too, PyTorch's threads wait for one another many times as long as they
+            compute: there this helps most, and without it `torch.set_num_threads(1)` does.
 
         The rest is that of `Sampling`. Who chooses without chance (greedy or contrastive, no noise) and deletes comes
         back to the same text and does the same again, until max_actions.

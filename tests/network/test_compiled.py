@@ -163,9 +163,8 @@ def test_threads_share_the_rows_where_the_work_is_worth_it(rng, monkeypatch):
     shares, real = [], decoder.step
     decoder.step = lambda *arguments: shares.append(arguments[6]) or real(*arguments)
     inputs = torch.zeros(rows, dtype=torch.int64), torch.zeros(rows, dtype=torch.int64)
-    decoder.hidden(*inputs)
-    assert shares == [rows]
-    for worth, threads in ((rows * decoder.parameters // 3, 3), (1, 4)):
+    products = rows * decoder.parameters
+    for worth, threads in ((products + 1, 1), (products // 2 + 1, 1), (products // 3, 3), (1, 4)):
         monkeypatch.setattr(compiled, "WORTH_A_THREAD", worth)
         shares.clear()
         decoder.hidden(*inputs)
