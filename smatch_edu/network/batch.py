@@ -1,6 +1,7 @@
 """The texts that are typed, and what is known of them: who types where in a batch, and what every pass reads.
 
-Read `TextBatch` beside `generation`, which decides what is pressed. The cache is in `decoding`.
+Read `TextBatch` beside `generation`, which decides what is pressed. The cache is in `decoding`. A deletion is one line
+in `press`, which makes a text shorter by one: nothing is removed from anywhere.
 
 Source: that a deletion needs no forward pass is this project's.
 """

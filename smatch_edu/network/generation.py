@@ -4,8 +4,8 @@ Keys and values are written at each row's own depth of text, like a stack. So `<
 text under it is the one that was there before, its keys, values and last hidden vector are still in place, and the next
 action is chosen from them at once, without a forward pass. Each row of a batch backtracks on its own.
 
-Read `generate` first, then the two ways to choose, `_sample` and `_search`. Texts and what is known of
-them are in `batch`, the cache in `decoding`.
+Read `generate` first, then the two ways to choose, `_sample` and `_search`. At the end is what may come in, with its
+refusals. Texts and what is known of them are in `batch`, the cache in `decoding`.
 
 Source: Cundy & Ermon 2023; that a deletion needs no pass is this project's. Su et al. 2022 (contrastive search).
 """

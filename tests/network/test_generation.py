@@ -517,6 +517,16 @@ def test_in_any_precision_one_types_what_the_forward_pass_in_that_precision_says
         assert np.median(off_by(exact, sampling, traces)) > 1e-6
 
 
+@pytest.mark.parametrize("options", [{}, {"contrastive": 1.0, "top_k": 5}, {"noise": 0.3, "top_p": 0.8}], ids=str)
+def test_what_is_not_the_models_own_does_not_depend_on_autocast(rng, options):
+    model = table(rng)  # it multiplies nothing, so that its numbers are the same; cosines differ in the third digit
+    for seed in range(5):
+        settings = {"max_actions": 20, "seed": seed, "banned": [EOS, BACK], **options}
+        wanted = generate(model, PROMPTS, None, None, **settings)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert generate(model, PROMPTS, None, None, **settings) == wanted
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_autocast_is_a_reason_to_ask_the_model_itself(rng, compiled):
     model = model_of(rng, dtype=torch.float32)
