@@ -19,6 +19,8 @@ from einops import rearrange
 from jaxtyping import Int
 from torch import Tensor
 
+from smatch_edu.text.trajectories import NEVER
+
 if TYPE_CHECKING:
     from torch.nn.attention.flex_attention import BlockMask
 
@@ -47,7 +49,7 @@ def blocks_in_sight(expires: Int[Tensor, "batch inputs"]) -> BlockMask:
     """
     from torch.nn.attention.flex_attention import BlockMask
 
-    last = expires.int()  # NEVER fits
+    last = expires.clamp(max=NEVER).int()  # 32 bits are enough, and faster
     of_keys = rearrange(last, "b (blocks k) -> b 1 1 blocks k", k=BLOCK)
     first = torch.arange(0, last.shape[1], BLOCK, device=last.device)
     query, key = first[:, None], first[None, :]

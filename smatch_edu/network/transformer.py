@@ -21,12 +21,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from smatch_edu.network.flex import flex_attention_over
+from smatch_edu.support.arrays import is_whole
 from smatch_edu.support.files import write_atomically
 from smatch_edu.text.trajectories import visible
 
@@ -57,8 +58,9 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if not is_whole(value, 1):
                 raise ValueError(f"{field.name} is {value!r}; it must be a whole number, at least 1")
+            object.__setattr__(self, field.name, int(value))  # JSON knows no numbers of NumPy's
         if self.width % (2 * self.num_heads):
             raise ValueError(f"width is {self.width}; it must be a multiple of 2 · num_heads = {2 * self.num_heads}")
 
@@ -66,19 +68,19 @@ class TransformerConfig:
 class Block(nn.Module):
     """x + attention(norm(x)), then x + perceptron(norm(x))."""
 
-    def __init__(self, config: TransformerConfig, layer: int) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.layer, self.num_heads, width = layer, config.num_heads, config.width
+        self.num_heads, width = config.num_heads, config.width
         self.norm_attention, self.norm_perceptron = nn.LayerNorm(width), nn.LayerNorm(width)
         self.to_qkv, self.from_heads = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(
-        self, x: Float[Tensor, "batch inputs width"], turn: tuple[Tensor, Tensor], attend: Attend
+        self, x: Float[Tensor, "batch inputs width"], turn: tuple[Tensor, Tensor], attend: Attend, layer: int
     ) -> Float[Tensor, "batch inputs width"]:
-        """`turn` is the cosine and sine of each input's position; `attend` knows who sees whom."""
+        """`turn` is the cosine and sine of each input's position; `attend` knows who sees whom, in each layer."""
         queries, keys, values = RotaryHeads.apply(self.to_qkv(self.norm_attention(x)), self.num_heads, *turn)
-        seen = attend(queries, keys, values, self.layer)  # (batch, heads, inputs, head)
+        seen = attend(queries, keys, values, layer)  # (batch, heads, inputs, head)
         x = x + self.from_heads(rearrange(seen, "b h n d -> b n (h d)"))
         return x + self.narrow(F.gelu(self.widen(self.norm_perceptron(x)), approximate="tanh"))
 
@@ -94,7 +96,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.width)
-        self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.num_layers))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(config.width)
         self.apply(self._initialise)
 
@@ -110,25 +112,26 @@ class Transformer(nn.Module):
 
     def forward(
         self,
-        tokens: Int[Tensor, "batch inputs"],
-        positions: Int[Tensor, "batch inputs"] | None = None,
+        tokens: Integer[Tensor, "batch inputs"],
+        positions: Integer[Tensor, "batch inputs"] | None = None,
         visible: Tensor | None = None,
     ) -> Float[Tensor, "batch inputs vocab"]:
         """One parallel pass.
 
         Args:
-            tokens: ids.
+            tokens: ids, whole numbers of any width.
             positions: depth of each input in its text; 0, 1, 2, ... if left out.
             visible: bool (batch, inputs, inputs), True where the row may attend to the column; or the integers
                 `expires` (batch, inputs) of a packed trajectory, which take less memory; causal if left out.
 
         Raises:
-            ValueError: an id outside the vocabulary, a position outside 0..max_length-1, or shapes that do not fit.
+            ValueError: an id outside the vocabulary, a position outside 0..max_length-1, or shapes or kinds of numbers
+                that do not fit. On "meta", where there are shapes and no numbers, only those are looked at.
         """
         if positions is None:
             positions = torch.arange(tokens.shape[-1], device=tokens.device).expand_as(tokens)
         self.check(tokens, positions)
-        return self.logits(self.hidden(tokens, positions, attention(visible, tokens.shape)))
+        return self.logits(self.hidden(tokens.long(), positions.long(), attention(visible, tokens.shape)))
 
     def hidden(
         self, tokens: Int[Tensor, "batch inputs"], positions: Int[Tensor, "batch inputs"], attend: Attend
@@ -137,17 +140,17 @@ class Transformer(nn.Module):
         x = self.embedding(tokens)
         exact = torch.promote_types(x.dtype, torch.float32)  # the 8 bits of bfloat16 would turn by wrong angles
         turn = rotary_angles(positions, self.config.width // self.config.num_heads, exact)
-        for block in self.blocks:
-            x = block(x, turn, attend)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, turn, attend, layer)
         return self.norm(x)
 
     def logits(self, hidden: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
         """The head, which is the embedding once more (weight tying)."""
         return hidden @ self.embedding.weight.T
 
-    def check(self, tokens: Int[Tensor, "batch inputs"], positions: Int[Tensor, "batch inputs"]) -> None:
+    def check(self, tokens: Integer[Tensor, "batch inputs"], positions: Integer[Tensor, "batch inputs"]) -> None:
         """Raise a ValueError that names row, place and limit."""
-        if tokens.ndim != 2 or tokens.numel() == 0 or tokens.is_floating_point():
+        if tokens.ndim != 2 or tokens.numel() == 0 or not _whole(tokens):
             given = f"shape {tuple(tokens.shape)} and dtype {tokens.dtype}"
             raise ValueError(f"tokens has {given}; ids of shape (batch, inputs), at least one, were wanted")
         for what, values, name in (("tokens", tokens, "vocab_size"), ("positions", positions, "max_length")):
@@ -156,8 +159,11 @@ class Transformer(nn.Module):
                 raise ValueError(
                     f"{what} has shape {tuple(values.shape)}; that of tokens, {tuple(tokens.shape)}, was wanted"
                 )
-            if values.min() < 0 or values.max() >= limit:
-                row, place = ((values < 0) | (values >= limit)).nonzero()[0].tolist()
+            if not _whole(values):
+                raise ValueError(f"{what} has dtype {values.dtype}; whole numbers were wanted")
+            signed = values.long()  # of uint16 and wider torch finds no smallest
+            if not values.is_meta and (signed.min() < 0 or signed.max() >= limit):
+                row, place = ((signed < 0) | (signed >= limit)).nonzero()[0].tolist()
                 found = f"{values[row, place].item()} at row {row}, place {place}"
                 raise ValueError(f"{what} has {found}; wanted 0..{limit - 1}, since {name} is {limit}")
 
@@ -236,14 +242,23 @@ def attention(seen: Tensor | None, shape: torch.Size) -> Attend:
     """How queries look at keys: causally, through a bool mask, or through `expires`."""
     batch, inputs = shape
     if seen is not None and seen.dtype != torch.bool:
+        if not _whole(seen):
+            raise ValueError(f"visible has dtype {seen.dtype}; bool, or the whole numbers `expires`, was wanted")
         if seen.shape != shape:
             raise ValueError(f"expires has shape {tuple(seen.shape)}; that of tokens, {tuple(shape)}, was wanted")
+        seen = seen.long()
         if seen.is_cuda:
             return flex_attention_over(seen)
-        seen = visible(seen) if bool((seen < inputs).any()) else None  # None: nothing is deleted that could be seen
+        # None: nothing is deleted that could be seen
+        seen = visible(seen) if seen.is_meta or bool((seen < inputs).any()) else None
     if seen is None:
         return lambda q, k, v, layer: F.scaled_dot_product_attention(q, k, v, is_causal=True)
     if seen.shape != (batch, inputs, inputs):
         raise ValueError(f"visible has shape {tuple(seen.shape)}; {(batch, inputs, inputs)} was wanted")
     mask = rearrange(seen, "b q k -> b 1 q k")
     return lambda q, k, v, layer: F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def _whole(values: Tensor) -> bool:
+    """Whether a tensor has whole numbers, of any width; bool are none."""
+    return not (values.is_floating_point() or values.is_complex() or values.dtype == torch.bool)

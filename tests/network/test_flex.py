@@ -44,3 +44,9 @@ def test_the_kernel_gives_what_the_dense_mask_gives(rng, inputs, monkeypatch):
     mask = visible(expires)[:, None]
     wanted = torch.nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_expires_beyond_32_bits_are_never():
+    found, wanted = (blocks_in_sight(torch.full((1, 3 * BLOCK), expires)) for expires in (2**40 + 5, NEVER))
+    for name in ("kv_num_blocks", "full_kv_num_blocks"):
+        assert torch.equal(getattr(found, name), getattr(wanted, name))

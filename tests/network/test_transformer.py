@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -140,11 +141,11 @@ def test_the_network_is_what_its_equations_say(rng):
 
 
 def test_the_gradient_of_turned_heads_is_that_of_finite_differences_of_either_order(rng):
-    turn = rotary_angles(torch.from_numpy(rng.integers(50, size=(2, 5))), 6, torch.float64)
-    x = torch.from_numpy(rng.normal(size=(2, 5, 3 * 4 * 6))).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: RotaryHeads.apply(x, 4, *turn), (x,))
-    assert torch.autograd.gradgradcheck(lambda x: [part.square() for part in RotaryHeads.apply(x, 4, *turn)], (x,))
-    vectors = torch.from_numpy(rng.normal(size=(2, 3, 5, 6))).requires_grad_()
+    turn = rotary_angles(torch.from_numpy(rng.integers(50, size=(2, 3))), 4, torch.float64)
+    x = torch.from_numpy(rng.normal(size=(2, 3, 3 * 2 * 4))).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: RotaryHeads.apply(x, 2, *turn), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: [part.square() for part in RotaryHeads.apply(x, 2, *turn)], (x,))
+    vectors = torch.from_numpy(rng.normal(size=(2, 2, 3, 4))).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: apply_rotary(x, turn), (vectors,))
 
 
@@ -156,6 +157,59 @@ def test_a_rotation_keeps_lengths_and_feels_only_the_distance(rng):
     products = [(at(x, 3 + shift) * at(y, 7 + shift)).sum() for shift in (0, 1, 50)]
     assert torch.allclose(products[0], products[1]) and torch.allclose(products[0], products[2])
     assert not torch.allclose(products[0], (at(x, 3) * at(y, 8)).sum())
+
+
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.uint16, torch.uint32, torch.uint64)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+def test_ids_positions_and_expires_may_be_whole_numbers_of_any_width(rng, dtype):
+    model, packed = model_of(rng), pack(*walk(rng), BACK, EOS)
+    tokens, positions, expires = (torch.from_numpy(part)[None] for part in packed[:3])
+    expires = expires.clamp(max=99)  # longer than the text, and within 7 bits
+    found = model(*(part.to(dtype) for part in (tokens, positions, expires)))
+    assert torch.equal(found, model(tokens, positions, expires))
+    with pytest.raises(ValueError, match=f"tokens has {K + 2} at row 0, place 0"):
+        model(torch.full((1, 2), K + 2).to(dtype))
+
+
+def test_on_meta_there_are_shapes_alone():
+    model, like = Transformer(SMALL).to("meta"), {"dtype": torch.long, "device": "meta"}
+    for visible_of in (None, torch.ones(2, 9, **like), torch.ones(2, 9, 9, dtype=torch.bool, device="meta")):
+        assert model(torch.ones(2, 9, **like), visible=visible_of).shape == (2, 9, K + 2)
+    with pytest.raises(ValueError, match="visible has shape"):
+        model(torch.ones(2, 9, **like), visible=torch.ones(2, 9, 8, dtype=torch.bool, device="meta"))
+
+
+def test_a_shape_may_be_given_in_numpys_numbers_and_is_written_all_the_same(tmp_path):
+    made = object.__new__(TransformerConfig)
+    for name, value in {**asdict(SMALL), "width": np.int64(16), "num_heads": np.uint8(2)}.items():
+        object.__setattr__(made, name, value)
+    made.__post_init__()
+    assert made == SMALL and type(made.width) is type(made.num_heads) is int
+    Transformer(made).save(tmp_path / "model.safetensors")
+    assert Transformer.load(tmp_path / "model.safetensors").config == SMALL
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_under_autocast_logits_and_gradients_are_near_the_exact_ones(rng, dtype):
+    model = model_of(rng, dtype=torch.float32)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter /= 2
+    packed = pack(*walk(rng), BACK, EOS)
+
+    def run():
+        model.zero_grad()
+        logits = outputs(model, packed)
+        logits.float().log_softmax(dim=1)[:, 0].sum().backward()
+        return logits, torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+    with torch.autocast("cpu", dtype=dtype):
+        logits, gradient = run()
+    assert logits.dtype == dtype
+    for found, wanted in zip((logits, gradient), run(), strict=True):
+        assert (found - wanted).abs().max() < 0.05 * wanted.abs().max()
 
 
 def test_size_and_operations_are_counted(rng):
@@ -250,6 +304,7 @@ def test_a_shape_that_cannot_be_is_named(options, message):
         ([[1, 2]], [[0, -1]], None, "positions has -1 at row 0, place 1"),
         ([[1, 2]], None, np.ones((1, 2, 3), dtype=bool), r"visible has shape \(1, 2, 3\); \(1, 2, 2\) was wanted"),
         ([[1, 2]], None, np.ones((1, 3), dtype=np.int64), r"expires has shape \(1, 3\)"),
+        ([[1, 2]], None, np.zeros((1, 2, 2)), "visible has dtype torch.float64; bool, or the whole numbers `expires`"),
     ],
 )
 def test_inputs_that_do_not_fit_are_named(tokens, positions, seen, message):
@@ -268,6 +323,8 @@ def test_inputs_that_do_not_fit_are_named(tokens, positions, seen, message):
         (torch.tensor([1, 2]), torch.tensor([0, 1]), r"tokens has shape \(2,\) and dtype torch.int64; ids of shape"),
         (torch.ones(1, 2), torch.tensor([[0, 1]]), r"tokens has shape \(1, 2\) and dtype torch.float32; ids of shape"),
         (torch.ones(0, 2, dtype=torch.long), torch.ones(0, 2, dtype=torch.long), r"tokens has shape \(0, 2\)"),
+        (torch.ones(1, 2).bool(), torch.tensor([[0, 1]]), r"tokens has shape \(1, 2\) and dtype torch.bool; ids of"),
+        (torch.tensor([[1, 2]]), torch.tensor([[0.0, 1.0]]), "positions has dtype torch.float32; whole numbers were"),
         (torch.tensor([[1, 2]]), torch.tensor([[0]]), r"positions has shape \(1, 1\); that of tokens, \(1, 2\), was"),
     ],
 )
