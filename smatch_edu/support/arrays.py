@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from numbers import Integral
 from typing import Any
 
@@ -45,7 +45,7 @@ def is_whole(number: Any, least: int) -> bool:
 
 
 def as_ids(what: str, values: Any) -> np.ndarray:
-    """One row of ids as int64, from anything that lists whole numbers: an array or a tensor of whatever width, a set.
+    """One row of ids as int64, from a sequence, an array or a tensor of whole numbers, of whatever width.
 
     Raises:
         ValueError: naming `what`: another shape or kind (bool is none of whole numbers), a negative id, or a tensor on
@@ -58,8 +58,8 @@ def as_ids(what: str, values: Any) -> np.ndarray:
         if values.is_meta or (no_ids and values.numel()):
             raise ValueError(f"{what} has shape {tuple(values.shape)} and kind {kind} on {values.device}; {wanted}")
         values = values.detach().cpu()
-    elif not isinstance(values, np.ndarray | str):
-        values = list(values) if isinstance(values, Iterable) else values
+    elif isinstance(values, Iterator):
+        values = list(values)
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # rows of different lengths, things that are no numbers

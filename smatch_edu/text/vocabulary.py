@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from smatch_edu.support.arrays import as_ids
 from smatch_edu.support.files import packaged
@@ -76,7 +77,7 @@ class Vocabulary:
             ids.append(self.characters.index(character))
         return tuple(ids)
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[int] | np.ndarray | Tensor) -> str:
         """The text of token ids. ValueError at `<eos>`, `<backspace>` or an id out of range: `show` prints those."""
         shown = as_ids("ids", ids).tolist()
         for position, token in enumerate(shown):
@@ -86,7 +87,7 @@ class Vocabulary:
                 )
         return "".join(self.characters[token] for token in shown)
 
-    def show(self, actions: Iterable[int]) -> str:
+    def show(self, actions: Iterable[int] | np.ndarray | Tensor) -> str:
         """Every action as one visible sign: `<eos>` as ⏎ and `<backspace>` as ⌫."""
         signs = self.characters + SYMBOL_OF_EOS + SYMBOL_OF_BACKSPACE
         shown = as_ids("actions", actions).tolist()

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracles
-from smatch_edu.exact.divergences import DIVERGENCES, chi2_mixture, get_divergence, skew_kl
+from smatch_edu.exact.divergences import DIVERGENCES, check_measure, chi2_mixture, get_divergence, skew_kl
+from smatch_edu.exact.mdp import StringMDP
 
 inf, log = math.inf, math.log
 
@@ -525,6 +526,34 @@ def test_a_divergence_is_found_by_name_and_passed_through(name):
 def test_an_unknown_name_is_answered_with_the_nearest_one(wrong, meant):
     with pytest.raises(ValueError, match=f"unknown divergence '{wrong}'; did you mean '{meant}'?"):
         get_divergence(wrong)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("entries", [2, 30, 1_000_000])
+def test_probabilities_that_are_rounded_are_distributions_all_the_same(rng, dtype, entries):
+    measure = torch.from_numpy(rng.normal(size=entries)).to(dtype).softmax(dim=0)
+    within = max(1e-6, torch.finfo(dtype).eps * math.sqrt(entries))
+    for one in (measure, measure.float().numpy()) if dtype == torch.float32 else (measure,):
+        check_measure("it", one)
+        if within < 0.1:
+            with pytest.raises(ValueError, match=r"it sums to 0\.[0-9]+; it must sum to 1, within"):
+                check_measure("it", one * (1 - 3 * within))
+
+
+def test_a_sum_is_told_in_as_many_digits_as_it_is_off_by():
+    with pytest.raises(ValueError, match=r"it sums to 1\.0000012; it must sum to 1, within 1e-06"):
+        check_measure("it", np.array([0.5, 0.5000012]))
+
+
+def test_policies_in_coarse_numbers_are_policies(rng):
+    mdp = StringMDP(num_tokens=2, max_length=2)
+    exact = torch.from_numpy(rng.dirichlet(np.ones(mdp.num_actions), mdp.num_states) * mdp.legal)
+    exact /= exact.sum(dim=1, keepdim=True)
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        mdp.check_policy(exact.to(dtype))
+        assert mdp.transition_matrix(exact.to(dtype)).dtype == np.float64
+        with pytest.raises(ValueError, match=r"policy row 1 sums to 0\.9[0-9]*; every row must sum to 1 over legal"):
+            mdp.check_policy(torch.cat([exact[:1], 0.95 * exact[1:]]).to(dtype))
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)
