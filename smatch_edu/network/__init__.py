@@ -1,7 +1,9 @@
 """The transformer, and typing with it.
 
-One sampler in four rooms, since each can be read, tested and replaced alone: `generation` decides what is pressed,
-`batch` knows what stands where, `decoding` makes the pass, and `compiled` makes the same pass in C.
+One sampler in four rooms, where nanoGPT has twenty lines: those read the whole text again for every token, and all
+rows end at once. Here `generation` decides what is pressed, and alone knows how (contrastive search included); `batch`
+knows what stands where, since rows delete, end and make room one by one; `decoding` makes a pass, over the cache;
+`compiled` makes the same pass in C. For the idea without any of it read `generation._sample` and `TextBatch.press`.
 
     flex         attention over deleted tokens on CUDA, without a matrix
     transformer  a GPT from scratch, whose inputs say where they stand and what they see

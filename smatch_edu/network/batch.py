@@ -1,6 +1,7 @@
 """The texts that are typed, and what is known of them: who types where in a batch, and what every pass reads.
 
-Read `TextBatch` beside `generation`, which decides what is pressed. The cache is in `decoding`.
+Read `TextBatch` beside `generation`, which decides what is pressed. The cache is in `decoding`. A deletion is one line
+in `press`, which makes a text shorter by one: nothing is removed from anywhere.
 
 Source: that a deletion needs no forward pass is this project's.
 """
@@ -8,14 +9,11 @@ Source: that a deletion needs no forward pass is this project's.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from einops import rearrange
 from torch import Tensor, nn
 
 from smatch_edu.network.compiled import CompiledDecoder
@@ -59,7 +57,7 @@ class TextBatch:
         model: Model,
         texts: list[np.ndarray],
         keys: Keys,
-        banned: Sequence[int],
+        allowed: np.ndarray,
         longest: int,
         max_actions: int,
         batch_size: int,
@@ -69,12 +67,7 @@ class TextBatch:
         self.model, self.longest, self.max_actions = model, longest, max_actions
         self.eos, self.backspace = (-1 if key is None else key for key in keys)  # -1 is never met
         self.is_token = ~np.isin(np.arange(model.config.vocab_size), [self.eos, self.backspace])
-        self.allowed = ~np.isin(np.arange(model.config.vocab_size), banned)
-        for key in banned:
-            if not 0 <= key < len(self.allowed):
-                raise ValueError(f"banned has id {key}; ids are 0..{len(self.allowed) - 1}")
-        if not (self.is_token & self.allowed).any():
-            raise ValueError(f"banned has all {self.is_token.sum()} tokens; one must be left to type")
+        self.allowed = allowed  # (vocab,), what may be typed
         self.start = np.array([len(text) for text in texts])
         self.depth, self.slot, self.num_forward_passes = self.start.copy(), np.zeros_like(self.start), 0
         self.pressed, self.typed = np.zeros((2, len(texts), max_actions), dtype=np.int64)
@@ -109,14 +102,14 @@ class TextBatch:
         width = int(self.start[new].max()) - 1
         if width:
             prompts = StackCache(self.model.config, len(new), width, self.like)
-            found = self._pass(prompts, self.tokens[new, :width], np.tile(np.arange(width), (len(new), 1)))
+            found = self.read(prompts, self.tokens[new, :width], np.tile(np.arange(width), (len(new), 1)))
             if self.decoder is not None:
                 self.decoder.reorder(prompts)
             self.cache.copy_in(free, prompts)
             self._keep(free[:, None], np.arange(width), found)
         return np.concatenate([live, new])
 
-    def _pass(
+    def read(
         self, cache: StackCache, tokens: np.ndarray, positions: np.ndarray, places: np.ndarray | None = None
     ) -> Tensor:
         """One forward pass of all rows of a cache: (rows, inputs) → (rows, inputs, width)."""
@@ -138,7 +131,8 @@ class TextBatch:
             self.hidden = found.new_zeros(len(self.slots), self.tokens.shape[1], found.shape[-1])
         self.hidden[slots, depths] = found
 
-    def _drop_ended(self, live: np.ndarray) -> None:
+    def drop_ended(self, live: np.ndarray) -> None:
+        """Give back the slots of rows that have ended, if none waits for them and they are half of all."""
         if not self.waiting.size and 2 * len(live) <= len(self.slots):
             kept = self.slot[live]
             self.cache.stored, self.hidden = self.cache.stored[:, :, kept], self.hidden[kept]
@@ -146,40 +140,10 @@ class TextBatch:
 
     def read_tops(self, live: np.ndarray) -> None:
         """One pass in which every slot reads the token on top of its text."""
-        self._drop_ended(live)
+        self.drop_ended(live)
         top = self.depth[self.slots] - 1
-        found = self._pass(self.cache, self.tokens[self.slots, top][:, None], top[:, None])
+        found = self.read(self.cache, self.tokens[self.slots, top][:, None], top[:, None])
         self._keep(np.arange(len(top)), top, found[:, 0])
-
-    def read_candidates(self, live: np.ndarray, candidates: np.ndarray) -> tuple[Tensor, Tensor]:
-        """The vector by which each candidate (rows, k) is judged, and its largest cosine with those below it. One pass,
-        unless no candidate is a token that has room."""
-        self._drop_ended(live)
-        tokens, depth, slots = self.is_token[candidates], self.depth[live][:, None], self.slot[live]
-        below = depth - np.where(tokens, 0, np.where(candidates == self.backspace, 2, 1))
-        vectors = self.hidden[slots[:, None], np.minimum(below, self.hidden.shape[1] - 1)]  # right for keys
-        if (tokens & (depth < self.longest)).any():
-            fed = np.zeros((len(self.slots), candidates.shape[1]), dtype=np.int64)
-            fed[slots] = np.where(tokens, candidates, 0)
-            positions = np.minimum(self.depth[self.slots], self.longest - 1)[:, None].repeat(fed.shape[1], axis=1)
-            self.scratch = self.depth[self.slots].max() + np.arange(
-                fed.shape[1]
-            )  # above every text, so in nobody's use
-            found = self._pass(self.cache, fed, positions, self.scratch + np.zeros_like(fed))[slots]
-            vectors = torch.where(torch.from_numpy(tokens)[:, :, None].to(found.device), found, vectors)
-        text = self.hidden[slots, : int(depth.max())]
-        cosines = F.normalize(vectors, dim=2) @ rearrange(F.normalize(text, dim=2), "b n w -> b w n")
-        unseen = torch.from_numpy(np.arange(text.shape[1]) >= below[:, :, None])
-        largest = cosines.float().cpu().masked_fill(unseen, -math.inf).amax(dim=2)
-        return vectors, largest.masked_fill(torch.from_numpy(below == 0), 0.0)
-
-    def keep_candidates(self, live: np.ndarray, best: np.ndarray, vectors: Tensor, kept: np.ndarray) -> None:
-        """What was computed for these candidates is what is on top of the text once they are typed."""
-        rows, chosen = live[kept], best[kept]
-        slots, depth = self.slot[rows], self.depth[rows]
-        if len(rows):
-            self.cache.stored[:, :, slots, :, depth] = self.cache.stored[:, :, slots, :, self.scratch[chosen]]
-        self.hidden[slots, depth] = vectors[np.flatnonzero(kept), chosen]
 
     def logits(self, rows: np.ndarray) -> Tensor:
         """Of the texts that stand now; -∞ for what is illegal. ValueError if the model's are not numbers."""
@@ -238,30 +202,3 @@ class TextBatch:
             text = self.tokens[row, self.start[row] : self.depth[row]].tolist()
             found.append(Trace(pressed, typed, log_probs, text, ENDINGS[self.ended[row]]))
         return found
-
-
-def checked_prompts(
-    prompts: Sequence[Any] | np.ndarray | Tensor, keys: Keys, vocab: int, longest: int
-) -> list[np.ndarray]:
-    """The prompts as arrays, if they and the keys are what they should be."""
-    for name, key in zip(("eos", "backspace"), keys, strict=True):
-        if key is not None and not 0 <= key < vocab:
-            raise ValueError(f"{name} is {key}; an id in 0..{vocab - 1}, or None, was wanted")
-    if keys[0] is not None and keys[0] == keys[1]:
-        raise ValueError(f"eos and backspace are both {keys[0]}; two keys were wanted")
-    if not len(prompts):
-        raise ValueError("there is no prompt; at least one was wanted")
-    checked = []
-    for row, prompt in enumerate(prompts):
-        ids = np.asarray(prompt.cpu() if isinstance(prompt, Tensor) else prompt)
-        if ids.shape == (0,):
-            raise ValueError(f"prompt {row} is empty; at least one token must stand before the first action")
-        if ids.ndim != 1 or ids.dtype.kind not in "iu":
-            raise ValueError(f"prompt {row} has shape {ids.shape} and kind {ids.dtype}; one row of ids was wanted")
-        if len(ids) > longest:
-            raise ValueError(f"prompt {row} has {len(ids)} tokens; max_length is {longest}")
-        wrong = (ids < 0) | (ids >= vocab) | np.isin(ids, [key for key in keys if key is not None])
-        for place in np.flatnonzero(wrong):
-            raise ValueError(f"prompt {row} has id {ids[place]} at position {place}; tokens below {vocab} were wanted")
-        checked.append(ids)
-    return checked

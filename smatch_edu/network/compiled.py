@@ -91,8 +91,9 @@ def _checked(model: Model) -> Transformer:
     for name, part in model.named_parameters() if isinstance(model, nn.Module) else ():
         if part.dtype != torch.float32 or not part.is_cpu:
             raise ValueError(f"compiled=True reads float32 on a CPU; {name} is {part.dtype} on {part.device}")
-    if not isinstance(model, Transformer) or not Decoder.fits(model):
-        raise ValueError("compiled=True reads a Transformer as it is written, without other layers or hooks")
+    if why := Decoder.misfit(model):
+        raise ValueError(f"compiled=True reads a Transformer as it is written, without other layers or hooks; {why}")
+    model = cast(Transformer, model)
     found, said = _shapes(model), _shapes_of(model.config)
     for name in sorted(found | said):
         if found.get(name) != said.get(name):

@@ -6,6 +6,7 @@ Source: that a deletion needs no forward pass is this project's.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -13,13 +14,14 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn.modules import module as hooks
 
 from smatch_edu.network.transformer import Attend, Block, Transformer, TransformerConfig, rotary_angles
 
 
 @runtime_checkable
 class Model(Protocol):
-    """What generation needs of a model; `Transformer` has it."""
+    """What generation needs of a model; `Transformer` has it. Its `forward` is never called."""
 
     config: TransformerConfig
 
@@ -53,8 +55,10 @@ class StackCache:
         rows = torch.arange(len(places), device=places.device)[:, None]
 
         def attend(queries: Tensor, keys: Tensor, values: Tensor, layer: int) -> Tensor:
-            self.stored[layer][:, rows, :, places] = rearrange([keys, values], "two b h n d -> b n two h d")
-            keys, values = self.stored[layer, ..., : len(index), :]
+            # Under autocast keys are bfloat16, say. Stored in the model's own numbers they lose nothing.
+            new = rearrange([keys, values], "two b h n d -> b n two h d").to(self.stored.dtype)
+            self.stored[layer][:, rows, :, places] = new
+            keys, values = self.stored[layer, ..., : len(index), :].to(queries.dtype)
             return F.scaled_dot_product_attention(queries, keys, values, attn_mask=rearrange(seen, "b n k -> b 1 n k"))
 
         return attend
@@ -79,23 +83,24 @@ class Decoder:
         self.pairs = rearrange(torch.arange(self.head), "(two half) -> (half two)", two=2)
         order = torch.arange(3 * model.config.width).view(3, self.heads, self.head)
         order[:2] = order[:2, :, self.pairs]  # of queries and keys, not of values
-        self.weights = [
-            [
-                (block.to_qkv.bias[order.flatten()], block.to_qkv.weight[order.flatten()].T.contiguous()),
-                *((part.bias, part.weight.T.contiguous()) for part in (block.from_heads, block.widen, block.narrow)),
-            ]
-            for block in self.blocks
-        ]
+        self.weights = []  # of each layer four pairs (bias, weight)
+        for block in self.blocks:
+            pairs = []
+            for part in (block.to_qkv, block.from_heads, block.widen, block.narrow):
+                bias = part.weight.new_zeros(part.out_features) if part.bias is None else part.bias
+                rows = order.flatten() if part is block.to_qkv else slice(None)
+                pairs.append((bias[rows], part.weight[rows].T.contiguous()))
+            self.weights.append(pairs)
 
     @staticmethod
     def fits(model: Model) -> bool:
-        """Whether the model is made of nothing but what is written out here, and no hook listens."""
-        known = {type(model), nn.ModuleList, nn.Embedding, nn.LayerNorm, nn.Linear, Block}
-        if not isinstance(model, Transformer) or type(model).hidden is not Transformer.hidden:
-            return False
-        if model.embedding.weight.dtype not in (torch.float32, torch.float64):
-            return False  # of others there are no complex numbers
-        return all(type(p) in known and not p._forward_hooks and not p._forward_pre_hooks for p in model.modules())
+        """Whether the model does what is written out here, and nothing else."""
+        return Decoder.misfit(model) is None
+
+    @staticmethod
+    def misfit(model: Model) -> str | None:
+        """What the model does that is not written out here, in words; None if nothing. Its `logits` may be any."""
+        return next(_departures(model), None)
 
     def reorder(self, cache: StackCache) -> None:
         """Put the keys that the transformer wrote there in the order in which they are read here."""
@@ -116,7 +121,7 @@ class Decoder:
         pairs = torch.view_as_complex(qkv.view(rows, 3, heads, head // 2, 2))
         turned = torch.view_as_complex(queries.view(rows, heads, head // 2, 2))
         new_keys, new = pairs[:, 1], qkv.view(rows, 3 * heads, head)[:, heads:]
-        for block, weights, layer in zip(self.blocks, self.weights, stored, strict=True):
+        for block, weights, layer in zip(self.blocks, self.weights, stored, strict=False):
             to_qkv, from_heads, widen, narrow = weights
             torch.addmm(to_qkv[0], block.norm_attention(x), to_qkv[1], out=qkv)
             torch.mul(pairs[:, 0], turn, out=turned)  # `apply_rotary`
@@ -129,3 +134,46 @@ class Decoder:
             wide = torch.addmm(widen[0], block.norm_perceptron(x), widen[1])
             x = x + torch.addmm(narrow[0], F.gelu(wide, approximate="tanh"), narrow[1])
         return self.model.norm(x)
+
+
+# The methods that `Decoder` writes out, as they are when this is imported. Who replaces one wants it to be called.
+HIDDEN = Transformer.hidden
+METHODS = {kind: (kind.forward, kind.__call__) for kind in (Block, nn.Embedding, nn.LayerNorm, nn.Linear)}
+NORMS, LINEARS = ("norm_attention", "norm_perceptron"), ("to_qkv", "from_heads", "widen", "narrow")  # of a block
+
+
+def _departures(model: Model) -> Iterator[str]:
+    """In what a model departs from a transformer as it is written."""
+    if not isinstance(model, Transformer):
+        yield f"the model is a {type(model).__name__}"
+        return
+    if type(model).hidden is not HIDDEN or "hidden" in vars(model):
+        yield "the model has another `hidden`"
+    written: dict[str, type[nn.Module]] = {"embedding": nn.Embedding, "norm": nn.LayerNorm, "blocks": nn.ModuleList}
+    for block in (f"blocks.{number}" for number, _ in enumerate(model.blocks)):
+        written |= {block: Block} | {f"{block}.{name}": nn.LayerNorm for name in NORMS}
+        written |= {f"{block}.{name}": nn.Linear for name in LINEARS}
+    parts = dict(model.named_modules(remove_duplicate=False))
+    for name, kind in written.items():
+        part = parts.get(name)
+        if type(part) is not kind:  # a parametrised part, or one with LoRA, has a class of its own
+            yield f"{name} is a {type(part).__name__}"
+        elif kind in METHODS and (
+            (kind.forward, kind.__call__) != METHODS[kind] or any(callable(own) for own in vars(part).values())
+        ):
+            yield f"{name} has another `forward`"
+    for name, part in parts.items():
+        if part._forward_hooks or part._forward_pre_hooks:
+            yield f"a hook listens to {name or 'the model'}"
+    if hooks._global_forward_hooks or hooks._global_forward_pre_hooks:
+        yield "a hook listens to all modules"
+    like = model.embedding.weight
+    for name, weight in model.named_parameters():
+        if (type(weight), weight.layout, weight.device) != (nn.Parameter, torch.strided, like.device):
+            yield f"{name} is a {type(weight).__name__} on {weight.device}"
+        elif weight.dtype != like.dtype or weight.dtype not in (torch.float32, torch.float64):
+            yield f"{name} is {weight.dtype}"  # of other kinds there are no complex numbers
+    if model.embedding.max_norm is not None:
+        yield "the embedding has a max_norm"
+    if torch.is_autocast_enabled(like.device.type):
+        yield "autocast is on"

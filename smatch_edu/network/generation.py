@@ -4,8 +4,8 @@ Keys and values are written at each row's own depth of text, like a stack. So `<
 text under it is the one that was there before, its keys, values and last hidden vector are still in place, and the next
 action is chosen from them at once, without a forward pass. Each row of a batch backtracks on its own.
 
-Read `generate` first, then the two ways to choose, `_sample` and `_search`. Texts and what is known of
-them are in `batch`, the cache in `decoding`.
+Read `generate` first, then the two ways to choose, `_sample` and `_search`. At the end is what may come in, with its
+refusals. Texts and what is known of them are in `batch`, the cache in `decoding`.
 
 Source: Cundy & Ermon 2023; that a deletion needs no pass is this project's. Su et al. 2022 (contrastive search).
 """
@@ -13,19 +13,24 @@ Source: Cundy & Ermon 2023; that a deletion needs no pass is this project's. Su 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor
 
-from smatch_edu.network.batch import TextBatch, Trace, checked_prompts
+from smatch_edu.network.batch import Keys, TextBatch, Trace
 from smatch_edu.network.compiled import CompiledDecoder
 from smatch_edu.network.decoding import Model
+from smatch_edu.network.transformer import Transformer
+from smatch_edu.support.arrays import as_ids, is_whole
+
+FORWARD = Transformer.forward  # as it is when this is imported
 
 
 class GenerationResult(NamedTuple):
@@ -42,10 +47,12 @@ class Sampling:
     Attributes:
         temperature: > 0.
         top_k: only the k likeliest, if given. For contrastive search the number of candidates, 4 if left out.
-        top_p: only the likeliest that together have this probability, in (0, 1].
+        top_p: only the fewest of the likeliest that together have this probability, in (0, 1].
         greedy: always the likeliest.
         noise: η in [0, 1), the chance that the keyboard types another token than the one pressed.
         contrastive: contrastive search with this weight on repetition, in [0, 1]; see `_search`.
+
+    Of equally likely actions those with the lowest ids come first: so greedy takes one, and top_k exactly k.
 
     Raises:
         ValueError: a number out of range, or contrastive search together with `greedy` or `top_p`.
@@ -59,15 +66,21 @@ class Sampling:
     contrastive: float | None = None
 
     def __post_init__(self) -> None:
-        for name, fine, wanted in (
-            ("temperature", 1e-30 < self.temperature < math.inf, "positive (greedy=True takes the likeliest)"),
-            ("top_k", self.top_k is None or _whole(self.top_k, 1), "a whole number, at least 1"),
-            ("top_p", 0 < self.top_p <= 1, "in (0, 1]"),
-            ("noise", 0 <= self.noise < 1, "in [0, 1)"),
-            ("contrastive", self.contrastive is None or 0 <= self.contrastive <= 1, "in [0, 1]"),
+        for name, low, high, wanted in (
+            ("temperature", 1e-30, 1e30, "positive, 1e-30 to 1e30 (greedy=True takes the likeliest)"),
+            ("top_p", 5e-324, 1.0, "in (0, 1]"),  # the smallest number above 0
+            ("noise", 0.0, math.nextafter(1, 0), "in [0, 1)"),
+            ("contrastive", 0.0, 1.0, "in [0, 1]"),
         ):
-            if not fine:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be {wanted}")
+            value = getattr(self, name)
+            if name == "contrastive" and value is None:
+                continue
+            if not isinstance(value, Real) or isinstance(value, bool) or not low <= float(value) <= high:
+                raise ValueError(f"{name} is {value!r}; it must be {wanted}")
+            object.__setattr__(self, name, float(value))
+        if self.top_k is not None and not is_whole(self.top_k, 1):
+            raise ValueError(f"top_k is {self.top_k!r}; it must be a whole number, at least 1")
+        object.__setattr__(self, "top_k", self.top_k and int(self.top_k))
         if self.contrastive is not None and (self.greedy or self.top_p < 1):
             raise ValueError("contrastive search takes top_k and temperature, but neither greedy nor top_p")
 
@@ -77,14 +90,24 @@ class Sampling:
         if self.temperature != 1:
             logits = (logits - logits.amax(dim=1, keepdim=True)) / self.temperature
         if self.top_k is not None and self.top_k < logits.shape[1] and self.contrastive is None:
-            least = logits.topk(self.top_k, dim=1).values[:, -1:]
-            logits = logits.masked_fill(logits < least, -math.inf)
+            logits = logits.masked_fill(~_likeliest(logits, self.top_k), -math.inf)
         if self.top_p < 1:
-            ordered, order = logits.sort(dim=1, descending=True)
-            before = ordered.softmax(dim=1).cumsum(dim=1) - ordered.softmax(dim=1)
+            ordered, order = logits.sort(dim=1, descending=True, stable=True)
+            reached = ordered.softmax(dim=1).cumsum(dim=1, dtype=torch.float64)
+            before = F.pad(reached[:, :-1], (1, 0))  # 0 for the likeliest, which stays however small top_p is
             dropped = torch.zeros_like(before, dtype=torch.bool).scatter(1, order, before >= self.top_p)
             logits = logits.masked_fill(dropped, -math.inf)
         return F.log_softmax(logits, dim=1)
+
+
+def _likeliest(scores: Tensor, k: int) -> Tensor:
+    """(rows, actions) → where the k largest of each row stand; of equal ones the first, so that there are k."""
+    least = scores.topk(k, dim=1).values[:, -1:]
+    kept = scores >= least
+    if int(kept.sum()) == k * len(scores):
+        return kept  # nearly always, and cheap to see
+    larger, equal = scores > least, scores == least
+    return larger | (equal & (equal.cumsum(dim=1) <= k - larger.sum(dim=1, keepdim=True)))
 
 
 @torch.no_grad()
@@ -103,15 +126,20 @@ def generate(
     noise: float = 0.0,
     contrastive: float | None = None,
     max_length: int | None = None,
-    banned: Sequence[int] = (),
+    banned: Iterable[int] = (),
     batch_size: int | None = None,
     compiled: bool = False,
 ) -> GenerationResult:
     """Let the model type after each prompt, deleting where it wants to.
 
     A row's result depends on its prompt, the seed and its number, and not on the other rows (unless two numbers
-    that decide, a chance and a border or two scores, differ by less than about 1e-5: sums over a batch may round
-    differently).
+    that decide, a chance and a border or two scores, differ by less than about 1e-5, or 1e-2 in bfloat16: sums over a
+    batch may round differently).
+
+    The passes are those that the model would make itself: with its hooks, with a part or method that was replaced, and
+    under `torch.autocast` in the numbers that it chooses. Only of a `Transformer` as it is written, in float32 or
+    float64, the passes that read one token a row are made by a faster way (`Decoder`). Whatever the model's numbers,
+    an action is chosen from its logits in float32.
 
     Args:
         model: see `Model`.
@@ -137,29 +165,30 @@ def generate(
         ValueError: an empty prompt, an id outside the vocabulary, a prompt that is too long, a number out of range, or
             logits that are NaN or infinite, with the row and action; or `compiled` for another model, or together with
             contrastive search, whose passes read several candidates.
+            Or the `forward` of the transformer as a whole was replaced, which is not called here.
         RuntimeError: `compiled` without a C compiler.
     """
     sampling = Sampling(temperature, top_k, top_p, greedy, noise, contrastive)
-    longest = model.config.max_length if max_length is None else max_length
+    _check_model(model)
+    vocab, longest = model.config.vocab_size, model.config.max_length if max_length is None else max_length
+    for name, number, optional in (
+        ("max_length", longest, ""),
+        ("max_actions", max_actions, ""),
+        ("batch_size", batch_size, ", or None"),
+    ):
+        if not is_whole(number, 1) and not (optional and number is None):
+            raise ValueError(f"{name} is {number!r}; a whole number, at least 1{optional} was wanted")
     if longest > model.config.max_length:
         raise ValueError(f"max_length is {longest}; the model has positions for {model.config.max_length}")
-    if not _whole(max_actions, 1):
-        raise ValueError(f"max_actions is {max_actions}; a whole number, at least 1, was wanted")
-    if batch_size is not None and not _whole(batch_size, 1):
-        raise ValueError(f"batch_size is {batch_size}; a whole number, at least 1, or None was wanted")
     if compiled and contrastive is not None:
         raise ValueError("compiled=True reads one input a row; contrastive search has several")
-    texts = checked_prompts(prompts, (eos, backspace), model.config.vocab_size, longest)
-    seeds: Any = np.asarray(seed)
-    if seeds.dtype.kind not in "iu" or seeds.shape not in ((), (len(texts),)) or (seeds < 0).any():
-        raise ValueError(f"seed is {seed}; a whole number ≥ 0, or one for each of {len(texts)} prompts, was wanted")
-    if not seeds.shape:
-        seeds = [[int(seeds), row] for row in range(len(texts))]
-    chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in seeds])
+    keys = _checked_keys(eos, backspace, vocab)
+    texts = _checked_prompts(prompts, keys, vocab, int(longest))
+    chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in _seeds(seed, len(texts))])
+    allowed = _allowed(banned, keys, vocab)
     width = 0 if contrastive is None else top_k or 4
-    batch = TextBatch(
-        model, texts, (eos, backspace), banned, longest, max_actions, batch_size or len(texts), width, compiled
-    )
+    sizes = int(longest), int(max_actions), int(batch_size or len(texts)), int(width)
+    batch = TextBatch(model, texts, keys, allowed, *sizes, compiled)
     (_sample if contrastive is None else _search)(batch, _Keyboard(batch, chances, noise), sampling)
     return GenerationResult(batch.traces(), batch.num_forward_passes)
 
@@ -203,16 +232,53 @@ def _search(batch: TextBatch, keyboard: _Keyboard, sampling: Sampling) -> None:
         if unread:
             batch.read_tops(live)
         scores = sampling.log_probabilities(batch.logits(live))
-        likeliest, candidates = scores.topk(min(sampling.top_k or 4, scores.shape[1]), dim=1)
-        vectors, penalty = batch.read_candidates(live, candidates.numpy())
+        kept = _likeliest(scores, min(sampling.top_k or 4, scores.shape[1]))
+        likeliest = scores[kept].view(len(live), -1)  # (rows, k), and their ids
+        candidates = kept.nonzero()[:, 1].view(len(live), -1).numpy()
+        places, vectors, penalty = _read_candidates(batch, live, candidates)
         worth = (1 - weight) * likeliest.exp() - weight * penalty
         best = worth.masked_fill(likeliest.isneginf(), -math.inf).numpy().argmax(axis=1)  # -∞ is illegal
-        pressed = candidates.numpy()[np.arange(len(live)), best]
+        pressed = candidates[np.arange(len(live)), best]
         typed = keyboard.type(live, pressed)
-        batch.keep_candidates(live, best, vectors, batch.is_token[typed] & (typed == pressed))
+        _keep_candidates(batch, live, best, places, vectors, batch.is_token[typed] & (typed == pressed))
         standing = batch.not_stuck(np.sort(np.concatenate(batch.press(live, pressed, typed, scores))))
         live = batch.admit(standing)
         unread = (typed != pressed).any() or len(live) > len(standing)
+
+
+def _read_candidates(batch: TextBatch, live: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, Tensor, Tensor]:
+    """Where candidates (rows, k) stand in the cache, the vectors by which they are judged, and the largest cosine of
+    each with those below it. One pass, unless no candidate is a token that has room."""
+    batch.drop_ended(live)
+    tokens, depth, slots = batch.is_token[candidates], batch.depth[live][:, None], batch.slot[live]
+    below = depth - np.where(tokens, 0, np.where(candidates == batch.backspace, 2, 1))
+    vectors = batch.hidden[slots[:, None], np.minimum(below, batch.hidden.shape[1] - 1)]  # right for keys
+    places = batch.depth[batch.slots].max() + np.arange(candidates.shape[1])  # above every text, so in nobody's use
+    if (tokens & (depth < batch.longest)).any():
+        fed = np.zeros((len(batch.slots), candidates.shape[1]), dtype=np.int64)
+        fed[slots] = np.where(tokens, candidates, 0)
+        positions = np.minimum(batch.depth[batch.slots], batch.longest - 1)[:, None].repeat(fed.shape[1], axis=1)
+        found = batch.read(batch.cache, fed, positions, places + np.zeros_like(fed))[slots]
+        vectors = torch.where(torch.from_numpy(tokens)[:, :, None].to(found.device), found, vectors)
+    text = batch.hidden[slots, : int(depth.max())]
+    exact = torch.promote_types(text.dtype, torch.float32)
+    with torch.autocast(text.device.type, enabled=False):  # what is compared is ours, and needs its digits
+        each, all_below = (F.normalize(part.to(exact), dim=2) for part in (vectors, text))
+        cosines = each @ rearrange(all_below, "b n w -> b w n")
+    unseen = torch.from_numpy(np.arange(text.shape[1]) >= below[:, :, None])
+    largest = cosines.float().cpu().masked_fill(unseen, -math.inf).amax(dim=2)
+    return places, vectors, largest.masked_fill(torch.from_numpy(below == 0), 0.0)
+
+
+def _keep_candidates(
+    batch: TextBatch, live: np.ndarray, best: np.ndarray, places: np.ndarray, vectors: Tensor, kept: np.ndarray
+) -> None:
+    """What was computed for these candidates is what is on top of the text once they are typed."""
+    rows, chosen = live[kept], best[kept]
+    slots, depth = batch.slot[rows], batch.depth[rows]
+    if len(rows):
+        batch.cache.stored[:, :, slots, :, depth] = batch.cache.stored[:, :, slots, :, places[chosen]]
+    batch.hidden[slots, depth] = vectors[np.flatnonzero(kept), chosen]
 
 
 class _Keyboard:
@@ -242,5 +308,69 @@ class _Keyboard:
         return np.where(self.batch.is_token[pressed] & (slip < self.noise), other, pressed)
 
 
-def _whole(number: Any, least: int) -> bool:
-    return isinstance(number, Integral) and not isinstance(number, bool) and int(number) >= least
+def _check_model(model: Any) -> None:
+    if not isinstance(model, Model):
+        raise ValueError(
+            f"model is a {type(model).__name__}; one with config, hidden and logits was wanted (of a model that "
+            "DataParallel or its kind wraps, hand in .module)"
+        )
+    if isinstance(model, Transformer) and ("forward" in vars(model) or Transformer.forward is not FORWARD):
+        raise ValueError(
+            "the model's forward was replaced; typing calls hidden and logits, and would pass it by. Replace those, or "
+            "hand in the model as it was before (`del model.forward`)"
+        )
+    if isinstance(model, Transformer) and len(model.blocks) > model.config.num_layers:
+        raise ValueError(f"the model has {len(model.blocks)} blocks; its config says {model.config.num_layers}")
+    for name, weight in model.named_parameters() if isinstance(model, torch.nn.Module) else ():
+        if weight.is_meta:
+            raise ValueError(f"{name} is {weight.dtype} on meta, which holds no numbers; weights were wanted")
+
+
+def _checked_keys(eos: Any, backspace: Any, vocab: int) -> Keys:
+    for name, key in (("eos", eos), ("backspace", backspace)):
+        if key is not None and not (is_whole(key, 0) and key < vocab):
+            raise ValueError(f"{name} is {key!r}; an id in 0..{vocab - 1}, or None, was wanted")
+    if eos is not None and eos == backspace:
+        raise ValueError(f"eos and backspace are both {eos}; two keys were wanted")
+    return eos if eos is None else int(eos), backspace if backspace is None else int(backspace)
+
+
+def _checked_prompts(prompts: Any, keys: Keys, vocab: int, longest: int) -> list[np.ndarray]:
+    """The prompts as rows of ids, each of which has a token, has room, and has no key."""
+    if not hasattr(prompts, "__len__") or getattr(prompts, "ndim", 1) == 0:
+        raise ValueError(f"prompts is a {type(prompts).__name__}; rows of ids, one a prompt, were wanted")
+    if not len(prompts):
+        raise ValueError("there is no prompt; at least one was wanted")
+    texts = []
+    for row, prompt in enumerate(prompts):
+        ids = as_ids(f"prompt {row}", prompt)
+        if not len(ids):
+            raise ValueError(f"prompt {row} is empty; at least one token must stand before the first action")
+        if len(ids) > longest:
+            raise ValueError(f"prompt {row} has {len(ids)} tokens; max_length is {longest}")
+        for place in np.flatnonzero((ids >= vocab) | np.isin(ids, [key for key in keys if key is not None])):
+            raise ValueError(f"prompt {row} has id {ids[place]} at position {place}; tokens below {vocab} were wanted")
+        texts.append(ids)
+    return texts
+
+
+def _seeds(seed: Any, rows: int) -> list[Any]:
+    """What the chances of each row are drawn from: of one seed for all, the seed and the row's number."""
+    listed: Any = seed.tolist() if hasattr(seed, "tolist") and not getattr(seed, "is_meta", False) else seed
+    if is_whole(listed, 0):
+        return [[int(listed), row] for row in range(rows)]
+    if isinstance(listed, Sequence) and len(listed) == rows and all(is_whole(one, 0) for one in listed):
+        return [int(one) for one in listed]
+    raise ValueError(f"seed is {seed!r}; a whole number ≥ 0, or one for each of {rows} prompts, was wanted")
+
+
+def _allowed(banned: Any, keys: Keys, vocab: int) -> np.ndarray:
+    """(vocab,), what may be typed."""
+    ids = as_ids("banned", list(banned) if isinstance(banned, Set | Mapping) else banned)
+    for key in ids[ids >= vocab]:
+        raise ValueError(f"banned has id {key}; ids are 0..{vocab - 1}")
+    allowed = ~np.isin(np.arange(vocab), ids)
+    tokens = np.setdiff1d(np.arange(vocab), [key for key in keys if key is not None])
+    if not allowed[tokens].any():
+        raise ValueError(f"banned has all {len(tokens)} tokens; one must be left to type")
+    return allowed

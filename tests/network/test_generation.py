@@ -1,18 +1,25 @@
 """Generation: token for token what a naive sampler does that runs every text afresh, and a backspace costs no pass."""
 
+import copy
+import inspect
 import math
+import re
+from dataclasses import fields
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.utils.parametrize
 from scipy.stats import chisquare
 from test_trajectories import BACK, EOS, K, stacks
-from test_transformer import SMALL, model_of
+from test_transformer import INTEGERS, SMALL, model_of
 
 from smatch_edu.network.decoding import Decoder, StackCache
 from smatch_edu.network.generation import Sampling, generate
-from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
+from smatch_edu.network.transformer import Block, Transformer, TransformerConfig, attention
 
+unchecked = torch.no_grad()(inspect.unwrap(generate))  # as it is outside of tests, where nothing looks at annotations
 PROMPTS = [[1, 2, 3], [0], [4, 4], [3, 1, 2, 3, 4, 0, 1]]
 
 
@@ -317,6 +324,220 @@ def test_with_and_without_the_decoder_the_same_is_typed(rng, monkeypatch):
     ]
 
 
+class Scaled(torch.nn.Module):
+    """A layer around another, as LoRA's are."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return 1.5 * self.inner(x)
+
+
+class OtherBlock(Block):
+    def forward(self, x, turn, attend, layer):
+        return 0.5 * x + super().forward(x, turn, attend, layer)
+
+
+class OtherHidden(Transformer):
+    def hidden(self, tokens, positions, attend):
+        return 2 * super().hidden(tokens, positions, attend)
+
+
+def scaled(function):
+    return lambda *inputs: 1.5 * function(*inputs)
+
+
+def put(owner, name, value):
+    """`setattr`, also where a module was."""
+    delattr(owner, name)
+    setattr(owner, name, value)
+
+
+def hear(register):
+    register(lambda module, inputs, output: 1.5 * output if isinstance(module, torch.nn.Linear) else None)
+
+
+def renormalise(layer):
+    torch.nn.utils.weight_norm(layer)
+    layer.weight_g.data *= 1.5
+
+
+def parametrise(layer):
+    torch.nn.utils.parametrize.register_parametrization(layer, "weight", Scaled(torch.nn.Identity()))
+
+
+def forget_biases(model):
+    model.blocks[0].to_qkv.bias = model.blocks[1].narrow.bias = None
+
+
+# How a model comes to do something else than it does as it is written, and whether `Decoder` can do that too.
+CHANGES = {
+    "forward of a layer, as accelerate wraps it": lambda m: setattr(
+        m.blocks[0].narrow, "forward", scaled(m.blocks[0].narrow.forward)
+    ),
+    "forward of a block": lambda m: setattr(m.blocks[1], "forward", scaled(m.blocks[1].forward)),
+    "forward of the last norm": lambda m: setattr(m.norm, "forward", scaled(m.norm.forward)),
+    "forward of the embedding": lambda m: setattr(m.embedding, "forward", scaled(m.embedding.forward)),
+    "a function in the place of a layer": lambda m: put(m.blocks[0], "widen", scaled(m.blocks[0].widen)),
+    "hidden": lambda m: setattr(m, "hidden", scaled(m.hidden)),
+    "hidden of a class": lambda m: setattr(m, "__class__", OtherHidden),
+    "a block's class": lambda m: setattr(m.blocks[0], "__class__", OtherBlock),
+    "a layer around a layer": lambda m: setattr(m.blocks[1], "to_qkv", Scaled(m.blocks[1].to_qkv)),
+    "dropout": lambda m: setattr(m.blocks[1], "narrow", torch.nn.Sequential(torch.nn.Dropout(), m.blocks[0].narrow)),
+    "blocks in a list": lambda m: put(m, "blocks", [*m.blocks][::-1]),
+    "a parametrization": lambda m: parametrise(m.blocks[0].from_heads),
+    "weight norm": lambda m: renormalise(m.blocks[0].from_heads),
+    "a hook": lambda m: hear(m.blocks[0].narrow.register_forward_hook),
+    "a hook before": lambda m: m.blocks[0].narrow.register_forward_pre_hook(lambda module, inputs: (2 * inputs[0],)),
+    "a block that is compiled": lambda m: setattr(m.blocks[0], "_compiled_call_impl", scaled(m.blocks[0].forward)),
+}
+ALSO_WRITTEN = {
+    "logits": lambda m: setattr(m, "logits", scaled(m.logits)),
+    "blocks in another order": lambda m: setattr(m, "blocks", m.blocks[::-1]),
+    "one block twice": lambda m: m.blocks.__setitem__(1, m.blocks[0]),
+    "fewer blocks": lambda m: setattr(m, "blocks", m.blocks[:1]),
+    "no biases": forget_biases,
+}
+
+
+def types_as_the_forward_pass_says(model, seed):
+    found = generate(model, PROMPTS, EOS, BACK, max_actions=12, seed=seed, max_length=12)
+    for row, (prompt, trace) in enumerate(zip(PROMPTS, found.traces, strict=True)):
+        assert (trace.pressed, trace.actions) == naive(model, prompt, row, seed, 12, 12)[:2]
+    return found
+
+
+@pytest.mark.parametrize("change", [*CHANGES, *ALSO_WRITTEN])
+def test_what_was_replaced_is_asked(rng, change):
+    model, seed = model_of(rng), int(rng.integers(2**31))
+    plain = generate(model, PROMPTS, EOS, BACK, max_actions=12, seed=seed, max_length=12).traces
+    (CHANGES | ALSO_WRITTEN)[change](model)
+    model.eval()
+    found = types_as_the_forward_pass_says(model, seed)
+    assert [trace.log_probs for trace in found.traces] != [trace.log_probs for trace in plain]
+    assert Decoder.fits(model) == (change in ALSO_WRITTEN), Decoder.misfit(model)
+    if change in CHANGES:
+        with pytest.raises(ValueError, match=r"compiled=True reads a Transformer as it is written, .*; .+"):
+            generate(model.float(), PROMPTS, EOS, BACK, max_actions=12, compiled=True)
+
+
+@pytest.mark.parametrize("kind", [Block, torch.nn.Linear, torch.nn.LayerNorm, torch.nn.Embedding])
+def test_methods_replaced_on_classes_are_asked(rng, kind, monkeypatch):
+    model, forward = model_of(rng), kind.forward
+    monkeypatch.setattr(kind, "forward", lambda self, *inputs: 0.9 * forward(self, *inputs))
+    assert not Decoder.fits(model)
+    types_as_the_forward_pass_says(model, int(rng.integers(2**31)))
+    monkeypatch.setattr(kind, "forward", forward)
+    assert Decoder.fits(model)
+    monkeypatch.setattr(kind, "__call__", lambda self, *inputs: 0.9 * forward(self, *inputs))
+    assert not Decoder.fits(model)
+    types_as_the_forward_pass_says(model, int(rng.integers(2**31)))
+
+
+@pytest.mark.parametrize(
+    "register",
+    [torch.nn.modules.module.register_module_forward_hook, torch.nn.modules.module.register_module_forward_pre_hook],
+)
+def test_hooks_on_all_modules_are_called(rng, register):
+    model, heard = model_of(rng), []
+    handle = register(lambda module, *_: heard.append(type(module)))
+    try:
+        assert Decoder.misfit(model) == "a hook listens to all modules"
+        found = generate(model, [[1]], EOS, BACK, max_actions=4)
+    finally:
+        handle.remove()
+    assert heard.count(Block) == 2 * found.num_forward_passes
+    assert Decoder.fits(model)
+
+
+def test_a_compiled_model_and_one_in_a_wrapper_are_asked_themselves(rng):
+    model = model_of(rng)
+    wanted = generate(model, PROMPTS, EOS, BACK, max_actions=9).traces
+    assert [t.actions for t in generate(torch.compile(model), PROMPTS, EOS, BACK, max_actions=9).traces] == [
+        t.actions for t in wanted
+    ]
+    with pytest.raises(ValueError, match="the model is a OptimizedModule"):
+        generate(torch.compile(model.float()), PROMPTS, EOS, BACK, compiled=True)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_forward_of_the_whole_that_would_be_passed_by_is_refused(rng, compiled, monkeypatch):
+    wrapped, plain = model_of(rng, dtype=torch.float32), model_of(rng, dtype=torch.float32)
+    wrapped.forward = scaled(wrapped.forward)
+    message = "forward was replaced; typing calls hidden and logits"
+    with pytest.raises(ValueError, match=message):
+        generate(wrapped, PROMPTS, EOS, BACK, compiled=compiled)
+    del wrapped.forward
+    assert generate(wrapped, PROMPTS, EOS, BACK, max_actions=2).traces
+    monkeypatch.setattr(Transformer, "forward", scaled(Transformer.forward))
+    with pytest.raises(ValueError, match=message):
+        generate(plain, PROMPTS, EOS, BACK, compiled=compiled)
+
+
+def off_by(model, sampling, traces):
+    """How far each pressed action's log-probability is from that of a forward pass on its text: (actions,)."""
+    found = []
+    for prompt, trace in zip(PROMPTS, traces, strict=True):
+        text = list(prompt)
+        for action, log_prob in zip(trace.actions, trace.log_probs, strict=True):
+            logits = model(torch.tensor([text]))[0, -1].float()
+            logits[BACK] = -math.inf if len(text) == len(prompt) else logits[BACK]
+            found.append(abs(sampling.log_probabilities(logits[None])[0, action].item() - log_prob))
+            text = text[:-1] if action == BACK else text + [action] * (action != EOS)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 2}, {"greedy": True}, {"contrastive": 0.4}], ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "autocast"),
+    [
+        (torch.float32, torch.bfloat16),
+        (torch.float32, torch.float16),
+        (torch.bfloat16, torch.bfloat16),
+        (torch.float64, torch.bfloat16),
+        (torch.bfloat16, None),
+        (torch.float16, None),
+        (torch.float64, None),
+    ],
+)
+@torch.no_grad()
+def test_in_any_precision_one_types_what_the_forward_pass_in_that_precision_says(rng, dtype, autocast, options):
+    model, sampling = model_of(rng).float(), Sampling(**{k: v for k, v in options.items() if k != "batch_size"})
+    for parameter in model.parameters():
+        parameter /= 2
+    model, exact = model.to(dtype), copy.deepcopy(model).double()
+    with torch.autocast("cpu", dtype=autocast or torch.bfloat16, enabled=autocast is not None):
+        traces = generate(model, PROMPTS, EOS, BACK, max_actions=15, seed=int(rng.integers(99)), **options).traces
+        off = off_by(model, sampling, traces)
+    # The same bits mostly, unless products of one row and of many are summed in another order.
+    assert np.median(off) < 1e-6 and off.max() < 0.05
+    if torch.float64 != dtype:  # autocast leaves float64 as it is
+        assert np.median(off_by(exact, sampling, traces)) > 1e-6
+
+
+@pytest.mark.parametrize("options", [{}, {"contrastive": 1.0, "top_k": 5}, {"noise": 0.3, "top_p": 0.8}], ids=str)
+def test_what_is_not_the_models_own_does_not_depend_on_autocast(rng, options):
+    model = table(rng)  # it multiplies nothing, so that its numbers are the same; cosines differ in the third digit
+    for seed in range(5):
+        settings = {"max_actions": 20, "seed": seed, "banned": [EOS, BACK], **options}
+        wanted = generate(model, PROMPTS, None, None, **settings)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert generate(model, PROMPTS, None, None, **settings) == wanted
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_autocast_is_a_reason_to_ask_the_model_itself(rng, compiled):
+    model = model_of(rng, dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert Decoder.misfit(model) == "autocast is on"
+        if compiled:
+            with pytest.raises(ValueError, match=r"as it is written, .*; autocast is on"):
+                generate(model, PROMPTS, EOS, BACK, compiled=True)
+    assert Decoder.fits(model)
+
+
 def test_prompts_may_be_lists_arrays_or_tensors(rng):
     model = table(rng)
     wanted = generate(model, [[1, 2], [3, 4]], EOS, BACK, max_actions=9).traces
@@ -325,8 +546,31 @@ def test_prompts_may_be_lists_arrays_or_tensors(rng):
         torch.tensor([[1, 2], [3, 4]]),
         [np.array([1, 2], dtype=np.int32), torch.tensor([3, 4])],
         ((1, 2), (3, 4)),
+        [range(1, 3), iter([3, 4])],
+        np.array([[2, 1], [4, 3]])[:, ::-1],
+        torch.tensor([[1, 3], [2, 4]]).T,
+        *(torch.tensor([[1, 2], [3, 4]]).to(dtype) for dtype in INTEGERS),
     ):
         assert generate(model, prompts, EOS, BACK, max_actions=9).traces == wanted
+
+
+def test_numbers_may_be_numpys(rng):
+    model, options = table(rng), {"max_actions": 9, "batch_size": 1, "max_length": 20}
+    wanted = generate(model, [[1], [2]], EOS, BACK, **options)
+    found = unchecked(
+        model,
+        [[1], [2]],
+        np.int64(EOS),
+        np.uint8(BACK),
+        **{k: np.int16(v) for k, v in options.items()},
+    )
+    assert found == wanted
+
+
+@pytest.mark.parametrize("collect", [list, tuple, set, np.array, torch.tensor, iter, dict.fromkeys], ids=str)
+def test_what_is_banned_may_be_listed_in_any_way(rng, collect):
+    for trace in unchecked(table(rng), [[1]] * 20, EOS, BACK, banned=collect([0, 1, 2, 4]), max_actions=9).traces:
+        assert set(trace.actions) <= {3, EOS, BACK}
 
 
 def test_a_row_with_a_seed_of_its_own_does_the_same_in_any_place(rng):
@@ -349,6 +593,67 @@ def test_top_k_and_top_p_keep_what_they_say():
     assert kept(top_p=0.81) == pytest.approx([0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0])
     assert kept(temperature=0.5) == pytest.approx((np.array([0.5, 0.3, 0.15, 0.05]) ** 2 / 0.365).tolist())
     assert kept(top_k=99, top_p=1.0) == kept()
+    assert kept(top_p=7e-46) == kept(top_p=5e-324) == kept(top_k=1) == [1, 0, 0, 0]
+
+
+def sampling_of(**options):
+    """A `Sampling` as it is made outside of tests, where nothing looks at annotations."""
+    made = object.__new__(Sampling)
+    for field in fields(Sampling):
+        object.__setattr__(made, field.name, options.get(field.name, field.default))
+    made.__post_init__()
+    return made
+
+
+def test_how_an_action_is_chosen_may_be_said_in_numbers_of_any_kind():
+    given = {"temperature": np.float32(0.5), "top_k": np.int16(3), "top_p": Fraction(3, 4), "noise": np.float16(0.25)}
+    assert sampling_of(**given) == Sampling(0.5, 3, 0.75, noise=0.25)
+    for name, value in (
+        ("temperature", True),
+        ("temperature", "1"),
+        ("temperature", None),
+        ("top_p", torch.tensor(0.5)),
+        ("noise", [0.1]),
+        ("contrastive", True),
+        ("top_k", 3.0),
+        ("top_k", True),
+        ("top_k", torch.tensor(3)),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"{name} is {value!r}; it must be")):
+            sampling_of(**{name: value})
+
+
+def test_of_equally_likely_actions_the_lowest_ids_are_kept(rng):
+    for _ in range(50):
+        logits = torch.from_numpy(rng.integers(3, size=(4, 40))).float()
+        logits[rng.random((4, 40)) < 0.3] = -math.inf
+        logits[:, 7] = 1.0
+        k = int(rng.integers(1, 40))
+        order = np.argsort(-logits.numpy(), axis=1, kind="stable")
+        found = Sampling(top_k=k).log_probabilities(logits).exp().numpy()
+        wanted = np.zeros((4, 40))
+        np.put_along_axis(wanted, order[:, :k], np.exp(np.take_along_axis(logits.numpy(), order[:, :k], 1)), 1)
+        np.testing.assert_allclose(found, wanted / wanted.sum(axis=1, keepdims=True), rtol=1e-5)
+        assert (Sampling(top_k=1).log_probabilities(logits).argmax(dim=1) == logits.argmax(dim=1)).all()
+        p = float(rng.uniform(0, 1))
+        found = Sampling(top_p=p).log_probabilities(logits)
+        shares = np.take_along_axis(logits.double().softmax(dim=1).numpy(), order, 1)
+        for row in range(4):
+            before = np.cumsum(shares[row]) - shares[row]
+            if np.abs(before - p).min() > 1e-6:
+                wanted_ids = {*order[row][before < p]} - {*np.flatnonzero(logits[row].isneginf())}
+                assert {*np.flatnonzero(found[row].isfinite())} == wanted_ids
+    equal = table(rng)
+    equal.table.data[:] = 1.0
+    for options in (
+        {"top_k": 1},
+        {"greedy": True},
+        {"top_p": 1e-9},
+        {"contrastive": 0.0},
+        {"contrastive": 0.0, "top_k": 1},
+    ):
+        (trace,) = generate(equal, [[4]], EOS, BACK, max_actions=5, **options).traces
+        assert trace.pressed == [0] * 5
 
 
 @pytest.mark.parametrize(
@@ -380,18 +685,28 @@ def test_top_k_and_top_p_keep_what_they_say():
         ([[1]], {"contrastive": 0.5, "top_k": 0}, "top_k is 0"),
         ([[1, -1]], {}, "prompt 0 has id -1 at position 1"),
         ([[1], [2, EOS]], {}, "prompt 1 has id 5 at position 1"),
-        ([1, 2], {}, r"prompt 0 has shape \(\) and kind int64; one row of ids was wanted"),
+        ([1, 2], {}, r"prompt 0 has shape \(\) and kind int64; one row of whole numbers was wanted"),
         ([[1], [[2]]], {}, r"prompt 1 has shape \(1, 1\)"),
         ([[1.5]], {}, r"prompt 0 has shape \(1,\) and kind float64"),
         (np.zeros((0, 3), dtype=np.int64), {}, "there is no prompt"),
         (torch.zeros(2, 0, dtype=torch.long), {}, "prompt 0 is empty"),
         ([[1], [2]], {"seed": [1]}, "one for each of 2 prompts, was wanted"),
         ([[1, 2]], {"max_length": 1}, "prompt 0 has 2 tokens; max_length is 1"),
+        ([[1]], {"max_length": 0}, "max_length is 0; a whole number, at least 1"),
+        ([[1]], {"temperature": 1e300}, r"temperature is 1e\+300; it must be positive, 1e-30 to 1e30"),
+        ([[True, False]], {}, r"prompt 0 has shape \(2,\) and kind bool"),
+        (torch.tensor([[True]]), {}, r"prompt 0 has shape \(1,\) and kind torch.bool"),
+        (torch.ones(1, 2, requires_grad=True), {}, "prompt 0 has shape .* and kind torch.float32"),
+        (torch.ones(1, 2, dtype=torch.long, device="meta"), {}, "prompt 0 .* on meta; one row of whole numbers"),
+        ([[2**70]], {}, "prompt 0 has shape .* and kind object"),
+        ([[1, [2]]], {}, "prompt 0 has no shape and kind .*; one row of whole numbers was wanted"),
+        (torch.tensor(3), {}, "prompts is a Tensor; rows of ids, one a prompt, were wanted"),
+        ([[1]], {"banned": [True]}, "banned has shape .* and kind bool"),
     ],
 )
 def test_what_cannot_be_generated_is_named(rng, prompts, options, message):
     with pytest.raises(ValueError, match=message):
-        generate(table(rng), prompts, EOS, BACK, **options)
+        unchecked(table(rng), prompts, EOS, BACK, **options)
 
 
 @pytest.mark.parametrize(
@@ -399,13 +714,29 @@ def test_what_cannot_be_generated_is_named(rng, prompts, options, message):
     [
         (K + 2, BACK, "eos is 7; an id in 0..6, or None, was wanted"),
         (-1, None, "eos is -1"),
+        (np.float64(5), None, r"eos is np.float64\(5.0\); an id"),
+        (True, None, "eos is True"),
         (None, K + 2, "backspace is 7; an id in 0..6, or None, was wanted"),
         (EOS, EOS, "eos and backspace are both 5; two keys were wanted"),
     ],
 )
 def test_keys_that_cannot_be_are_named(rng, eos, backspace, message):
     with pytest.raises(ValueError, match=message):
-        generate(table(rng), [[1]], eos, backspace)
+        unchecked(table(rng), [[1]], eos, backspace)
+
+
+def test_models_that_cannot_be_asked_are_named(rng):
+    model = model_of(rng, dtype=torch.float32)
+    longer = model_of(rng)
+    longer.blocks.append(Block(SMALL).double())
+    for other, message in (
+        (copy.deepcopy(model).to("meta"), "embedding.weight is torch.float32 on meta, which holds no numbers"),
+        (longer, "the model has 3 blocks; its config says 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            generate(other, [[1]], EOS, BACK)
+    with pytest.raises(ValueError, match="model is a DataParallel; one with config, hidden and logits was wanted"):
+        unchecked(torch.nn.DataParallel(model), [[1]], EOS, BACK)
 
 
 def test_a_keyboard_with_one_letter_cannot_slip():
@@ -472,7 +803,11 @@ def test_what_is_banned_may_stand_in_a_prompt_and_is_never_typed(rng, options):
         generate(model, [[2, 1]], EOS, BACK, banned=range(5), **options)
 
 
-@pytest.mark.parametrize("seed", [np.int64(3), [3, 4], np.array([3, 4]), torch.tensor([3, 4])], ids=str)
+@pytest.mark.parametrize(
+    "seed",
+    [np.int64(3), torch.tensor(3), 2**70, [3, 4], (2**70, 4), range(2), np.array([3, 4]), torch.tensor([3, 4])],
+    ids=str,
+)
 def test_seeds_may_come_from_anywhere(rng, seed):
     found = generate(model_of(rng), [[1], [2]], EOS, BACK, max_actions=5, seed=seed)
     assert len(found.traces) == 2
@@ -483,6 +818,10 @@ def test_seeds_may_come_from_anywhere(rng, seed):
     [
         ({"seed": -3}, "seed is -3; a whole number"),
         ({"seed": 1.5}, "seed is 1.5"),
+        ({"seed": True}, "seed is True"),
+        ({"seed": None}, "seed is None"),
+        ({"seed": "1"}, "seed is '1'"),
+        ({"seed": torch.tensor(3, device="meta")}, "seed is tensor"),
         ({"seed": [1]}, "one for each of 2 prompts"),
         ({"banned": [99]}, "banned has id 99"),
         ({"temperature": 1e-40}, "temperature is 1e-40"),
