@@ -14,6 +14,7 @@ neural       a network on samples, held against the exact optimum of `exact`
 
 from smatch_edu.configs.training import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.training.evaluation import Condition, Evaluation, evaluate, generate_answers
+from smatch_edu.training.keyboard import expected_next_value
 from smatch_edu.training.loop import load_checkpoint, load_policy, read_log, save_checkpoint, start_run, train
 from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, share_interval, telemetry
 from smatch_edu.training.neural import LOSSES, ExactOptimum, Expert, NeuralConfig, NeuralPolicy, train_policy
@@ -24,6 +25,7 @@ from smatch_edu.training.objectives import (
     log_likelihood,
     sequencematch_objective,
     sequencematch_terms,
+    training_objective,
 )
 from smatch_edu.training.replay import ReplayBuffer
 from smatch_edu.training.updates import Batcher, Policy, Run
@@ -51,6 +53,7 @@ __all__ = [
     "alpha_of_coefficient",
     "discounted_telescope",
     "evaluate",
+    "expected_next_value",
     "generate_answers",
     "load_checkpoint",
     "load_policy",
@@ -65,4 +68,5 @@ __all__ = [
     "telemetry",
     "train",
     "train_policy",
+    "training_objective",
 ]

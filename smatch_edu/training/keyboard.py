@@ -10,8 +10,7 @@ With all K-1 slips of a press the average is exact. With m of them, drawn withou
 the reward is not: for φ(x) = x - x²/4 and the sampled mixture each r² is larger by γ² η² s² (1/m - 1/(K-1)), s² the
 variance of V over the K-1 slips (divided by K-2).
 
-Built by hand in notebooks/05_objective_on_logits.ipynb. Source: the derivation is this project's; with the text that
-was reached instead it is Cundy & Ermon 2023, section 3.
+Source: the derivation is this project's; with the text that was reached instead it is Cundy & Ermon 2023, section 3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Likelihood and SequenceMatch on logits along trajectories: what a network is trained with.
 
 A trajectory s_0, a_0, s_1, ..., a_{N-1}, s_N is ended by `<eos>` (s_N is the absorbing state) or cut short. With
-V(s) = log Σ_a exp ℓ(a|s) and r_i = ℓ(a_i|s_i) - γ V(s_{i+1}) the objective, to be maximised, is
+V(s) = log Σ_a exp ℓ(a|s) and r_i = ℓ(a_i|s_i) - γ V(s_{i+1}) (or its average over the learner's keyboard, see
+`keyboard`) the objective, to be maximised, is
 
     E_data Σ_i γ^i (1/α) φ(α r_i)  -  V(s_0)
 
