@@ -76,6 +76,11 @@ def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> Non
     write_atomically(config.out, report.page(results, words, vocabulary, config))
     _write_figures(config.figures, {name: panel.figure for name, panel in report.panels(results, config).items()})
     print(f"Report: {config.out} (open it in a browser; it needs no network)")
+    if failed := sum(not result.converged for result in results):
+        raise ValueError(
+            f"{failed} of {len(results)} typists are not at their optimum, and marked in the table; try a larger alpha "
+            f"than {config.alpha}"
+        )
 
 
 def _write_figures(folder: Path | None, drawn: Mapping[str, Figure]) -> None:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from smatch_edu.exact.figure1 import Figure1Chain
 from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.pictures import figures, show
-from smatch_edu.studies.walkthrough import LEGEND, METHODS, TITLES, Result, WalkthroughConfig, table
+from smatch_edu.studies.walkthrough import LEGEND, METHODS, TITLES, Result, WalkthroughConfig, certificate, table
 from smatch_edu.support.tables import percent
 from smatch_edu.text.vocabulary import Vocabulary, Words
 
@@ -57,6 +57,7 @@ def page(results: Sequence[Result], words: Words, vocabulary: Vocabulary, config
         num_texts=f"{StringMDP(len(vocabulary), config.max_length).absorbing:,}",
         gamma=config.gamma,
         alpha=config.alpha,
+        certificate=escape(certificate(results)),
         table=show.table_html(*table(results), ". ".join(f"{name}: {text}" for name, text in LEGEND.items()) + "."),
     )
     return show.page_html("The noisy keyboard", body)

@@ -23,6 +23,7 @@ from smatch_edu.text.vocabulary import Vocabulary, Words
 
 METHODS = ("mle", "js", "chi2_mixture", "skew_kl")
 TITLES = {"mle": "maximum likelihood", **{name: DIVERGENCES[name].title for name in METHODS[1:]}}
+NOT_CONVERGED = "(!)"
 ALWAYS_SHOWN = ("chi2", "reverse_kl")  # infinite wherever noise puts mass off the data
 
 
@@ -39,6 +40,7 @@ class Result:
         backspace_helps: P(backspace) off the data, where it helps; NaN if the typist is never there.
         backspace_hurts: P(backspace) on the data, where it does not.
         gap: certified distance from the optimum; 0 for maximum likelihood, which is a count.
+        converged: whether the solver came to the optimum; if not, the row is that of some typist, and marked.
         occupancy_by_length: (2, max_length + 1): on and off the data, by letters on the screen.
         policy: (states, actions).
     """
@@ -53,6 +55,7 @@ class Result:
     backspace_helps: float
     backspace_hurts: float
     gap: float
+    converged: bool
     occupancy_by_length: np.ndarray = field(repr=False)
     policy: np.ndarray = field(repr=False)
 
@@ -76,12 +79,22 @@ def walkthrough(config: WalkthroughConfig, words: Words, vocabulary: Vocabulary)
     header, rows = table(results)
     print(text_table(header, rows))
     print("\n".join(f"  {name}: {meaning}" for name, meaning in LEGEND.items()))
-    worst = max(result.gap for result in results)
-    print(
-        f"Every optimum is certified: no typist of its kind is better by more than {max(worst, 1e-12):.0e} (duality "
-        "gap)."
-    )
+    print(certificate(results))
     return results
+
+
+def certificate(results: Sequence[Result]) -> str:
+    """What is proved about the rows, in a sentence."""
+    failed = [result for result in results if not result.converged]
+    worst = max((result.gap for result in results if result.converged), default=0.0)
+    proved = f"no typist of its kind is better by more than {max(worst, 1e-12):.0e} (duality gap)."
+    if not failed:
+        return f"Every optimum is certified: {proved}"
+    farthest = max(result.gap for result in failed)
+    return (
+        f"{len(failed)} of {len(results)} typists, marked {NOT_CONVERGED}, are NOT at their optimum: others of their "
+        f"kind may be better by up to {farthest:.1g}. Of the rest each is certified: {proved}"
+    )
 
 
 def train(
@@ -94,10 +107,10 @@ def train(
     demonstrator = clean.demonstrator(sequences, words.counts)
     expert = clean.occupancy(demonstrator, config.gamma)
     if method == "mle":  # its maximum is the demonstrator, in closed form: the conditional frequencies
-        policy, gap, own = demonstrator, 0.0, "forward_kl"
+        policy, gap, converged, own = demonstrator, 0.0, True, "forward_kl"
     else:
         solution = maximise_objective(mdp, expert, method, config.gamma, config.alpha)
-        policy, gap, own = solution.policy, solution.gap, method
+        policy, gap, converged, own = solution.policy, solution.gap, solution.converged, method
 
     occupancy = mdp.occupancy(policy, config.gamma)
     visits = occupancy[:-1].sum(axis=1)
@@ -118,6 +131,7 @@ def train(
         backspace_helps=share(deletes[~on_data], visits[~on_data]),
         backspace_hurts=share(deletes[on_data & deletable], visits[on_data & deletable]),
         gap=gap,
+        converged=converged,
         occupancy_by_length=np.stack(
             [np.add.reduceat(visits * on_data, starts), np.add.reduceat(visits * ~on_data, starts)]
         ),
@@ -159,7 +173,7 @@ def table(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
         [
             percent(result.noise),
             "with" if result.backspace else "without",
-            TITLES[result.method],
+            TITLES[result.method] + ("" if result.converged else f" {NOT_CONVERGED}"),
             percent(result.real_word),
             percent(result.out_of_distribution),
             number(result.divergence),

@@ -1,8 +1,10 @@
 """The main job, on words small enough for a test; and the command around it."""
 
+import importlib
 import itertools
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from smatch_edu.configs import WalkthroughConfig
 from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.pictures import show
 from smatch_edu.studies import report
-from smatch_edu.studies.walkthrough import METHODS, table, train, walkthrough
+from smatch_edu.studies.walkthrough import METHODS, certificate, table, train, walkthrough
 from smatch_edu.support.tables import text_table
 from smatch_edu.text.vocabulary import Vocabulary, load_words
 
@@ -173,3 +175,35 @@ def test_an_interrupted_run_leaves_the_old_report(tmp_path, monkeypatch, capsys)
 def test_version_names_what_results_depend_on(capsys):
     assert run("version") == 0
     assert re.search(r"smatch_edu \S+ +python \S+ +torch \S+ +numpy \S+ +scipy \S+", capsys.readouterr().out)
+
+
+def test_what_did_not_converge_is_marked_and_never_called_certified(monkeypatch, words, tmp_path, capsys):
+    module = importlib.import_module("smatch_edu.studies.walkthrough")
+    solve = module.maximise_objective
+
+    def gives_up(mdp, expert, method, *settings):
+        found = solve(mdp, expert, method, *settings)
+        return replace(found, gap=0.3, converged=False) if method == "js" and mdp.backspace else found
+
+    monkeypatch.setattr(module, "maximise_objective", gives_up)
+    config = WalkthroughConfig(max_length=2, noise=(0.2,))
+    results = walkthrough(config, words, ABC)
+    assert [(r.method, r.backspace) for r in results if not r.converged] == [("js", True)]
+    _, rows = table(results)
+    assert [row[2] for row in rows if "(!)" in row[2]] == ["Jensen-Shannon (!)"]
+    told = capsys.readouterr().out
+    assert (
+        "1 of 8 typists, marked (!), are NOT at their optimum: others of their kind may be better by up to 0.3" in told
+    )
+    assert "Every optimum is certified" not in told
+    page = report.page(results, words, ABC, config)
+    assert "NOT at their optimum" in page and "Every optimum is certified" not in page
+    out = tmp_path / "page.html"
+    assert cli.main(["walkthrough", "--max-length", "1", "--noise", "0.1", "--out", str(out)]) == 2
+    assert "1 of 8 typists are not at their optimum" in capsys.readouterr().err and out.exists()
+
+
+def test_what_did_converge_is_certified(small):
+    results, _ = small
+    assert all(result.converged for result in results)
+    assert certificate(results).startswith("Every optimum is certified: no typist of its kind is better by more than")
