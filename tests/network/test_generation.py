@@ -567,9 +567,10 @@ def test_numbers_may_be_numpys(rng):
     assert found == wanted
 
 
-@pytest.mark.parametrize(
-    "collect", [list, tuple, set, np.array, torch.tensor, iter, dict.fromkeys], ids=lambda collect: collect.__name__
-)
+COLLECTIONS = [list, tuple, set, np.array, torch.tensor, iter, dict.fromkeys]
+
+
+@pytest.mark.parametrize("collect", COLLECTIONS, ids=[collect.__name__ for collect in COLLECTIONS])
 def test_what_is_banned_may_be_listed_in_any_way(rng, collect):
     for trace in unchecked(table(rng), [[1]] * 20, EOS, BACK, banned=collect([0, 1, 2, 4]), max_actions=9).traces:
         assert set(trace.actions) <= {3, EOS, BACK}
