@@ -120,6 +120,10 @@ class Problem:
         missed *= chosen.scale
         return cls(mdp, expert, chosen, gamma, alpha, buffer, support & usable, floor, missed, bool(viable[0]))
 
+    def at(self, alpha: float) -> Problem:
+        """The same problem with another weight of the entropy."""
+        return replace(self, alpha=alpha, floor=self.floor * (self.alpha / alpha))
+
     def infeasible(self) -> Solution:
         """No policy keeps the divergence finite."""
         policy = self.mdp.uniform()

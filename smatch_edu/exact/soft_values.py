@@ -16,15 +16,15 @@ from smatch_edu.exact.mdp import Keys, StringMDP
 
 def soft_maximum(mdp: StringMDP, logits: Keys) -> tuple[Float[Tensor, " states"], Keys]:
     """V(s) = log Σ_a exp ℓ(a|s), and the policy exp(ℓ - V)."""
-    values = torch.logaddexp(logits.eos, logits.backspace)
-    inner = torch.logaddexp(torch.logsumexp(logits.tokens, dim=1), values[: mdp.num_inner])
-    values = torch.cat([inner, values[mdp.num_inner :]])
-    policy = Keys(
-        torch.exp(logits.tokens - values[: mdp.num_inner, None]),
-        torch.exp(logits.eos - values),
-        torch.exp(logits.backspace - values),
-    )
-    return values, policy
+    n = mdp.num_inner
+    most = torch.maximum(logits.eos, logits.backspace).detach()
+    most = torch.cat([torch.maximum(most[:n], logits.tokens.detach().amax(dim=1)), most[n:]])
+    # Measured from the likeliest key: exp(ℓ - V) would not sum to 1 where V is so large that its rounding matters.
+    tokens = torch.exp(logits.tokens - most[:n, None])
+    eos, backspace = torch.exp(logits.eos - most), torch.exp(logits.backspace - most)
+    total = eos + backspace
+    total = torch.cat([total[:n] + tokens.sum(dim=1), total[n:]])
+    return most + torch.log(total), Keys(tokens / total[:n, None], eos / total, backspace / total)
 
 
 def soft_values(
@@ -54,6 +54,7 @@ def soft_values(
             better, _ = improve(fixed, values)
             change = (better - values).abs().max().item()
             values = better
-            if not change > 1e-8 * (1 + values.abs().max().item()):
+            size = values.abs().max().item()
+            if not change > min(1e-8 * (1 + size), 1e-5 + 1e-14 * size):
                 break
     return improve(mdp.unflatten(reward), values)

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -25,6 +25,10 @@ from smatch_edu.support.arrays import as_tensor
 
 ROUND = 250  # evaluations in one round
 START = 5.0  # a warm start takes log(ρ/ρ_E) from its policy, up to this size
+FALL = 4.0  # how far α falls in one step of a path
+EASY = 0.1  # from here on down, for a divergence of scale 1, a path leads to α
+NEARLY = 0.1  # on the path an optimum is found to so many α: the gap is α E_ρ[KL] from the best policy, or more
+PATIENCE = 4  # a gap that is not halved in so many rounds is stuck
 NEVER, BLEND = 1e-12, 1e-3  # a warm start that presses a key less often than NEVER is blended with the uniform policy
 
 
@@ -61,9 +65,80 @@ class Minimiser:
         return as_tensor(found.x) / scale
 
 
+class Climb(NamedTuple):
+    """Where a climb at one α came to.
+
+    Attributes:
+        unknowns: (on the data,) log u; see `Problem.reward`.
+        height: αJ.
+        values: (states,), V.
+        policy: the best one for these values.
+        gaps: at the start of every round, and at the end.
+        heights: αJ at every evaluation.
+    """
+
+    unknowns: Tensor
+    height: float
+    values: Tensor
+    policy: Keys
+    gaps: list[float]
+    heights: list[float]
+
+
 def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: float, max_rounds: int) -> Solution:
-    """Maximise J over the rewards on the data until the gap is closed."""
-    start, mdp, gamma, alpha = time.perf_counter(), problem.mdp, problem.gamma, problem.alpha
+    """Maximise J over the rewards on the data until the gap is closed, along a path of falling α where one is needed.
+
+    αr is a price in units of the divergence, and a policy feels it divided by α: the smaller α, the smaller the part
+    of the space in which J is not flat. But the optimum's αr hardly moves with α, so two optima at larger α,
+    continued along a line, lie near the next one. Where a step of the path fails a shorter one is tried; where its
+    start fails, one from further up.
+    """
+    start, target = time.perf_counter(), problem.alpha
+    as_expert = torch.zeros(int(problem.support.sum()), dtype=torch.float64)
+    alpha, guess = target, as_expert
+    if initial_policy is not None:
+        occupancy = problem.mdp.key_occupancy(checked_policy(problem.mdp, initial_policy), problem.gamma)
+        guess = problem.log_ratio(occupancy).clamp(-START, START)
+    else:
+        while alpha * FALL <= EASY * problem.divergence.scale:
+            alpha *= FALL
+    path: list[tuple[float, Tensor]] = []  # the optima so far, by falling α
+    best: Climb | None = None
+    evaluations = 0
+    while True:
+        wanted = tolerance if alpha == target else NEARLY * alpha
+        found = climb(problem.at(alpha), sampled, guess, wanted, max_rounds)
+        max_rounds -= len(found.gaps) - 1
+        evaluations += len(found.heights)
+        if alpha == target and (best is None or found.gaps[-1] < best.gaps[-1]):
+            best = found
+        if max_rounds <= 0 or (alpha == target and found.gaps[-1] <= tolerance):
+            break
+        if found.gaps[-1] <= wanted:
+            path.append((alpha, found.unknowns))
+            alpha = max(target, alpha / FALL)
+        elif path:
+            alpha = math.sqrt(alpha * path[-1][0])
+        else:
+            alpha *= FALL**2
+        guess = continued(path, alpha, problem) if path else as_expert
+    if best is None:  # the rounds were used up on the way
+        best = climb(problem, sampled, continued(path, target, problem) if path else as_expert, tolerance, 0)
+    logits = problem.logits(best.unknowns, best.values)
+    solution = solution_of(problem, best.height, best.policy, logits, best.gaps, tolerance, start, best.heights)
+    return replace(solution, policy=torch.softmax(logits, dim=1).numpy(), num_evaluations=evaluations)
+
+
+def continued(path: list[tuple[float, Tensor]], alpha: float, problem: Problem) -> Tensor:
+    """Where the optimum at `alpha` should be: on the line through the last two of the path, within the box."""
+    (last, unknowns), (before, earlier) = path[-1], path[max(len(path) - 2, 0)]
+    slope = (unknowns - earlier) / (before - last) if before > last else torch.zeros_like(unknowns)
+    return torch.clamp(unknowns + (last - alpha) * slope, *problem.box(unknowns))
+
+
+def climb(problem: Problem, sampled: bool, unknowns: Tensor, tolerance: float, max_rounds: int) -> Climb:
+    """Maximise J from `unknowns` on, until the gap is closed or stops closing."""
+    mdp, gamma, alpha = problem.mdp, problem.gamma, problem.alpha
     warm: Tensor | None = None
 
     def dual(unknowns: Tensor, extend: bool = False) -> tuple[Tensor, Tensor, Keys]:
@@ -73,10 +148,6 @@ def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: 
         warm = values.detach()
         return alpha * (problem.gain(reward, values, sampled, extend) - (1 - gamma) * values[0]), values, policy
 
-    if initial_policy is None:
-        unknowns = torch.zeros(int(problem.support.sum()), dtype=torch.float64)
-    else:
-        unknowns = problem.log_ratio(mdp.key_occupancy(checked_policy(mdp, initial_policy), gamma)).clamp(-START, START)
     minimiser = Minimiser(lambda point: -dual(point, extend=sampled)[0])
     gaps: list[float] = []
     for round_number in range(max_rounds + 1):
@@ -89,7 +160,8 @@ def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: 
             gaps.append(float(gradient @ gradient) / (2 * alpha) if value.isfinite() else math.inf)
         else:
             gaps.append((problem.cost(policy.flatten(), occupancy) - value).item())
-        if gaps[-1] <= tolerance or round_number == max_rounds:
+        stuck = round_number >= PATIENCE and gaps[-1] > gaps[-1 - PATIENCE] / 2
+        if gaps[-1] <= tolerance or stuck or round_number == max_rounds:
             break
         if round_number > 0 and problem.divergence.smooth and problem.buffer is None and not sampled:
             # Far from where the policy says they should be, the unknowns are on a plateau.
@@ -98,9 +170,7 @@ def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: 
         # L-BFGS-B's first step has length 1: let it move no unknown by more than 1/2.
         first_step = (gradient / scale).abs().max() / gradient.norm().clamp(min=1e-300)
         unknowns = minimiser.round(unknowns, scale * first_step.clamp(min=1e-12) * 2, *problem.box(unknowns))
-    logits = problem.logits(unknowns, values)
-    found = solution_of(problem, value.item(), policy, logits, gaps, tolerance, start, [-v for v in minimiser.values])
-    return replace(found, policy=torch.softmax(logits, dim=1).numpy())
+    return Climb(unknowns, value.item(), values, policy, gaps, [-v for v in minimiser.values])
 
 
 def solve_primal(
