@@ -21,6 +21,7 @@ from smatch_edu.exact.mdp import TERMINALS, StringMDP
 from smatch_edu.exact.problem import Problem as MatchingProblem
 from smatch_edu.exact.summary import minimise_summary_objective, summary_terms
 from smatch_edu.exact.tabular import maximise_objective, minimise_divergence, objective, sampled_mixture
+from smatch_edu.text.vocabulary import Vocabulary, load_words
 
 ALPHAS = [0.03, 0.1, 1.0]
 SMOOTH = [name for name in DIVERGENCES if name != "tv"]
@@ -394,6 +395,31 @@ def test_sampling_the_next_value_moves_the_policy_further_the_larger_alpha_is(rn
             shifts[i] += (expert.sum(axis=1, keepdims=True) * abs(found[0] - found[1])).sum()
     assert shifts[0] < shifts[1] < shifts[2]
     assert shifts[2] > 10 * shifts[0]
+
+
+@pytest.mark.parametrize("name", ["js", "chi2_mixture", "skew_kl"])
+def test_small_weights_of_the_entropy_are_solved_to_their_certificate(rng, name):
+    """D_f of the optimum never rises as α falls: an optimum that was not found would show as a divergence too large."""
+    mdp, _, expert, gamma = problem(rng, "sparse", backspace=bool(rng.random() < 0.5))
+    before = math.inf
+    for alpha in (0.1, 1e-2, 1e-5):
+        found = maximise_objective(mdp, expert, name, gamma, alpha)
+        assert found.converged and -1e-9 <= found.gap <= 1e-8
+        assert found.divergence <= before + 1e-7
+        before = found.divergence
+    primal = minimise_divergence(mdp, expert, name, gamma, alpha, initial_policy=found.policy)
+    assert primal.value == pytest.approx(found.value, abs=1e-6)
+
+
+def test_real_words_at_a_small_weight_of_the_entropy_are_solved():
+    """Where the climb from the expert's own rewards once got stuck, at .6498, and said nothing."""
+    letters, (words, counts) = Vocabulary(), load_words(2)
+    mdp = StringMDP(26, 2, backspace=False, noise=0.2)
+    clean = mdp.without_noise()
+    expert = clean.occupancy(clean.demonstrator([letters.encode(word) for word in words], counts), 0.9)
+    found = maximise_objective(mdp, expert, "skew_kl", 0.9, 0.002)
+    assert found.converged and found.gap <= 1e-8
+    assert found.divergence == pytest.approx(0.0436, abs=1e-4)
 
 
 # -- the mixture as it is trained --------------------------------------------------------------------------------------
