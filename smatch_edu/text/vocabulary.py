@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from smatch_edu.support.arrays import as_ids
 from smatch_edu.support.errors import shortened
 from smatch_edu.support.files import packaged, read_text
 
@@ -100,6 +101,8 @@ class Vocabulary:
 
 def _picked(signs: str, places: Iterable[int] | np.ndarray | Tensor, refusal: str) -> str:
     """The signs at these places, one after the other. ValueError if one is no whole number, or beyond them."""
+    if not isinstance(places, list | tuple):
+        places = as_ids("ids", places).tolist()  # an array, a tensor, an iterator: of whole numbers alone
     found = []
     for position, place in enumerate(places):
         try:

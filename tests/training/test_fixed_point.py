@@ -86,7 +86,7 @@ def test_the_fixed_point_of_the_training_loss_is_the_exact_optimum(
 
     legal = mdp.legal
     at_best = gradient_at(mdp, best.logits[legal], expert, gamma, alpha, exploration)
-    elsewhere = best.logits[legal] + 0.1 * rng.normal(size=legal.sum())
+    elsewhere = best.logits[legal] + 0.02 * rng.normal(size=legal.sum())
     assert np.abs(at_best).max() <= 1e-6 < np.abs(gradient_at(mdp, elsewhere, expert, gamma, alpha, exploration)).max()
 
     # And from somewhere else one comes to it: Newton's method on the stationarity of the loss.
@@ -95,7 +95,9 @@ def test_the_fixed_point_of_the_training_loss_is_the_exact_optimum(
     )
     assert np.abs(found.fun).max() <= 1e-8
     table = torch.zeros(legal.shape, dtype=torch.float64).masked_scatter(torch.tensor(legal), torch.tensor(found.x))
-    np.testing.assert_allclose(policy_of(mdp, table).numpy(), best.policy, atol=1e-6)
+    policy = policy_of(mdp, table).numpy()
+    met = mdp.occupancy(policy, gamma).sum(axis=1) > 1e-6  # where nobody ever is, anything may be pressed
+    np.testing.assert_allclose(policy[met], best.policy[met], atol=1e-6)
 
 
 def test_with_the_text_that_was_reached_clean_demonstrations_lead_elsewhere(rng):

@@ -72,14 +72,15 @@ def walk(batch, b, absorbing_value, gamma):
 
 
 def sum_of(batch, b, absorbing_value, gamma, function, tail=True):
-    """Σ_i γ^i w_i function(r_i), where the absorbing state goes on earning until nothing is left to add."""
+    """Σ_i γ^i w_i function(r_i), where the absorbing state goes on earning, with the weight of the last step, until
+    nothing is left to add."""
     _, rewards, weights = walk(batch, b, absorbing_value, gamma)
     total = sum(gamma**i * w * function(r) for i, (r, w) in enumerate(zip(rewards, weights, strict=True)) if w)
     if tail and bool(batch.ended[b]):
         earned = function(float(absorbing_value) - gamma * float(absorbing_value))
         i = len(rewards)
         while gamma**i > 1e-17 * (1 - gamma):
-            total += gamma**i * earned
+            total += gamma**i * weights[-1] * earned
             i += 1
     return total
 
