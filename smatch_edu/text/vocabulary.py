@@ -16,7 +16,7 @@ import hashlib
 import operator
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -101,12 +101,12 @@ class Vocabulary:
 
 def _picked(signs: str, places: Iterable[int] | np.ndarray | Tensor, refusal: str) -> str:
     """The signs at these places, one after the other. ValueError if one is no whole number, or beyond them."""
-    if not isinstance(places, list | tuple):
-        places = as_ids("ids", places).tolist()  # an array, a tensor, an iterator: of whole numbers alone
+    if not isinstance(places, list | tuple | Iterator):
+        places = as_ids("ids", places).tolist()  # an array or a tensor: of whole numbers alone
     found = []
     for position, place in enumerate(places):
         try:
-            index = operator.index(place)
+            index = -1 if isinstance(place, bool) else operator.index(place)
         except TypeError:
             index = -1
         if not 0 <= index < len(signs):
