@@ -104,7 +104,7 @@ def test_with_the_text_that_was_reached_clean_demonstrations_lead_elsewhere(rng)
     """What kept SequenceMatch from winning: no linear term ever touches V after a slip."""
     mdp, gamma, alpha = StringMDP(2, 2, noise=0.2), 0.9, 0.1
     expert = torch.tensor(expert_on(rng, mdp, "clean", gamma))
-    best = sampled_mixture(mdp, expert, gamma, alpha)
+    best = maximise_objective(mdp, expert, "skew_kl", gamma, alpha)
     table = torch.tensor(np.where(mdp.legal, best.logits, 0.0)).requires_grad_()
     sampled = mdp.occupancy(torch.tensor(best.policy), gamma)
     states, actions = np.nonzero(mdp.legal[: mdp.num_texts])
