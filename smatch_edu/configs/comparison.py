@@ -28,7 +28,7 @@ class ComparisonConfig:
     checkpoints: Path | None = None
     split: str = "held_out"
     shown: int = 4
-    steps: int = 600
+    steps: int = 400
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -54,8 +54,8 @@ class Evaluation(NamedTuple):
     condition: Condition
     right: Bool[np.ndarray, "seeds examples"]
     accuracy: Interval
-    valid: Interval
-    off_data: Interval
+    valid: float
+    off_data: float
     telemetry: Telemetry
 
 
@@ -95,8 +95,8 @@ def table_rows(evaluations: Sequence[Evaluation]) -> list[list[str]]:
         [
             str(found.condition),
             str(found.accuracy),
-            percent(found.valid.estimate),
-            percent(found.off_data.estimate),
+            percent(found.valid),
+            percent(found.off_data),
             percent(found.telemetry.rate.estimate),
             number(found.telemetry.run_length, 2),
             percent(found.telemetry.precision.estimate),
@@ -139,8 +139,7 @@ def evaluate(
             return np.array([[trace.ended == "eos" and judge(one, trace.text) for one, trace in row] for row in pairs])
 
         right, valid = of_each(task.score), of_each(task.valid)
-        off_data = np.stack([off_data_occupancy(task, examples, row, gamma) for row in traces])
-        accuracy, of_language, off = (mean_interval(part.astype(np.float64)) for part in (right, valid, off_data))
-        used = telemetry(task, examples, traces[0])
-        found.append(Evaluation(condition, right, accuracy, of_language, off, used))
+        off = np.mean([off_data_occupancy(task, examples, row, gamma).mean() for row in traces])
+        accuracy, used = mean_interval(right.astype(np.float64)), telemetry(task, examples, traces[0])
+        found.append(Evaluation(condition, right, accuracy, float(valid.mean()), float(off), used))
     return found

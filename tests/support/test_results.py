@@ -163,7 +163,11 @@ def start(tmp_path, how):
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path), how]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    return subprocess.Popen(command, env=environment, **pipes)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored, and inherited
+    try:
+        return subprocess.Popen(command, env=environment, **pipes)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_until(holds, seconds=120):
