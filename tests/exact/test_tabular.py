@@ -475,7 +475,10 @@ def solve_over_occupancies(case, usable, cost):
 @pytest.mark.parametrize("support", ["dense", "sparse"])
 def test_a_frozen_buffer_gives_the_optimum_of_a_quadratic_divergence(rng, support):
     mdp, P, expert, gamma = case = problem(rng, support, noise=0.0 if support == "sparse" else 0.2)
-    buffer = problem(rng, support, mdp.noise, gamma=gamma).expert
+    if support == "dense":
+        buffer = mdp.occupancy(oracles.random_policy(rng, mdp.legal), gamma)
+    else:
+        buffer = mdp.occupancy(mdp.demonstrator(*oracles.random_sequences(rng, mdp.num_tokens, mdp.max_length, 2)), gamma)
     alpha, both = float(rng.choice([0.1, 1.0])), expert + buffer
 
     def cost(rho, pairs, visits):
