@@ -88,6 +88,8 @@ def as_ids(what: str, values: Any) -> np.ndarray:
         ValueError: naming `what`: another shape or kind (bool is none of whole numbers), a negative id, or a tensor on
             "meta", which has a shape and no numbers.
     """
+    if isinstance(values, np.ndarray) and values.dtype == np.int64 and values.ndim == 1 and values.min(initial=0) >= 0:
+        return values.copy()
     wanted = "one row of whole numbers was wanted"
     if isinstance(values, Tensor):
         kind = values.dtype

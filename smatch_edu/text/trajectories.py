@@ -19,6 +19,7 @@ Source: Cundy & Ermon 2023; the trie is this project's.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -158,7 +159,7 @@ def augment(
         raise ValueError(f"eos and backspace are both {eos}; two keys were wanted")
     right, rng = as_ids("tokens", tokens), np.random.default_rng(seed)
     keys = [backspace] if eos is None else [backspace, eos]
-    for place in np.flatnonzero(np.isin(right, keys)):
+    for place in np.flatnonzero((right == backspace) | (right == keys[-1])):
         raise ValueError(f"tokens has key {right[place]} at position {place}; a demonstration has tokens alone")
     slips = rng.geometric(1 - noise, size=len(right)) - 1
     if mistakes is None:
@@ -245,15 +246,19 @@ def pack_batch(
     backspace: int,
     eos: int | None = None,
     layout: str = "trie",
+    *,
+    row_length: int | None = None,
 ) -> PackedBatch:
     """Lay out many trajectories at once, without a loop over actions: one sort and one search for all of them.
 
     Args:
-        trajectories: one row of inputs each. Several in a list share a row: their prompt is fed once, and none sees
-            another (trie only).
+        trajectories: one row of inputs each. Several in a list share a row, and none sees another (trie only): where a
+            trajectory ends, what it has not deleted expires, and so does its prompt if the next one's is another.
+        row_length: share the rows out so, by `fill_rows`, in at most as many inputs each. What is returned about
+            trajectories keeps their order.
 
     Raises:
-        ValueError: as `pack`, naming the trajectory; or trajectories with different prompts in one row.
+        ValueError: as `pack`, naming the trajectory; or one that needs more inputs than `row_length`.
     """
     if layout not in LAYOUTS:
         raise nearest(layout, LAYOUTS, "layout")
@@ -266,39 +271,92 @@ def pack_batch(
     if not rows or not all(rows):
         raise ValueError("there is no trajectory to pack")
     flat = [trajectory for row in rows for trajectory in row]
-    for number, row in enumerate(rows):
-        if any(not np.array_equal(row[0].prompt, other.prompt) for other in row[1:]):
-            raise ValueError(f"row {number} has trajectories with different prompts; only one prompt can be shared")
-        if len(row) > 1 and layout == "refeed":
-            raise ValueError(f"row {number} has {len(row)} trajectories; only layout='trie' can share a prompt")
     if any(len(one.typed) == 0 for one in flat):
         raise ValueError("a trajectory has no action; at least one was wanted")
-    row_of = np.repeat(np.arange(len(rows)), [len(several) for several in rows])
-    events = _events(flat, row_of, backspace, eos)
+    shared = np.array([len(several) for several in rows])
+    order = np.arange(len(flat))
+    if row_length is not None:
+        filled = fill_rows(flat, row_length, backspace, eos)
+        order, shared = np.concatenate(filled), np.array([len(several) for several in filled])
+        flat = [flat[number] for number in order]
+    if layout == "refeed" and shared.max() > 1:
+        number = int(shared.argmax())
+        raise ValueError(f"row {number} has {shared[number]} trajectories; only layout='trie' can share a row")
+    row_of = np.repeat(np.arange(len(shared)), shared)
+    events = _events(flat, row_of, backspace, eos, order)
     laid = _trie(events) if layout == "trie" else _refeed(events, np.array([one.prompt[-1] for one in flat]))
 
-    width = max(max(len(one.prompt) for one in flat), int(laid.place[laid.fed].max(initial=-1)) + 1)
-    tokens, positions = np.zeros((2, len(rows), width), dtype=np.int64)
-    expires = np.full((len(rows), width), NEVER)  # padding comes last, so that no input sees it
-    for number, several in enumerate(rows):
-        length = len(several[0].prompt)
-        tokens[number, :length] = several[0].prompt
-        positions[number, :length] = np.arange(length)
-        expires[number, :length] = NEVER
+    prompts = events.prompts
+    end = (prompts.place + prompts.length).max()
+    width = max(int(end), int(laid.place[laid.fed].max(initial=-1)) + 1)
+    tokens, positions = np.zeros((2, len(shared), width), dtype=np.int64)
+    expires = np.full((len(shared), width), NEVER)  # padding comes last, so that no input sees it
+    depth = np.arange(prompts.length.sum()) - np.repeat(np.cumsum(prompts.length) - prompts.length, prompts.length)
+    row, begin, expiry = (np.repeat(part, prompts.length) for part in (prompts.row, prompts.place, prompts.expires))
+    tokens[row, begin + depth] = np.concatenate([flat[number].prompt for number in prompts.of])
+    positions[row, begin + depth], expires[row, begin + depth] = depth, expiry
     place = (events.row[laid.fed], laid.place[laid.fed])
     tokens[place], positions[place], expires[place] = (
         part[laid.fed] for part in (laid.token, events.prompt + events.above - 1, laid.expires)
     )
     home = laid.replaces_prompt
-    expires[events.row[home], events.prompt[home] - 1] = laid.place[home]
+    expires[events.row[home], events.home[home]] = laid.place[home]
 
     lengths = np.bincount(events.trajectory)
     time = np.arange(len(events.action)) - (events.last - lengths + 1)[events.trajectory]
     actions, states = np.zeros((2, len(flat), lengths.max()), dtype=np.int64)
     actions[events.trajectory, time], states[events.trajectory, time] = events.action, laid.state
     final = np.where(events.step[events.last] == 0, ABSORBING, laid.after[events.last])
-    parts = (tokens, positions, expires, actions, states, lengths, final, row_of)
+    given = np.argsort(order)
+    parts = (tokens, positions, expires, *(part[given] for part in (actions, states, lengths, final, row_of)))
     return PackedBatch(*(torch.from_numpy(part) for part in parts))
+
+
+def fill_rows(
+    trajectories: Sequence[Trajectory], row_length: int, backspace: int, eos: int | None = None
+) -> list[list[int]]:
+    """Which trajectories share a row, by best-fit decreasing: the longest first, each into the fullest row that has
+    room for it. In a row those with the same prompt stand side by side, so that it is fed once.
+
+    Raises:
+        ValueError: a trajectory needs more inputs than there are in a row.
+
+    Source: Johnson 1973 (bin packing: at most 11/9 of the fewest rows, and a constant).
+    """
+    sizes = []
+    for number, one in enumerate(trajectories):
+        kept = one.typed != backspace
+        sizes.append(len(one.prompt) + int(kept.sum()) - (eos is not None and int((one.typed == eos).sum())))
+        if sizes[-1] > row_length:
+            raise ValueError(f"row_length is {row_length}; trajectory {number} needs {sizes[-1]} inputs")
+    rows: list[list[int]] = []
+    room: list[tuple[int, int]] = []  # of each row, in ascending order
+    for number in sorted(range(len(sizes)), key=lambda number: -sizes[number]):
+        place = bisect.bisect_left(room, (sizes[number], 0))
+        if place == len(room):
+            rows.append([])
+            left, row = row_length, len(rows) - 1
+        else:
+            left, row = room.pop(place)
+        rows[row].append(number)
+        bisect.insort(room, (left - sizes[number], row))
+    return [sorted(row, key=lambda number: (trajectories[number].prompt.tobytes(), number)) for row in rows]
+
+
+class _Prompts(NamedTuple):
+    """Every prompt that is fed: once for all trajectories after it in its row that share it.
+
+    Attributes:
+        of: (prompts,), the first trajectory after it.
+        row, place, length: (prompts,), where it begins and how many inputs it has.
+        expires: (prompts,), of its inputs.
+    """
+
+    of: np.ndarray
+    row: np.ndarray
+    place: np.ndarray
+    length: np.ndarray
+    expires: np.ndarray
 
 
 class _Events(NamedTuple):
@@ -310,7 +368,10 @@ class _Events(NamedTuple):
         above: (events,), tokens standing above the prompt afterwards.
         step: (events,), +1 for a token, -1 for `<backspace>`, 0 for `<eos>`.
         prompt: (events,), length of the prompt.
+        home: (events,), the input of the prompt's last token.
+        first: (events,), the place of the first input that the trajectory itself adds.
         last: (trajectories,), the last event of each.
+        prompts: what is fed of them.
     """
 
     trajectory: np.ndarray
@@ -319,11 +380,14 @@ class _Events(NamedTuple):
     above: np.ndarray
     step: np.ndarray
     prompt: np.ndarray
+    home: np.ndarray
+    first: np.ndarray
     last: np.ndarray
+    prompts: _Prompts
 
 
-def _events(flat: list[Trajectory], row: np.ndarray, backspace: int, eos: int | None) -> _Events:
-    """Follow the depth of every trajectory, and check it."""
+def _events(flat: list[Trajectory], row: np.ndarray, backspace: int, eos: int | None, given: np.ndarray) -> _Events:
+    """Follow the depth of every trajectory, and check it; `given` numbers them in what is said of a wrong one."""
     lengths = np.array([len(one.typed) for one in flat])
     starts = np.cumsum(lengths) - lengths
     trajectory = np.repeat(np.arange(len(flat)), lengths)
@@ -337,22 +401,35 @@ def _events(flat: list[Trajectory], row: np.ndarray, backspace: int, eos: int | 
         if wrong.any():
             event = int(np.flatnonzero(wrong)[0])
             number = trajectory[event]
-            raise ValueError(f"action {event - starts[number]} of trajectory {number} is {what}")
+            raise ValueError(f"action {event - starts[number]} of trajectory {given[number]} is {what}")
 
     refuse(ends & (np.arange(len(action)) < (starts + lengths - 1)[trajectory]), "<eos>, and more actions follow it")
     pressed, keys = np.concatenate([one.pressed for one in flat]), [backspace] if eos is None else [backspace, eos]
     refuse((pressed != action) & (np.isin(pressed, keys) | np.isin(action, keys)), "a slip of <eos> or <backspace>")
     refuse(above < 0, "<backspace> with nothing to delete: only the prompt stands")
-    for number, one in enumerate(flat):
-        special = np.isin(one.prompt, [backspace] if eos is None else [backspace, eos])
-        if special.any():
-            place = int(np.flatnonzero(special)[0])
-            raise ValueError(
-                f"the prompt of trajectory {number} has action {one.prompt[place]} at position {place}; only tokens "
-                "can stand there"
-            )
-    prompt = np.array([len(one.prompt) for one in flat])[trajectory]
-    return _Events(trajectory, row[trajectory], action, above, step, prompt, starts + lengths - 1)
+    prompt = np.array([len(one.prompt) for one in flat])
+    before = np.concatenate([one.prompt for one in flat])
+    for place in np.flatnonzero(np.isin(before, keys)):
+        number = int(np.searchsorted(np.cumsum(prompt), place, side="right"))
+        raise ValueError(
+            f"the prompt of trajectory {given[number]} has action {before[place]} at position "
+            f"{place - (np.cumsum(prompt) - prompt)[number]}; only tokens can stand there"
+        )
+
+    # Where everything stands: each trajectory adds its tokens to its row, before them its prompt if that is a new one.
+    pairs = zip(flat, flat[1:], strict=False)
+    fed = np.append(True, [not np.array_equal(one.prompt, other.prompt) for one, other in pairs]).astype(bool)
+    fed[1:] |= row[1:] != row[:-1]
+    added = np.bincount(trajectory, step > 0).astype(np.int64) + fed * prompt
+    before = np.cumsum(added) - added
+    before -= before[np.searchsorted(row, row)]
+    of = np.flatnonzero(fed)
+    alone = np.append(row[of[1:]] != row[of[:-1]], True)  # no other prompt follows in its row
+    expires = np.where(alone, NEVER, np.append(before[of[1:]], 0))
+    home = (before + prompt - 1)[of][np.cumsum(fed) - 1]
+    parts = (part[trajectory] for part in (prompt, home, before + fed * prompt))
+    prompts = _Prompts(of, row[of], before[of], prompt[of], expires)
+    return _Events(trajectory, row[trajectory], action, above, step, *parts, starts + lengths - 1, prompts)
 
 
 def _latest(events: _Events, among: np.ndarray, asking: np.ndarray, above: np.ndarray) -> np.ndarray:
@@ -396,13 +473,13 @@ def _trie(events: _Events) -> _Layout:
     every = np.arange(len(events.action))
     pushed, deleted = events.step > 0, events.step < 0
     so_far = np.cumsum(pushed)
-    first = np.searchsorted(events.row, events.row)  # the first action of the row
-    count = events.prompt + so_far - (so_far - pushed)[first]  # inputs in the row after each action
+    begin = np.searchsorted(events.trajectory, events.trajectory)  # the first action of the trajectory
+    count = events.first + so_far - (so_far - pushed)[begin]  # inputs in the row after each action
 
     def top(above: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The action that pushed what was on top when `above` tokens stood, and its input."""
         push = _latest(events, pushed, every, above)
-        return push, np.where(push >= 0, count[push] - 1, events.prompt - 1)
+        return push, np.where(push >= 0, count[push] - 1, events.home)
 
     on_top, state = top(events.above - events.step)
     _, uncovered = top(events.above)

@@ -70,7 +70,9 @@ class Policy(nn.Module):
         if slips is not None:
             count = (config.branches or self.task.num_keys - 1) if config.noise else 0
             branched = with_branches(walked, self.task.num_keys, keys.backspace, count, slips)
-        packed = pack_batch(walked if branched is None else branched.walks, keys.backspace, keys.eos)
+        walks = walked if branched is None else branched.walks
+        length = config.row_length and max(config.row_length, *(len(one.prompt) + len(one.typed) for one in walks))
+        packed = pack_batch(walks, keys.backspace, keys.eos, row_length=length)
         lengths = torch.tensor([len(one.pressed) for one in walked])
         whose = torch.repeat_interleave(torch.arange(len(walked)), lengths)  # of each press of all trajectories
         step = torch.arange(len(whose)) - (lengths.cumsum(0) - lengths)[whose]
@@ -99,11 +101,11 @@ class Policy(nn.Module):
         if branched is not None:
             taken_back = torch.from_numpy(branched.deleted)
             press, lead = (taken_back >= 0).nonzero(as_tuple=True)
-            place = packed.state_of_action[whose[press], taken_back[press, lead]]
-            there = self.legal((packed.positions[whose[press], place] + 1)[:, None], start[whose[press]])[:, 0]
+            at = packed.row[whose[press]], packed.state_of_action[whose[press], taken_back[press, lead]]
+            there = self.legal((packed.positions[at] + 1)[:, None], start[whose[press]])[:, 0]
             values = torch.logsumexp(logits.masked_fill(~legal, -math.inf), dim=2)
             leads = values[whose, step + 1][:, None].repeat(1, taken_back.shape[1])  # what really happened, too
-            leads[press, lead] = self.values(inputs[whose[press].to(device), place.to(device)], there.to(device))
+            leads[press, lead] = self.values(inputs[tuple(part.to(device) for part in at)], there.to(device))
             is_token = torch.from_numpy(branched.is_token).to(device)
             on_average = expected_next_value(leads[:, 0], leads[:, 1:], config.noise)
             ahead = torch.zeros_like(values)
@@ -209,10 +211,18 @@ class Batcher:
         places = (divmod(place, len(self.examples)) for place in range(step * self.size, (step + 1) * self.size))
         return [self.examples[self.order(turn)[index]] for turn, index in places]
 
+    @functools.lru_cache(maxsize=4096)  # noqa: B019  (a batcher lives as long as its run)
+    def clean(self, example: Example) -> Trajectory:
+        """Typed without slips."""
+        keys = self.task.vocabulary
+        return augment(*example, 0.0, keys.backspace, keys.eos, seed=0, num_tokens=self.task.num_keys)
+
     def demonstrations(self, step: int, policy: Policy) -> list[Trajectory]:
         """Typed without slips for mle, else on a keyboard that slips."""
         config, keys, chosen = self.config, self.task.vocabulary, self.chosen(step)
         noise = config.typed_noise
+        if not noise:
+            return list(map(self.clean, chosen))
         mistakes: Sequence[Any] = [None] * len(chosen)
         if noise and config.noise_mode == "ground_truth":
             mistakes = [self.task.mistakes(one) for one in chosen]

@@ -1,5 +1,6 @@
 """Trajectories: the inputs that an action sees are the text that stood then, in both layouts; and noise."""
 
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from smatch_edu.text.trajectories import ABSORBING, NEVER, Trajectory, augment, pack, pack_batch, visible
+from smatch_edu.tasks import get_task
+from smatch_edu.text.trajectories import ABSORBING, NEVER, Trajectory, augment, fill_rows, pack, pack_batch, visible
 
 K, EOS, BACK = 5, 5, 6
 BOTH = pytest.mark.parametrize("layout", ["trie", "refeed"])
@@ -135,20 +137,60 @@ def test_a_batch_holds_each_trajectory_as_it_is_alone(layout, many):
         assert (batch.expires[number, inputs:] == NEVER).all() and batch.row[number] == number
 
 
-@settings(max_examples=50)
-@given(walk=walks(), others=st.lists(walks(), max_size=3), more=st.lists(walks(), min_size=1, max_size=2))
-def test_trajectories_that_share_a_prompt_do_not_see_each_other(walk, others, more):
-    prompt = walk[0]
-    first = [trajectory(prompt, typed) for _, typed in (walk, *others)]
-    second = [trajectory(more[0][0], typed) for _, typed in more]
-    batch = pack_batch([first, second], BACK, EOS)
+def assert_each_sees_its_own_text(batch, trajectories):
     mask = visible(batch.expires.numpy())
-    assert batch.row.tolist() == [0] * len(first) + [1] * len(second)
-    for number, one in enumerate((*first, *second)):
-        row = batch.row[number]
+    for number, one in enumerate(trajectories):
+        row, texts = batch.row[number], stacks(one.prompt, one.typed)
         inputs = type("Row", (), {"positions": batch.positions[row].numpy(), "tokens": batch.tokens[row].numpy()})
-        for step, text in enumerate(stacks(one.prompt, one.typed)[:-1]):
+        assert batch.actions[number, : batch.lengths[number]].tolist() == one.typed.tolist()
+        for step, text in enumerate(texts[:-1]):
             assert seen_from(inputs, mask[row], batch.state_of_action[number, step]) == text
+        if texts[-1] is None:
+            assert batch.final_state[number] == ABSORBING
+        else:
+            assert seen_from(inputs, mask[row], batch.final_state[number]) == texts[-1]
+
+
+@settings(max_examples=50)
+@given(rows=st.lists(st.lists(walks(), min_size=1, max_size=4), min_size=1, max_size=3), same=st.booleans())
+def test_trajectories_that_share_a_row_do_not_see_each_other(rows, same):
+    many = [[trajectory(row[0][0] if same else prompt, typed) for prompt, typed in row] for row in rows]
+    batch = pack_batch(many, BACK, EOS)
+    assert batch.row.tolist() == [number for number, row in enumerate(many) for _ in row]
+    assert_each_sees_its_own_text(batch, [one for row in many for one in row])
+    if same:  # its prompt is fed once
+        pushed = [sum(action < K for one in row for action in one.typed) for row in many]
+        assert batch.tokens.shape[1] == max(len(row[0].prompt) + n for row, n in zip(many, pushed, strict=True))
+
+
+@settings(max_examples=60)
+@given(many=st.lists(walks(), min_size=1, max_size=12), more=st.integers(0, 12))
+def test_rows_are_filled_and_every_trajectory_keeps_its_place(many, more):
+    trajectories = [trajectory(*walk) for walk in many]
+    sizes = [len(prompt) + sum(action < K for action in typed) for prompt, typed in many]
+    length = max(sizes) + more
+    batch = pack_batch(trajectories, BACK, EOS, row_length=length)
+    assert batch.tokens.shape[1] <= length
+    assert_each_sees_its_own_text(batch, trajectories)
+    used = np.bincount(batch.row.numpy(), sizes)
+    assert (used <= length).all()
+    assert all(first + second > length for first, second in itertools.combinations(used, 2))  # none could be one
+    rows = [np.flatnonzero(batch.row.numpy() == number).tolist() for number in range(len(used))]
+    assert sorted(map(sorted, fill_rows(trajectories, length, BACK, EOS))) == sorted(rows)
+    if length > max(sizes):
+        return
+    with pytest.raises(ValueError, match=f"row_length is {length - 1}; trajectory {np.argmax(sizes)} needs {length}"):
+        pack_batch(trajectories, BACK, EOS, row_length=length - 1)
+
+
+def test_rows_of_the_arithmetic_task_are_nearly_full(rng):
+    task = get_task("arithmetic", family="in_base")
+    keys = task.vocabulary
+    typed = [augment(*one, 0.2, keys.backspace, keys.eos, seed=rng, num_tokens=len(keys)) for one in task.fresh(rng, 2000)]
+    batch = pack_batch(typed, keys.backspace, keys.eos, row_length=1024)
+    tokens = sum(len(one.prompt) + int((one.typed < len(keys)).sum()) for one in typed)
+    assert tokens / (1024 * (len(batch.tokens) - 1)) > 0.98  # all rows but the last
+    assert tokens / batch.tokens.numel() > 0.95
 
 
 def test_outputs_are_handed_out_action_by_action(rng):
@@ -181,9 +223,7 @@ def test_what_cannot_be_packed_is_named(arguments, message):
 
 
 def test_batches_that_cannot_be_packed_are_named():
-    one, other = trajectory([1], [2]), trajectory([2], [2])
-    with pytest.raises(ValueError, match="row 0 has trajectories with different prompts"):
-        pack_batch([[one, other]], BACK)
+    one = trajectory([1], [2])
     with pytest.raises(ValueError, match="only layout='trie' can share"):
         pack_batch([[one, one]], BACK, layout="refeed")
     for nothing in ([], [[]]):
