@@ -18,6 +18,7 @@ import tyro
 
 from smatch_edu.configs import (
     ComparisonConfig,
+    KeyboardConfig,
     NeuralDivergenceConfig,
     SweepConfig,
     TrainingConfig,
@@ -235,6 +236,15 @@ def run_sweep(config: tyro.conf.OmitArgPrefixes[SweepConfig]) -> None:
     from smatch_edu.studies.experiments import sweep
 
     sweep(config)
+    print(f"Table: {config.out}")
+
+
+@experiment.command(name="keyboard")
+def run_keyboard(config: tyro.conf.OmitArgPrefixes[KeyboardConfig]) -> None:
+    """Train networks to type words on keyboards that slip, and hold them against the exact limits."""
+    from smatch_edu.studies.keyboard import keyboard_experiment
+
+    keyboard_experiment(config)
     print(f"Table: {config.out}")
 
 

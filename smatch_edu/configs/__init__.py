@@ -10,7 +10,7 @@ Where a check does need the library, it is imported in the method that needs it.
 """
 
 from smatch_edu.configs.comparison import ComparisonConfig
-from smatch_edu.configs.experiments import NeuralDivergenceConfig, SweepConfig
+from smatch_edu.configs.experiments import KeyboardConfig, NeuralDivergenceConfig, SweepConfig
 from smatch_edu.configs.training import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.configs.walkthrough import WalkthroughConfig
 
@@ -20,6 +20,7 @@ __all__ = [
     "SLIPS",
     "TYPING",
     "ComparisonConfig",
+    "KeyboardConfig",
     "NeuralDivergenceConfig",
     "SweepConfig",
     "TrainingConfig",

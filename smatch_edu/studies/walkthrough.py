@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -112,30 +113,69 @@ def train(
         solution = maximise_objective(mdp, expert, method, config.gamma, config.alpha)
         policy, gap, converged, own = solution.policy, solution.gap, solution.converged, method
 
-    occupancy = mdp.occupancy(policy, config.gamma)
-    visits = occupancy[:-1].sum(axis=1)
-    on_data = expert[:-1].sum(axis=1) > 0
-    is_word = np.zeros(mdp.absorbing, dtype=bool)
-    is_word[[mdp.index(sequence) for sequence in sequences]] = True
-    deletes = occupancy[:-1, -1] if backspace else np.zeros_like(visits)
-    deletable = np.arange(mdp.absorbing) > 0
+    found = measure_typist(mdp, policy, sequences, expert, config.gamma)
+    on_data = expert[: mdp.num_texts].sum(axis=1) > 0
+    visits = found.occupancy[: mdp.num_texts].sum(axis=1)
     starts = np.cumsum([0, *mdp.level_sizes[:-1]])
     return Result(
         noise=noise,
         backspace=backspace,
         method=method,
-        real_word=float(mdp.finished(policy)[is_word].sum()),
-        out_of_distribution=float(visits[~on_data].sum()),
-        divergence=DIVERGENCES[own](occupancy, expert),
-        others=tuple(DIVERGENCES[name](occupancy, expert) for name in ALWAYS_SHOWN),
-        backspace_helps=share(deletes[~on_data], visits[~on_data]),
-        backspace_hurts=share(deletes[on_data & deletable], visits[on_data & deletable]),
+        real_word=found.real_word,
+        out_of_distribution=found.off_data,
+        divergence=DIVERGENCES[own](found.occupancy, expert),
+        others=tuple(DIVERGENCES[name](found.occupancy, expert) for name in ALWAYS_SHOWN),
+        backspace_helps=found.backspace_off,
+        backspace_hurts=found.backspace_on,
         gap=gap,
         converged=converged,
         occupancy_by_length=np.stack(
             [np.add.reduceat(visits * on_data, starts), np.add.reduceat(visits * ~on_data, starts)]
         ),
         policy=policy,
+    )
+
+
+class Typist(NamedTuple):
+    """What a policy does on a keyboard, exactly.
+
+    Attributes:
+        real_word: P(the finished word is a real one), without discount.
+        off_data: out-of-distribution occupancy, of the texts that the expert never passes.
+        backspace_off, backspace_on: P(`<backspace>`) off the data, and on it where there is something to delete; NaN if
+            the typist is never there.
+        occupancy: (states, actions).
+    """
+
+    real_word: float
+    off_data: float
+    backspace_off: float
+    backspace_on: float
+    occupancy: np.ndarray
+
+
+def measure_typist(
+    mdp: StringMDP, policy: np.ndarray, words: Sequence[Sequence[int]], expert: np.ndarray, gamma: float
+) -> Typist:
+    """Everything about a policy that needs no sampling.
+
+    Args:
+        words: the real ones, as ids.
+        expert: occupancy of the demonstrations.
+    """
+    occupancy = mdp.occupancy(policy, gamma)
+    visits = occupancy[: mdp.num_texts].sum(axis=1)
+    on_data = expert[: mdp.num_texts].sum(axis=1) > 0
+    is_word = np.zeros(mdp.num_texts, dtype=bool)
+    is_word[[mdp.index(word) for word in words]] = True
+    deletes = occupancy[: mdp.num_texts, -1] if mdp.backspace else np.zeros_like(visits)
+    deletable = np.arange(mdp.num_texts) > 0
+    return Typist(
+        real_word=float(mdp.finished(policy)[is_word].sum()),
+        off_data=float(visits[~on_data].sum()),
+        backspace_off=share(deletes[~on_data], visits[~on_data]),
+        backspace_on=share(deletes[on_data & deletable], visits[on_data & deletable]),
+        occupancy=occupancy,
     )
 
 

@@ -147,6 +147,44 @@ def off_data_occupancy(
     return found
 
 
+def backspace_shares(
+    task: Task, examples: Sequence[Example], traces: Sequence[Trace], gamma: float
+) -> tuple[float, float]:
+    """P(`<backspace>`) off the data, and on it where there is something to delete: its share of the presses there, each
+    discounted by γ^i, over all traces. NaN where no trace ever is.
+    """
+    pressed, passed = np.zeros((2, 2))
+    for example, trace in zip(examples, traces, strict=True):
+        text: list[int] = []
+        for step, action in enumerate(trace.actions):
+            on = int(task.begins(example, text))
+            if text:
+                passed[on] += gamma**step
+                pressed[on] += gamma**step * (action == task.vocabulary.backspace)
+            if action == task.vocabulary.backspace:
+                text.pop()
+            else:
+                text.append(action)
+    off, on = (float(some / all_) if all_ else math.nan for some, all_ in zip(pressed, passed, strict=True))
+    return off, on
+
+
+def seed_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """The mean over seeds with Student's interval: values near a normal distribution, of which there are few. NaN ends
+    for a single one.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not len(values):
+        raise ValueError("there are no values; at least one was wanted")
+    mean, count = float(np.mean(values)), len(values)
+    if count == 1:
+        return Interval(mean, math.nan, math.nan)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
+    return Interval(mean, mean - half, mean + half)
+
+
 class Telemetry(NamedTuple):
     """What the backspace key was used for.
 

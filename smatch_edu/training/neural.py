@@ -80,11 +80,15 @@ class NeuralPolicy(nn.Module):
 
         With ℓ = C everywhere V is at most C + log(actions), and r = C - γV at least (1-γ)C - γ log(actions).
         """
-        edge = get_divergence(divergence).domain
-        if math.isfinite(edge):
-            wanted = (edge / alpha + gamma * math.log(self.mdp.num_actions) + 1) / (1 - gamma)
-            self.raised = max(wanted, 0.0)
+        if math.isfinite(get_divergence(divergence).domain):
+            self.raised = raised_into_domain(self.mdp.num_actions, divergence, gamma, alpha)
             nn.init.constant_(self.absorbing_value, self.raised)
+
+
+def raised_into_domain(num_actions: int, divergence: str | Divergence, gamma: float, alpha: float) -> float:
+    """How high all logits must begin so that every reward is inside φ's domain; 0 where it has no edge."""
+    edge = get_divergence(divergence).domain
+    return max((edge / alpha + gamma * math.log(num_actions) + 1) / (1 - gamma), 0.0) if math.isfinite(edge) else 0.0
 
 
 # -- what is learned from ------------------------------------------------------------------------------------------
@@ -332,22 +336,26 @@ class ExactOptimum:
             self.problem = Problem.of(mdp, self.expert, "chi2", *options[1:], buffer=buffer)
         else:
             self.problem = Problem.of(mdp, self.expert, *options)
-        start = NeuralPolicy(mdp, num_layers=1, num_heads=1, width=2)
-        start.raise_into_domain(*options)
-        logits = torch.log(torch.as_tensor(mdp.uniform()).clamp(min=1e-300)) + start.raised
+        raised = raised_into_domain(mdp.num_actions, *options)
+        logits = torch.log(torch.as_tensor(mdp.uniform()).clamp(min=1e-300)) + raised
         self.uniform = self.problem.objective(logits, sampled=config.next_value == "sample").item()
         self.best_cost = minimise_divergence(mdp, self.expert, *options, initial_policy=self.policy).value
         self.uniform_cost = self._cost(mdp.uniform())
 
+    @torch.no_grad()
     def measure(self, network: NeuralPolicy, step: int) -> Measured:
         """How far a network has come."""
-        policy = network.policy()
+        return self.measure_logits(network.table(), step)
+
+    def measure_logits(self, logits: Float[Tensor, "states actions"], step: int) -> Measured:
+        """How far anything with these logits has come; those of illegal actions are ignored."""
+        logits = logits.detach().double()
+        policy = torch.softmax(logits.masked_fill(~torch.tensor(self.mdp.legal), -math.inf), dim=1).numpy()
         if self.config.minimises == "mle":
             found = self._likelihood(policy)
             shortfall = (self.best - found) / (self.best - self.uniform)
             return Measured(step, found, shortfall, shortfall, 0.0)
-        with torch.no_grad():
-            found, outside = self.inside(network.table().double())
+        found, outside = self.inside(logits)
         return Measured(
             step,
             found,
