@@ -1,4 +1,4 @@
-"""What `smatch experiment` can be told: settings of training to vary, divergences to hold against the exact optimum, and
+"""What `smatch experiment` can be told: settings of training to vary, divergences to hold against the exact optimum,
 typists on keyboards that slip."""
 
 from __future__ import annotations
@@ -210,9 +210,9 @@ class KeyboardConfig:
         self.runs()
 
     def runs(self) -> dict[tuple[str, ...], TrainingConfig]:
-        """(keyboard, noise, arm, backspace, terminal, seed, settings) as text → how it is trained; the noise named first
-        and the first seeds come first. ValueError for a setting that an arm does not take."""
-        found = {}
+        """(keyboard, noise, arm, backspace, terminal, seed, settings) as text → how it is trained; the noise named
+        first and the first seeds come first. ValueError for a setting that an arm does not take."""
+        found: dict[tuple[str, ...], TrainingConfig] = {}
         seeds = range(self.first_seed, self.first_seed + self.seeds)
         each = itertools.product(self.noise, seeds, self.keyboards, self.arms, self.backspace, combinations(self.vary))
         for noise, seed, keyboard, arm, backspace, given in each:

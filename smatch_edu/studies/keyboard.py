@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from smatch_edu.configs.experiments import ARMS, EXACT, TERMINALS, KeyboardConfig, arm_config
+from smatch_edu.configs.experiments import EXACT, TERMINALS, KeyboardConfig
 from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.exact.divergences import DIVERGENCES
 from smatch_edu.exact.mdp import StringMDP
@@ -27,9 +27,8 @@ from smatch_edu.exact.tabular import maximise_objective
 from smatch_edu.studies.walkthrough import Typist, measure_typist
 from smatch_edu.support.arrays import one_thread
 from smatch_edu.support.results import Row, extend_table
-from smatch_edu.tasks import Example
 from smatch_edu.tasks.keyboard import Keyboard
-from smatch_edu.training.evaluation import Condition, evaluate, generate_answers
+from smatch_edu.training.evaluation import Condition, generate_answers
 from smatch_edu.training.loop import start_run
 from smatch_edu.training.metrics import backspace_shares, off_data_occupancy
 from smatch_edu.training.neural import ExactOptimum, NeuralConfig
@@ -53,7 +52,7 @@ def keyboard_experiment(config: KeyboardConfig) -> None:
     runs = config.runs()
     rows = [dict(zip(KEYS, key, strict=True)) for key in runs]
     measure = functools.partial(_train_and_measure, runs=runs)
-    exact = {}
+    exact: dict[tuple[str, ...], TrainingConfig] = {}
     for (keyboard, noise, arm, backspace, terminal, _, _), run in runs.items():
         kind = "limit" if arm == "mle" else "optimum"
         for each in (*TERMINALS["learner"],) if kind == "limit" else (terminal,):
@@ -193,7 +192,8 @@ def limit_of_likelihood(task: Keyboard, noise: float) -> float:
         ends[letters] = ends.get(letters, 0.0) + float(count)
         for length in range(len(letters) + 1):
             passed[letters[:length]] = passed.get(letters[:length], 0.0) + float(count)
-    mass, real = {(): 1.0}, 0.0
+    mass: dict[tuple[int, ...], float] = {(): 1.0}
+    real = 0.0
     for text in sorted(passed, key=len):
         here = mass.get(text, 0.0)
         stops = ends.get(text, 0.0) / passed[text]

@@ -20,6 +20,7 @@ Source: Cundy & Ermon 2023; the trie is this project's.
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -417,7 +418,7 @@ def _events(flat: list[Trajectory], row: np.ndarray, backspace: int, eos: int | 
         )
 
     # Where everything stands: each trajectory adds its tokens to its row, before them its prompt if that is a new one.
-    pairs = zip(flat, flat[1:], strict=False)
+    pairs = itertools.pairwise(flat)
     fed = np.append(True, [not np.array_equal(one.prompt, other.prompt) for one, other in pairs]).astype(bool)
     fed[1:] |= row[1:] != row[:-1]
     added = np.bincount(trajectory, step > 0).astype(np.int64) + fed * prompt
@@ -427,9 +428,20 @@ def _events(flat: list[Trajectory], row: np.ndarray, backspace: int, eos: int | 
     alone = np.append(row[of[1:]] != row[of[:-1]], True)  # no other prompt follows in its row
     expires = np.where(alone, NEVER, np.append(before[of[1:]], 0))
     home = (before + prompt - 1)[of][np.cumsum(fed) - 1]
-    parts = (part[trajectory] for part in (prompt, home, before + fed * prompt))
+    first = before + fed * prompt
     prompts = _Prompts(of, row[of], before[of], prompt[of], expires)
-    return _Events(trajectory, row[trajectory], action, above, step, *parts, starts + lengths - 1, prompts)
+    return _Events(
+        trajectory,
+        row[trajectory],
+        action,
+        above,
+        step,
+        prompt[trajectory],
+        home[trajectory],
+        first[trajectory],
+        starts + lengths - 1,
+        prompts,
+    )
 
 
 def _latest(events: _Events, among: np.ndarray, asking: np.ndarray, above: np.ndarray) -> np.ndarray:

@@ -157,10 +157,10 @@ def backspace_shares(
     for example, trace in zip(examples, traces, strict=True):
         text: list[int] = []
         for step, action in enumerate(trace.actions):
-            on = int(task.begins(example, text))
+            right = int(task.begins(example, text))
             if text:
-                passed[on] += gamma**step
-                pressed[on] += gamma**step * (action == task.vocabulary.backspace)
+                passed[right] += gamma**step
+                pressed[right] += gamma**step * (action == task.vocabulary.backspace)
             if action == task.vocabulary.backspace:
                 text.pop()
             else:

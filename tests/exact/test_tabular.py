@@ -478,7 +478,9 @@ def test_a_frozen_buffer_gives_the_optimum_of_a_quadratic_divergence(rng, suppor
     if support == "dense":
         buffer = mdp.occupancy(oracles.random_policy(rng, mdp.legal), gamma)
     else:
-        buffer = mdp.occupancy(mdp.demonstrator(*oracles.random_sequences(rng, mdp.num_tokens, mdp.max_length, 2)), gamma)
+        buffer = mdp.occupancy(
+            mdp.demonstrator(*oracles.random_sequences(rng, mdp.num_tokens, mdp.max_length, 2)), gamma
+        )
     alpha, both = float(rng.choice([0.1, 1.0])), expert + buffer
 
     def cost(rho, pairs, visits):

@@ -186,7 +186,9 @@ def test_rows_are_filled_and_every_trajectory_keeps_its_place(many, more):
 def test_rows_of_the_arithmetic_task_are_nearly_full(rng):
     task = get_task("arithmetic", family="in_base")
     keys = task.vocabulary
-    typed = [augment(*one, 0.2, keys.backspace, keys.eos, seed=rng, num_tokens=len(keys)) for one in task.fresh(rng, 2000)]
+    typed = [
+        augment(*one, 0.2, keys.backspace, keys.eos, seed=rng, num_tokens=len(keys)) for one in task.fresh(rng, 2000)
+    ]
     batch = pack_batch(typed, keys.backspace, keys.eos, row_length=1024)
     tokens = sum(len(one.prompt) + int((one.typed < len(keys)).sum()) for one in typed)
     assert tokens / (1024 * (len(batch.tokens) - 1)) > 0.98  # all rows but the last

@@ -10,7 +10,15 @@ import oracles
 from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.network.generation import Trace
 from smatch_edu.tasks import Example, get_task
-from smatch_edu.training.metrics import mean_interval, off_data_occupancy, ratio_interval, share_interval, telemetry
+from smatch_edu.training.metrics import (
+    backspace_shares,
+    mean_interval,
+    off_data_occupancy,
+    ratio_interval,
+    seed_interval,
+    share_interval,
+    telemetry,
+)
 
 TASK = get_task("arithmetic", family="addition")
 BACK, EOS = TASK.vocabulary.backspace, TASK.vocabulary.eos
@@ -39,7 +47,7 @@ def test_telemetry_counts_what_a_reader_would():
     assert math.isnan(nothing.precision.estimate) and math.isnan(nothing.recall.estimate)
 
 
-def test_off_data_occupancy_is_that_of_the_exact_keyboard(rng):
+def test_off_data_occupancy_and_the_use_of_the_key_are_those_of_the_exact_keyboard(rng):
     """Sampled typing on a small keyboard, against the visits of the texts that begin no word."""
     task = get_task("keyboard", longest_word=2, letters="aeht")
     mdp, gamma = StringMDP(4, 2, noise=0.2), 0.9
@@ -55,6 +63,24 @@ def test_off_data_occupancy_is_that_of_the_exact_keyboard(rng):
     off = [not task.begins(example, text) for text in mdp.states]
     wanted = mdp.occupancy(policy, gamma)[: mdp.num_texts].sum(axis=1)[off].sum()
     assert abs(found.mean() - wanted) <= 5 * found.std() / len(found) ** 0.5
+    occupancy = mdp.occupancy(policy, gamma)[1 : mdp.num_texts]
+    for share, there in zip(
+        backspace_shares(task, [example] * len(traces), traces, gamma), (off, ~np.array(off)), strict=True
+    ):
+        here = occupancy[np.array(there)[1:]]
+        assert share == pytest.approx(here[:, -1].sum() / here.sum(), abs=0.02)
+    off, on = backspace_shares(task, [example], [trace(task.vocabulary.eos)], gamma)
+    assert math.isnan(off) and math.isnan(on)
+
+
+def test_the_interval_over_seeds_covers_the_truth_as_often_as_it_says(rng):
+    drawn = rng.normal(3.0, 2.0, size=(4000, 5)).tolist()
+    ends = [seed_interval(row)[1:] for row in drawn]
+    assert abs(np.mean([low <= 3.0 <= high for low, high in ends]) - 0.95) < 0.02
+    one = seed_interval([0.5])
+    assert one.estimate == 0.5 and math.isnan(one.low) and math.isnan(one.high)
+    with pytest.raises(ValueError, match="no values"):
+        seed_interval([])
 
 
 def test_of_words_any_that_begins_so_is_right():
