@@ -22,6 +22,7 @@ from smatch_edu.configs import (
     NeuralDivergenceConfig,
     SweepConfig,
     TrainingConfig,
+    TypistsConfig,
     WalkthroughConfig,
 )
 from smatch_edu.support import Progress, check_folder, check_seed, check_writable, text_table, write_atomically
@@ -62,6 +63,18 @@ def _check_places(out: Path, figures: Path | None, names: Iterable[str]) -> None
         check_folder(figures)
         for name in names:
             check_writable(figures / f"{name}.svg", MADE)
+
+
+@app.command(name="typists")
+def run_typists(config: tyro.conf.OmitArgPrefixes[TypistsConfig]) -> None:
+    """Let three trained networks type words on a keyboard that slips, and show what all runs of the experiment did."""
+    from smatch_edu.studies.typists import FIGURES, typists
+
+    _check_places(config.out, config.figures, FIGURES)
+    page, drawn = typists(config)
+    write_atomically(config.out, page)
+    _write_figures(config.figures, drawn)
+    print(f"Report: {config.out} (open it in a browser; it needs no network)")
 
 
 @app.command(name="walkthrough")

@@ -4,6 +4,7 @@ Nothing here loads torch, which takes seconds: so `smatch train --help` answers 
 Where a check does need the library, it is imported in the method that needs it.
 
     training     Algorithm 1: everything that a run can be told, and what follows from it for each step
+    typists      three trained networks on a keyboard that slips
     walkthrough  typists on a keyboard that slips, trained exactly
     comparison   three trained models that answer the same questions
     experiments  runs over a grid of settings
@@ -12,6 +13,7 @@ Where a check does need the library, it is imported in the method that needs it.
 from smatch_edu.configs.comparison import ComparisonConfig
 from smatch_edu.configs.experiments import KeyboardConfig, NeuralDivergenceConfig, SweepConfig
 from smatch_edu.configs.training import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
+from smatch_edu.configs.typists import TypistsConfig
 from smatch_edu.configs.walkthrough import WalkthroughConfig
 
 __all__ = [
@@ -24,5 +26,6 @@ __all__ = [
     "NeuralDivergenceConfig",
     "SweepConfig",
     "TrainingConfig",
+    "TypistsConfig",
     "WalkthroughConfig",
 ]

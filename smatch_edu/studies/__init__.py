@@ -2,28 +2,44 @@
 
 walkthrough  typists on a keyboard that slips, trained exactly
 report       the walkthrough's page
+keyboard     networks trained on such keyboards, over a grid of settings and seeds, beside the exact limits
+typists      three of these networks at work, and their page
 comparison   trained models that answer the same questions, and their page
 experiments  runs over a grid of settings, whose table grows and is never begun anew
 """
 
-from smatch_edu.configs import ComparisonConfig, NeuralDivergenceConfig, SweepConfig, WalkthroughConfig
+from smatch_edu.configs import (
+    ComparisonConfig,
+    KeyboardConfig,
+    NeuralDivergenceConfig,
+    SweepConfig,
+    TypistsConfig,
+    WalkthroughConfig,
+)
 from smatch_edu.studies.comparison import TITLES, compare, load_models
 from smatch_edu.studies.experiments import neural_divergence, sweep
+from smatch_edu.studies.keyboard import keyboard_experiment
 from smatch_edu.studies.report import page
+from smatch_edu.studies.typists import load_networks, typists
 from smatch_edu.studies.walkthrough import walkthrough
 from smatch_edu.support.results import read_table
 
 __all__ = [
     "TITLES",
     "ComparisonConfig",
+    "KeyboardConfig",
     "NeuralDivergenceConfig",
     "SweepConfig",
+    "TypistsConfig",
     "WalkthroughConfig",
     "compare",
+    "keyboard_experiment",
     "load_models",
+    "load_networks",
     "neural_divergence",
     "page",
     "read_table",
     "sweep",
+    "typists",
     "walkthrough",
 ]

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from smatch_edu.configs.experiments import EXACT, TERMINALS, KeyboardConfig
 from smatch_edu.configs.training import TrainingConfig
@@ -30,7 +32,7 @@ from smatch_edu.support.results import Row, extend_table
 from smatch_edu.tasks.keyboard import Keyboard
 from smatch_edu.training.evaluation import Condition, generate_answers
 from smatch_edu.training.loop import start_run
-from smatch_edu.training.metrics import backspace_shares, off_data_occupancy
+from smatch_edu.training.metrics import Interval, backspace_shares, off_data_occupancy, seed_interval
 from smatch_edu.training.neural import ExactOptimum, NeuralConfig
 from smatch_edu.training.updates import Policy
 
@@ -73,14 +75,13 @@ def _train_and_measure(row: Row, runs: Mapping[tuple[str, ...], TrainingConfig])
     if not _enumerable(config):
         return [_as_row(typed_measures(run.policy), math.nan, math.nan, math.nan)]
     problem = Problem.of(config)
-    logits = run.policy.table(problem.mdp, run.task.split("test")[0].prompt)
+    logits = problem.logits_of(run.policy)
     likelihood = config.method != "sequencematch"
     loss = NeuralConfig("mle" if likelihood else "sampled_mixture", config.gamma, config.weight_of_entropy)
     shortfall = math.nan
     if config.method != "bc":
         shortfall = ExactOptimum(problem.mdp, problem.expert, loss).measure_logits(logits, run.step).shortfall
-    legal = torch.tensor(problem.mdp.legal)
-    policy = torch.softmax(logits.double().masked_fill(~legal, -math.inf), dim=1).numpy()
+    policy = problem.policy_of(run.policy)
     best = {"mle": problem.limit, "bc": problem.shown}.get(config.method, problem.optimum)(config.weight_of_entropy)
     return [_as_row(problem.measure(policy), problem.divergence(policy), problem.divergence(best), shortfall)]
 
@@ -106,6 +107,16 @@ def _as_row(found: Typist, divergence: float, optimum: float, shortfall: float) 
 
 def _enumerable(config: TrainingConfig) -> bool:
     return config.longest_word <= LONGEST
+
+
+def rows_of(rows: Iterable[Mapping[str, str]], **wanted: str) -> list[Mapping[str, str]]:
+    """The rows of the table with these entries, of runs with the settings of the arm."""
+    return [row for row in rows if row["settings"] == "–" and all(row[name] == text for name, text in wanted.items())]
+
+
+def interval_of(rows: Sequence[Mapping[str, str]], name: str) -> Interval:
+    """The mean of a column over seeds, with its interval; NaN where a seed has none."""
+    return seed_interval([float(row[name]) for row in rows])
 
 
 class Problem(NamedTuple):
@@ -148,6 +159,15 @@ class Problem(NamedTuple):
     def divergence(self, policy: np.ndarray) -> float:
         """The skew KL from the clean demonstrations."""
         return DIVERGENCES["skew_kl"](self.mdp.occupancy(policy, self.gamma), self.expert)
+
+    def logits_of(self, policy: Policy) -> Float[Tensor, "states actions"]:
+        """ℓ at every text, of a network trained on this keyboard."""
+        return policy.table(self.mdp, policy.task.split("test")[0].prompt)
+
+    def policy_of(self, policy: Policy) -> Float[np.ndarray, "states actions"]:
+        """softmax ℓ over legal actions."""
+        legal = torch.tensor(self.mdp.legal)
+        return torch.softmax(self.logits_of(policy).double().masked_fill(~legal, -math.inf), dim=1).numpy()
 
     def limit(self, alpha: float = 0.0) -> np.ndarray:
         """What maximum likelihood goes to: it is determined where a word begins so, and uniform elsewhere by choice."""
