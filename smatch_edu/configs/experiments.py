@@ -156,8 +156,8 @@ SEQUENCEMATCH: dict[str, Any] = {
     "beta_steps": 1,
 }
 # What differs between the arms: who types the demonstrations, and what was best of at most eight choices on validation
-# (data/results/README.md). They are clean, but for "shown": there the expert's keyboard slips as the learner's does, and
-# she takes every slip back.
+# (data/results/README.md). They are clean, but for "shown": there the expert's keyboard slips as the learner's does,
+# and she takes every slip back.
 ARMS: dict[str, dict[str, Any]] = {
     "mle": {"method": "mle", "learning_rate": 8e-3},
     "reached": {**SEQUENCEMATCH, "next_value": "reached", "learning_rate": 8e-3, "alpha": 0.1, "beta_end": 0.2},
