@@ -2,7 +2,7 @@
 
 Both are timed in one run, in pairs that alternate. The update of SequenceMatch draws demonstrations and slips, lets the
 model type every `sample_every` updates, and evaluates the objective. The plain one reads the very same trajectories in
-one pass, packing included, and climbs their likelihood. The model is the one of data/checkpoints. `make bench` runs it.
+one pass, packing included, and climbs their likelihood. The models are those of data/checkpoints. `make bench` runs it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 from table import Table, machine, median
 from torch import nn
 
-from smatch_edu.studies import load_models
+from smatch_edu.configs import arm_config
+from smatch_edu.studies import Problem, load_models
 from smatch_edu.text import Trajectory
-from smatch_edu.training import Run, Trajectories, log_likelihood
+from smatch_edu.training import Run, Trajectories, log_likelihood, with_branches
 
 
 def likelihood_update(run: Run, walked: list[Trajectory]) -> None:
@@ -33,11 +36,25 @@ def _keep_what_is_read(run: Run, read: list[list[Trajectory]]) -> None:
     """Let the run append the trajectories of every update to a list."""
     on = run.policy.on
 
-    def keeping(walked: Sequence[Trajectory], noised_label: str = "kept") -> Trajectories:
+    def keeping(walked: Sequence[Trajectory], *given: Any) -> Trajectories:
         read.append(list(walked))
-        return on(walked, noised_label)
+        return on(walked, *given)
 
     setattr(run.policy, "on", keeping)  # noqa: B010 a method, for this one object
+
+
+def inputs_with_branches(run: Run, walked: list[Trajectory]) -> float:
+    """How many times as many inputs the branches make of these trajectories."""
+    task, config = run.task, run.config
+    if config.next_value == "reached" or not config.noise:
+        return 1.0
+    count = config.branches or task.num_keys - 1
+    branched = with_branches(walked, task.num_keys, task.vocabulary.backspace, count, np.random.default_rng(0)).walks
+
+    def inputs(walks: Sequence[Trajectory]) -> int:
+        return sum(len(one.prompt) + int((one.typed < task.vocabulary.eos).sum()) for one in walks)
+
+    return inputs(branched) / inputs(walked)
 
 
 def main() -> None:
@@ -45,9 +62,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=9)
     arguments = parser.parse_args()
     print(machine())
-    config = load_models()["sequencematch"].config
-    rows = Table(["what", "model samples every", "SequenceMatch s", "likelihood s", "ratio", "wanted"])
-    for every in sorted({1, config.sample_every}):
+    addition = load_models()["sequencematch"].config
+    words = arm_config("26x3", "learner", 0.1, terminal="each")
+    rows = Table(["what", "model samples every", "inputs", "SequenceMatch s", "likelihood s", "ratio", "wanted"])
+    for name, config, every in (
+        ("additions", addition, 1),
+        ("additions", addition, addition.sample_every),
+        ("words, with branches", words, words.sample_every),
+    ):
         run = Run(replace(config, warmup_steps=0, beta_steps=1, sample_every=every))
         plain, updates = Run(config), config.sample_every
         read: list[list[Trajectory]] = []
@@ -67,14 +89,25 @@ def main() -> None:
             times.append((first, time.perf_counter() - start))
         ratio = median([first / second for first, second in times])
         rows.add(
-            f"{updates} updates of SequenceMatch / likelihood",
+            f"{updates} updates of SequenceMatch / likelihood, {name}",
             str(every),
+            f"x {inputs_with_branches(run, read[-1]):.2f}",
             f"{median([first for first, _ in times]):.3f}",
             f"{median([second for _, second in times]):.3f}",
             f"{ratio:.3f}",
             "<= 1.3" if every == config.sample_every else "reported",
         )
         rows.print_last()
+    problem, network, times = Problem.of(words), Run(words).policy, []
+    for _ in range(arguments.pairs):
+        start = time.perf_counter()
+        _ = problem.measure(problem.policy_of(network)).real_word
+        times.append((time.perf_counter() - start, 0.0))
+    seconds = median([first for first, _ in times])
+    rows.add(
+        f"exact P(real word) of a network, {problem.mdp.num_texts:,} texts", "", "", f"{seconds:.3f}", "", "", "<= 1 s"
+    )
+    rows.print_last()
 
 
 if __name__ == "__main__":

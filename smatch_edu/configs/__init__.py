@@ -11,7 +11,7 @@ Where a check does need the library, it is imported in the method that needs it.
 """
 
 from smatch_edu.configs.comparison import ComparisonConfig
-from smatch_edu.configs.experiments import KeyboardConfig, NeuralDivergenceConfig, SweepConfig
+from smatch_edu.configs.experiments import KeyboardConfig, NeuralDivergenceConfig, SweepConfig, arm_config
 from smatch_edu.configs.training import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.configs.typists import TypistsConfig
 from smatch_edu.configs.walkthrough import WalkthroughConfig
@@ -28,4 +28,5 @@ __all__ = [
     "TrainingConfig",
     "TypistsConfig",
     "WalkthroughConfig",
+    "arm_config",
 ]

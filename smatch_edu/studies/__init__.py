@@ -18,17 +18,20 @@ from smatch_edu.configs import (
 )
 from smatch_edu.studies.comparison import TITLES, compare, load_models
 from smatch_edu.studies.experiments import neural_divergence, sweep
-from smatch_edu.studies.keyboard import keyboard_experiment
+from smatch_edu.studies.keyboard import Problem, keyboard_experiment
 from smatch_edu.studies.report import page
-from smatch_edu.studies.typists import load_networks, typists
+from smatch_edu.studies.typists import KEYBOARDS, NETWORKS, load_networks, real_words_by_noise, runs_table, typists
 from smatch_edu.studies.walkthrough import walkthrough
 from smatch_edu.support.results import read_table
 
 __all__ = [
+    "KEYBOARDS",
+    "NETWORKS",
     "TITLES",
     "ComparisonConfig",
     "KeyboardConfig",
     "NeuralDivergenceConfig",
+    "Problem",
     "SweepConfig",
     "TypistsConfig",
     "WalkthroughConfig",
@@ -39,6 +42,8 @@ __all__ = [
     "neural_divergence",
     "page",
     "read_table",
+    "real_words_by_noise",
+    "runs_table",
     "sweep",
     "typists",
     "walkthrough",

@@ -89,7 +89,7 @@ def typists(config: TypistsConfig) -> tuple[str, dict[str, Figure]]:
         typed = "  ".join(task.show(one.actions) for one in network.traces[:6])
         use = f"⌫ pressed off the data: {percent(shares.backspace_off)}, on it: {percent(shares.backspace_on)}"
         print(f"  {NETWORKS[name]:<26} {typed}\n{'':<28} real words: {percent(shares.real_word)}; {use}")
-    body = table(rows, "26x3", "0.1")
+    body = runs_table(rows, "26x3", "0.1")
     print("All runs on that keyboard:")
     print(text_table(HEADER, body, words=2, group=1))
     print(LEGEND)
@@ -110,7 +110,7 @@ def load_networks(folder: str | Path | None = None, shown: int = 12, seed: int =
     return found
 
 
-def table(rows: Sequence[Mapping[str, str]], keyboard: str, noise: str) -> list[list[str]]:
+def runs_table(rows: Sequence[Mapping[str, str]], keyboard: str, noise: str) -> list[list[str]]:
     """The rows under `HEADER` of one keyboard and one noise: means over seeds with their intervals."""
     found = []
     for (arm, terminal), title in TITLES.items():
@@ -146,12 +146,14 @@ def _task(networks: Mapping[str, Network]) -> Keyboard:
 
 def _figures(rows: Sequence[Mapping[str, str]], narrow: bool = False) -> dict[str, Figure]:
     """The figures of the page, by name."""
-    series = {title: _against_noise(rows, keyboard) for keyboard, title in KEYBOARDS.items()}
+    series = {title: real_words_by_noise(rows, keyboard) for keyboard, title in KEYBOARDS.items()}
     return {"words_against_noise": figures.words_against_noise(series, narrow=narrow)}
 
 
-def _against_noise(rows: Sequence[Mapping[str, str]], keyboard: str) -> dict[str, tuple[list[float], list[Interval]]]:
-    """label → noise, and P(real word) with the ⌫ key at each."""
+def real_words_by_noise(
+    rows: Sequence[Mapping[str, str]], keyboard: str
+) -> dict[str, tuple[list[float], list[Interval]]]:
+    """Typist → noise levels, and P(real word) with the ⌫ key at each."""
     found = {}
     for (arm, terminal), title in TITLES.items():
         some = rows_of(rows, keyboard=keyboard, arm=arm, terminal=terminal, backspace="yes")
@@ -177,7 +179,7 @@ def _page(
     mle, matched = networks["typist_mle"].found, networks["typist_sequencematch"].found
     told = "; ".join(
         f"{keyboard}, {label}: {', '.join(percent(one.estimate) for one in intervals)}"
-        for keyboard, series in ((title, _against_noise(rows, name)) for name, title in KEYBOARDS.items())
+        for keyboard, series in ((title, real_words_by_noise(rows, name)) for name, title in KEYBOARDS.items())
         for label, (_, intervals) in series.items()
     )
     template = (resources.files("smatch_edu.pictures") / "assets" / "typists.html").read_text("utf-8")
@@ -195,9 +197,9 @@ def _page(
             narrow=narrow["words_against_noise"],
         ),
         tables="".join(
-            show.table_html(HEADER, table(rows, keyboard, "0.1"), f"{title}, {percent(0.1)} of the keys slip.")
+            show.table_html(HEADER, runs_table(rows, keyboard, "0.1"), f"{title}, {percent(0.1)} of the keys slip.")
             for keyboard, title in KEYBOARDS.items()
-            if table(rows, keyboard, "0.1")
+            if runs_table(rows, keyboard, "0.1")
         ),
         legend=LEGEND.replace("\n", " "),
     )

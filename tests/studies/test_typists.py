@@ -11,7 +11,7 @@ from smatch_edu.configs.experiments import arm_config
 from smatch_edu.pictures import show
 from smatch_edu.studies.experiments import settings
 from smatch_edu.studies.keyboard import interval_of, rows_of
-from smatch_edu.studies.typists import FIGURES, KEYBOARDS, NETWORKS, load_networks, table
+from smatch_edu.studies.typists import FIGURES, KEYBOARDS, NETWORKS, load_networks, runs_table
 from smatch_edu.support.files import check_writable, packaged
 from smatch_edu.support.results import read_table
 from smatch_edu.training.loop import load_policy
@@ -106,7 +106,7 @@ def test_the_table_has_means_over_seeds_with_their_intervals():
 
     rows = [row("0", "0.8"), row("1", "0.9"), row("2", "0.5", settings="steps=1"), row("exact", "0.95", arm="limit")]
     rows.append(row("exact", "0.95", arm="limit", backspace="no"))
-    found = table(rows, "8x3", "0.1")
+    found = runs_table(rows, "8x3", "0.1")
     assert [one[0] for one in found] == ["maximum likelihood", "limit of maximum likelihood (exact)"]
     assert found[0][1:4] == ["with", "2", "85.0% [21.5, 148.5]"] and found[1][1:4] == ["without", "–", "95.0%"]
     assert set(KEYBOARDS) == {"8x3", "26x3", "26x6"}

@@ -1,0 +1,21 @@
+"""The benchmarks on the CPU run as they are: once through, with one pair of timings."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.mark.slow
+def test_the_training_benchmark_prints_its_rows():
+    command = [sys.executable, "training.py", "--pairs", "1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, timeout=600, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [line for line in done.stdout.splitlines() if "SequenceMatch / likelihood" in line]
+    assert len(rows) == 3 and "exact P(real word)" in done.stdout
+    assert "x 1.00" in rows[0] and "x 1.00" not in rows[2]
