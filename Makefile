@@ -18,9 +18,10 @@ help: ## show this list
 	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run and lab, THREADS=2 for notebooks and benchmarks,'
 	@echo 'NB=notebooks/02_occupancy.ipynb for make notebooks and execute.'
 
-run: .venv/.installed-run ## SequenceMatch on two pages: a typist trained exactly, and models that learned to add
-	.venv/bin/smatch walkthrough $(ARGS)
+run: .venv/.installed-run ## SequenceMatch on three pages: trained typists, models that learned to add, a typist trained exactly
+	.venv/bin/smatch typists
 	.venv/bin/smatch compare
+	.venv/bin/smatch walkthrough $(ARGS)
 
 test: static unit notebooks ## lint, types, tests and notebooks
 
@@ -59,7 +60,7 @@ format: .venv/.installed-test ## repair what ruff can repair
 	$(PY) -m ruff format
 
 clean: ## remove caches, builds and reports; .venv/ and learn/ (a student's work) stay
-	rm -rf build dist walkthrough.html comparison.html .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist typists.html walkthrough.html comparison.html .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . \( -name .venv -o -name .git -o -name learn \) -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
