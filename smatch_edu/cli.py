@@ -195,25 +195,36 @@ def run_generate(
 
 
 @app.command(name="evaluate")
-def run_evaluate(checkpoint: tuple[Path, ...], split: str = "test", seed: int = 0) -> None:
+def run_evaluate(
+    checkpoint: tuple[Path, ...], against: tuple[Path, ...] = (), split: str = "test", seed: int = 0
+) -> None:
     """Let trained models answer the questions of a split, with the backspace key and without it.
 
     Args:
         checkpoint: folders made by `smatch train`: one, or the same training from several seeds.
+        against: as many folders of another training, from the same seeds or starts in the same order: the differences
+            of accuracy are reported too, question by question.
         split: which questions.
         seed: of the typing.
     """
     check_seed(seed)
-    from smatch_edu.training.evaluation import CONDITIONS, HEADER, LEGEND, evaluate, table_rows
+    from smatch_edu.training.evaluation import CONDITIONS, HEADER, LEGEND, difference, evaluate, table_rows
     from smatch_edu.training.loop import load_policy
 
-    policies = [load_policy(one)[0] for one in checkpoint]
-    examples = policies[0].task.split(split)
-    print(f"{len(examples):,} questions ({split}), {len(policies)} model{'s' * (len(policies) > 1)}", flush=True)
-    with Progress(len(CONDITIONS) * len(policies), "answering", "round") as progress:
-        found = evaluate(policies, examples, seed=seed, progress=progress)
-    print(text_table(HEADER, table_rows(found), words=1, group=0))
+    if against and len(against) != len(checkpoint):
+        raise ValueError(f"{len(against)} folders are given against {len(checkpoint)}; they are compared one by one")
+    groups = [[load_policy(one)[0] for one in some] for some in (checkpoint, against) if some]
+    examples = groups[0][0].task.split(split)
+    models = sum(map(len, groups))
+    print(f"{len(examples):,} questions ({split}), {models} model{'s' * (models > 1)}", flush=True)
+    with Progress(len(CONDITIONS) * models, "answering", "round") as progress:
+        found = [evaluate(policies, examples, seed=seed, progress=progress) for policies in groups]
+    for some in found:
+        print(text_table(HEADER, table_rows(some), words=1, group=0))
     print(LEGEND)
+    if against:
+        rows = [[str(one.condition), str(difference(one, other))] for one, other in zip(*found, strict=True)]
+        print(text_table(("answers", "accuracy, first less second"), rows, words=1, group=0))
 
 
 @app.command(name="learn")

@@ -91,6 +91,9 @@ def test_evaluation_prints_eight_conditions(trained, capsys):
     assert main(["evaluate", "--checkpoint", str(trained), str(trained), "--split", "test"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("200 questions (test), 2 models") and out.count("[0.") == 8 and out.count("no ⌫") == 4
+    assert main(["evaluate", "--checkpoint", str(trained), "--against", str(trained), "--split", "test"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("no ⌫") == 4 * 3 and out.count(" 0.000 [-0.0") == 8  # the same model, and the same dice
 
 
 @pytest.mark.parametrize(
@@ -139,6 +142,8 @@ def test_bad_checkpoints_and_prompts_are_named(trained, tmp_path, capsys):
     assert "temperature is -1.0" in generate(trained, "--temperature", "-1")
     assert "count is 0" in generate(trained, "--count", "0")
     assert "there is no folder" in generate(trained, "--trace", str(tmp_path / "no" / "page.html"))
+    assert main(["evaluate", "--checkpoint", str(trained), "--against", *[str(trained)] * 2]) == 2
+    assert "2 folders are given against 1" in capsys.readouterr().err
     assert main(["evaluate", "--checkpoint", str(trained), "--split", "tests"]) == 2
     assert "did you mean 'test'" in said(capsys)
 

@@ -143,3 +143,16 @@ def evaluate(
         accuracy, used = mean_interval(right.astype(np.float64)), telemetry(task, examples, traces[0])
         found.append(Evaluation(condition, right, accuracy, float(valid.mean()), float(off), used))
     return found
+
+
+def difference(one: Evaluation, other: Evaluation) -> Interval:
+    """By how much the accuracy of one training is above another's, with an interval over examples, and over seeds if
+    there are several: question by question, and seed by seed.
+
+    Raises:
+        ValueError: other conditions, or other numbers of examples or seeds.
+    """
+    if one.condition != other.condition or one.right.shape != other.right.shape:
+        given = f"{one.condition}, {one.right.shape}, and {other.condition}, {other.right.shape}"
+        raise ValueError(f"the two are of {given}; one condition and as many seeds and examples were wanted")
+    return mean_interval(one.right.astype(np.float64) - other.right, differences=True)

@@ -9,7 +9,15 @@ import torch
 from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.network.generation import generate
 from smatch_edu.tasks import Example, get_task
-from smatch_edu.training.evaluation import CONDITIONS, HEADER, Condition, evaluate, generate_answers, table_rows
+from smatch_edu.training.evaluation import (
+    CONDITIONS,
+    HEADER,
+    Condition,
+    difference,
+    evaluate,
+    generate_answers,
+    table_rows,
+)
 from smatch_edu.training.updates import Policy
 
 
@@ -77,6 +85,25 @@ def test_several_seeds_stand_in_rows_and_differ():
     assert len(cells) == len(HEADER) and cells[0] == "temperature 1" and cells[1] == str(found.accuracy)
     without = evaluate(policies[:1], examples, [Condition(1.0, False)])[0]
     assert math.isnan(without.telemetry.run_length) and table_rows([without])[0][4:7] == ["0.0%", "–", "–"]
+
+
+def test_a_difference_is_taken_question_by_question(rng):
+    """Two trainings that answer alike but for a few questions: the paired interval is far narrower than the two."""
+    task = get_task("arithmetic", family="addition")
+    config = TrainingConfig(family="addition", num_layers=1, width=8)
+    one = evaluate([Policy(task, config)], task.split("test")[:8], [Condition(1.0, True)])[0]
+    right = rng.random((3, 400)) < 0.6
+    better = right | (rng.random((3, 400)) < 0.1)
+    first, second = one._replace(right=better), one._replace(right=right)
+    found = difference(first, second)
+    assert found.estimate == pytest.approx(better.mean() - right.mean())
+    assert 0 < found.low < found.estimate < found.high < found.estimate + 0.05
+    same = difference(second, second)
+    assert same.estimate == 0 and same.low == -same.high
+    with pytest.raises(ValueError, match="one condition and as many seeds"):
+        difference(first, second._replace(right=right[:2]))
+    with pytest.raises(ValueError, match="one condition and as many seeds"):
+        difference(first, second._replace(condition=Condition(0.0, True)))
 
 
 def test_models_of_different_tasks_are_not_mixed():
