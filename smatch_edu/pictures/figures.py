@@ -79,8 +79,8 @@ def words_against_noise(
     """P(the finished word is a real one) of trained networks against the keyboard's noise, a panel for each keyboard.
 
     Args:
-        found: keyboard → typist → noise levels, and at each an estimate with the ends of its interval; what has no
-            interval (NaN) is exact, and drawn as a line without marks.
+        found: keyboard → typist → noise levels, and at each an estimate with the ends of its interval. NaN ends are
+            not drawn; what is exact has an interval of no width, and is a line without marks.
     """
     with style():
         figure = new_figure(len(found), width=3.4 * len(found), height=3.0 if narrow else 3.6, narrow=narrow)
@@ -88,24 +88,21 @@ def words_against_noise(
         for axes, (keyboard, series) in zip(figure.axes, found.items(), strict=True):
             for label, (noise, intervals) in series.items():
                 estimates = np.array(intervals, dtype=np.float64).reshape(-1, 3)
-                if np.isnan(estimates[:, 1]).all():
+                if (estimates[:, 1] == estimates[:, 2]).all():
                     axes.plot(noise, estimates[:, 0], label=label, color="0.45", linewidth=2.5, marker="")
                     continue
                 look = LOOKS[labels.index(label) % len(LOOKS)]
-                worn: Any = {name: look[name] for name in ("color", "marker", "linestyle")}
-                axes.errorbar(
-                    noise, estimates[:, 0], yerr=np.abs(estimates[:, 1:] - estimates[:, :1]).T, label=label, **worn
-                )
+                worn: Any = {name: look[name] for name in ("color", "marker", "linestyle")} | {"ecolor": "0.55"}
+                widths = np.abs(estimates[:, 1:] - estimates[:, :1]).T
+                axes.errorbar(noise, estimates[:, 0], yerr=widths, label=label, **worn)
             axes.set(xlabel="noise η", title=keyboard)
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         for axes in figure.axes if narrow else figure.axes[:1]:
             axes.set_ylabel("P(finished word is real)")
-        handles = {
-            label: mark for axes in figure.axes for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        columns = 1 if narrow else 2
-        figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=columns)
+        legends = [axes.get_legend_handles_labels() for axes in figure.axes]
+        marks = {label: mark for each in legends for mark, label in zip(*each, strict=True)}
+        figure.legend(list(marks.values()), list(marks), loc="outside lower center", ncols=1 if narrow else 2)
     return figure
 
 

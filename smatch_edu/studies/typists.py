@@ -6,6 +6,7 @@ typists` lets the three type, measures each over all texts, prints one table, an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -37,13 +38,13 @@ NETWORKS = {
 # Of the table: who was trained how, in the order in which they are read.
 TITLES = {
     ("mle", "one"): "maximum likelihood",
-    ("reached", "one"): "SequenceMatch, V of the text reached",
-    ("learner", "one"): "SequenceMatch",
-    ("learner", "each"): "SequenceMatch, finished texts told apart",
+    ("reached", "one"): "SequenceMatch, text reached",
+    ("learner", "one"): "SequenceMatch, one end",
+    ("learner", "each"): "SequenceMatch",
     ("shown", "one"): "cloning that was shown ⌫",
-    ("limit", "one"): "limit of maximum likelihood (exact)",
-    ("optimum", "one"): "optimum (exact)",
-    ("optimum", "each"): "optimum, finished texts told apart (exact)",
+    ("limit", "each"): "limit of likelihood (exact)",
+    ("optimum", "one"): "optimum, one end (exact)",
+    ("optimum", "each"): "optimum (exact)",
 }
 KEYBOARDS = {
     "8x3": "8 letters, words of up to 3",
@@ -54,7 +55,9 @@ HEADER = ("trained by", "⌫", "seeds", "real word", "off data", "⌫ off", "⌫
 LEGEND = (
     "Real word: P(the finished word is one of the data's). Off data: share of discounted time at texts that begin no\n"
     "word. ⌫ off, ⌫ on: P(press ⌫) there, and where a word does begin. Divergence: skew KL from the clean\n"
-    "demonstrations; optimum: the least that such a typist can reach. Brackets: 95 % intervals over seeds (Student)."
+    "demonstrations; optimum: the least that such a typist can reach. Text reached: r takes V of the text that the\n"
+    "demonstrator reached, not of what the learner's keyboard types. One end: all finished texts are one state (for\n"
+    "likelihood and cloning too; this divergence is on another scale). Brackets: 95 % intervals over seeds (Student)."
 )
 FIGURES = ("words_against_noise",)
 
@@ -91,7 +94,8 @@ def typists(config: TypistsConfig) -> tuple[str, dict[str, Figure]]:
         print(f"  {NETWORKS[name]:<26} {typed}\n{'':<28} real words: {percent(shares.real_word)}; {use}")
     body = runs_table(rows, "26x3", "0.1")
     print("All runs on that keyboard:")
-    print(text_table(HEADER, body, words=2, group=1))
+    printed = [HEADER.index(name) for name in ("trained by", "⌫", "real word", "⌫ off", "⌫ on", "divergence")]
+    print(text_table([HEADER[i] for i in printed], [[row[i] for i in printed] for row in body], words=2, group=0))
     print(LEGEND)
     drawn, narrow = _figures(rows), _figures(rows, narrow=True)
     return _page(networks, noise, rows, drawn, narrow), drawn
@@ -129,12 +133,12 @@ def runs_table(rows: Sequence[Mapping[str, str]], keyboard: str, noise: str) -> 
 
 
 def _share(one: Interval) -> str:
-    ends = "" if one.low != one.low else f" [{100 * one.low:.1f}, {100 * one.high:.1f}]"
+    ends = "" if math.isnan(one.low) else f" [{100 * max(one.low, 0):.1f}, {100 * min(one.high, 1):.1f}]"
     return percent(one.estimate) + ends
 
 
 def _nats(one: Interval) -> str:
-    ends = "" if one.low != one.low else f" [{one.low:.3f}, {one.high:.3f}]"
+    ends = "" if math.isnan(one.low) else f" [{max(one.low, 0):.3f}, {one.high:.3f}]"
     return number(one.estimate) + ends
 
 
@@ -146,7 +150,8 @@ def _task(networks: Mapping[str, Network]) -> Keyboard:
 
 def _figures(rows: Sequence[Mapping[str, str]], narrow: bool = False) -> dict[str, Figure]:
     """The figures of the page, by name."""
-    series = {title: real_words_by_noise(rows, keyboard) for keyboard, title in KEYBOARDS.items()}
+    each = {title: real_words_by_noise(rows, keyboard) for keyboard, title in KEYBOARDS.items()}
+    series = {title: found for title, found in each.items() if found}
     return {"words_against_noise": figures.words_against_noise(series, narrow=narrow)}
 
 
@@ -160,6 +165,8 @@ def real_words_by_noise(
         levels = sorted({row["noise"] for row in some}, key=float)
         if levels and arm != "optimum":
             intervals = [interval_of(rows_of(some, noise=level), "real_word") for level in levels]
+            if arm == "limit":
+                intervals = [Interval(one.estimate, one.estimate, one.estimate) for one in intervals]
             found[title] = ([float(level) for level in levels], intervals)
     return found
 

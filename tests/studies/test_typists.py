@@ -107,6 +107,6 @@ def test_the_table_has_means_over_seeds_with_their_intervals():
     rows.append(row("exact", "0.95", arm="limit", backspace="no"))
     found = runs_table(rows, "8x3", "0.1")
     assert [one[0] for one in found] == ["maximum likelihood", "limit of maximum likelihood (exact)"]
-    assert found[0][1:4] == ["with", "2", "85.0% [21.5, 148.5]"] and found[1][1:4] == ["without", "–", "95.0%"]
+    assert found[0][1:4] == ["with", "2", "85.0% [21.5, 100.0]"] and found[1][1:4] == ["without", "–", "95.0%"]
     assert set(KEYBOARDS) == {"8x3", "26x3", "26x6"}
     assert np.isnan(interval_of(rows[:1], "real_word").low)
