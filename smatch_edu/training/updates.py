@@ -203,6 +203,7 @@ class Batcher:
         self.order = functools.lru_cache(maxsize=2)(
             lambda turn: config.rng(EXAMPLES, turn).permutation(len(self.examples))
         )
+        self.clean = functools.lru_cache(maxsize=4096)(self._clean)
 
     def chosen(self, step: int) -> list[Example]:
         """Turn after turn through all examples, each in an order of its own; or new ones, if that is wanted."""
@@ -211,8 +212,7 @@ class Batcher:
         places = (divmod(place, len(self.examples)) for place in range(step * self.size, (step + 1) * self.size))
         return [self.examples[self.order(turn)[index]] for turn, index in places]
 
-    @functools.lru_cache(maxsize=4096)  # noqa: B019  (a batcher lives as long as its run)
-    def clean(self, example: Example) -> Trajectory:
+    def _clean(self, example: Example) -> Trajectory:
         """Typed without slips."""
         keys = self.task.vocabulary
         return augment(*example, 0.0, keys.backspace, keys.eos, seed=0, num_tokens=self.task.num_keys)
