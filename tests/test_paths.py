@@ -10,8 +10,17 @@ from smatch_edu.configs.training import METHODS
 from smatch_edu.course import generate
 from smatch_edu.network import Transformer, TransformerConfig
 from smatch_edu.studies.comparison import load_models, train_live
+from smatch_edu.studies.typists import NETWORKS, load_networks
 from smatch_edu.support.arrays import read_tensors
-from smatch_edu.support.files import as_path, check_folder, check_writable, naming, read_text, write_atomically
+from smatch_edu.support.files import (
+    as_path,
+    check_folder,
+    check_writable,
+    naming,
+    packaged,
+    read_text,
+    write_atomically,
+)
 from smatch_edu.support.results import extend_table, read_table
 from smatch_edu.text import load_words
 from smatch_edu.training import (
@@ -27,6 +36,7 @@ from smatch_edu.training import (
 TINY = TrainingConfig(family="addition", method="mle", steps=1, num_layers=1, num_heads=1, width=4, batch_tokens=30)
 
 USED = (train, load_checkpoint, save_checkpoint, load_policy, read_log, load_models, train_live, read_tensors)
+USED += (load_networks,)
 USED += (extend_table, read_table, check_writable, check_folder, naming, write_atomically, as_path, read_text)
 USED += (Transformer.save, Transformer.load, generate, load_words)
 
@@ -65,6 +75,7 @@ def test_text_does_what_a_path_does(tmp_path):
         shutil.copytree(run, tmp_path / "models" / method)
     assert list(load_models(str(tmp_path / "models"))) == list(METHODS)
     assert "Trained before your eyes for 1 updates" in train_live(TINY, 1, run)
+    assert list(load_networks(str(packaged("checkpoints")), 1)) == list(NETWORKS)
 
     extend_table(table, [{"size": 1}], ["value"], lambda one: [{"value": 2}])
     assert read_table(table) == [{"size": "1", "value": "2"}]

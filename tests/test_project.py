@@ -173,7 +173,8 @@ def test_the_wheel_holds_the_library_and_its_data_and_nothing_else(wheel):
     modules = {path.relative_to(ROOT).as_posix() for path in sources}
     assert modules and modules <= names
     assert "smatch_edu/py.typed" in names
-    read = [ROOT / "data" / "words.tsv", *(ROOT / "data" / "arithmetic").glob("*.tsv")]
+    tables = [ROOT / "data" / "words.tsv", ROOT / "data" / "results" / "keyboard.tsv"]
+    read = [*tables, *(ROOT / "data" / "arithmetic").glob("*.tsv")]
     read += [path for path in (ROOT / "data" / "checkpoints").rglob("*") if path.is_file()]
     shipped = {f"smatch_edu/_data/{path.relative_to(ROOT / 'data').as_posix()}" for path in read}
     assert {name for name in names if name.startswith("smatch_edu/_data/")} == shipped
