@@ -151,7 +151,7 @@ def _task(networks: Mapping[str, Network]) -> Keyboard:
 def _figures(rows: Sequence[Mapping[str, str]], narrow: bool = False) -> dict[str, Figure]:
     """The figures of the page, by name."""
     each = {title: real_words_by_noise(rows, keyboard) for keyboard, title in KEYBOARDS.items()}
-    series = {title: found for title, found in each.items() if found}
+    series = {title: found for title, found in each.items() if len(found) > 1}  # more than the exact line
     return {"words_against_noise": figures.words_against_noise(series, narrow=narrow)}
 
 
