@@ -1,5 +1,6 @@
 """Whose keyboard a reward belongs to: branches, slips drawn without replacement, and V averaged over them."""
 
+import dataclasses
 import itertools
 import math
 
@@ -130,6 +131,27 @@ def test_a_packed_pass_with_all_branches_has_the_rewards_of_the_exact_keyboard(r
     torch.testing.assert_close(
         found.tail_rewards(absorbing, gamma)[ended], exact.tail_rewards(absorbing, gamma)[ended], atol=1e-5, rtol=1e-5
     )
+
+
+@pytest.mark.parametrize("row_length", [1, 40])
+def test_texts_that_share_rows_have_the_logits_of_texts_that_do_not(rng, row_length):
+    """With branches, texts that were cut short, and rows that are too short for a single text."""
+    task, policy, mdp = keyboard_of(rng, None, terminal="each")
+    walks, _, _ = random_walks(rng, task, mdp)
+    seed = int(rng.integers(2**31))
+    with torch.no_grad():
+        alone = policy.on(walks, slips=np.random.default_rng(seed))
+        policy.config = dataclasses.replace(policy.config, row_length=row_length)
+        shared = policy.on(walks, slips=np.random.default_rng(seed))
+    passed = alone.passed
+    torch.testing.assert_close(shared.logits[passed], alone.logits[passed], atol=1e-5, rtol=0)
+    for name in ("actions", "lengths", "ended"):
+        assert torch.equal(getattr(shared, name), getattr(alone, name))
+    assert alone.next_values is not None and shared.next_values is not None
+    torch.testing.assert_close(shared.next_values[alone.taken], alone.next_values[alone.taken], atol=1e-4, rtol=1e-5)
+    ended = alone.ended
+    assert alone.terminal_values is not None and shared.terminal_values is not None
+    torch.testing.assert_close(shared.terminal_values[ended], alone.terminal_values[ended], atol=1e-4, rtol=1e-5)
 
 
 def test_some_slips_are_unbiased_and_cost_the_square_what_the_docstring_says(rng):

@@ -562,6 +562,7 @@ def test_settings_are_checked_and_the_nearest_name_is_suggested():
         ({"terminal": "ech"}, "did you mean 'each'"),
         ({"next_value": "expected"}, "did you mean 'expectation'"),
         ({"branches": 0}, "branches is 0; it must be at least 1"),
+        ({"row_length": 0}, "row_length is 0; it must be at least 1"),
         ({"branches": 2, "next_value": "reached"}, "branches is 2, with next_value 'reached'.* leave it out"),
         ({"branches": 2, "noise": 0.0}, "branches is 2, .* nothing to average over"),
         ({"method": "mle", "demonstration_noise": 0.1}, "demonstration_noise is 0.1, and mle learns from clean texts"),
