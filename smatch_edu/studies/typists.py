@@ -7,6 +7,7 @@ typists` lets the three type, measures each over all texts, prints one table, an
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -60,6 +61,7 @@ LEGEND = (
     "likelihood and cloning too; this divergence is on another scale). Brackets: 95 % intervals over seeds (Student)."
 )
 FIGURES = ("words_against_noise",)
+SEEDS = 5  # what has fewer is not drawn: the experiment is still running
 
 
 class Network(NamedTuple):
@@ -158,11 +160,12 @@ def _figures(rows: Sequence[Mapping[str, str]], narrow: bool = False) -> dict[st
 def real_words_by_noise(
     rows: Sequence[Mapping[str, str]], keyboard: str
 ) -> dict[str, tuple[list[float], list[Interval]]]:
-    """Typist → noise levels, and P(real word) with the ⌫ key at each."""
+    """Typist → noise levels, and P(real word) with the ⌫ key at each, where there are `SEEDS` runs or more."""
     found = {}
     for (arm, terminal), title in TITLES.items():
         some = rows_of(rows, keyboard=keyboard, arm=arm, terminal=terminal, backspace="yes")
-        levels = sorted({row["noise"] for row in some}, key=float)
+        counts = Counter(row["noise"] for row in some)
+        levels = sorted((level for level in counts if arm == "limit" or counts[level] >= SEEDS), key=float)
         if levels and arm != "optimum":
             intervals = [interval_of(rows_of(some, noise=level), "real_word") for level in levels]
             if arm == "limit":

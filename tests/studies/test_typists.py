@@ -11,7 +11,7 @@ from smatch_edu.configs.experiments import arm_config
 from smatch_edu.pictures import show
 from smatch_edu.studies.experiments import settings
 from smatch_edu.studies.keyboard import interval_of, rows_of
-from smatch_edu.studies.typists import FIGURES, KEYBOARDS, NETWORKS, load_networks, runs_table
+from smatch_edu.studies.typists import FIGURES, KEYBOARDS, NETWORKS, load_networks, real_words_by_noise, runs_table
 from smatch_edu.support.files import check_writable, packaged
 from smatch_edu.support.results import read_table
 from smatch_edu.training.loop import load_policy
@@ -104,15 +104,13 @@ def test_the_table_has_means_over_seeds_with_their_intervals():
         }
         return {**common, "seed": seed, "real_word": real, **{name: str(x) for name, x in shares.items()}, **given}
 
-    rows = [
-        row("0", "0.8"),
-        row("1", "0.9"),
-        row("2", "0.5", settings="steps=1"),
-        row("exact", "0.95", arm="limit", terminal="each"),
-    ]
-    rows.append(row("exact", "0.95", arm="limit", terminal="each", backspace="no"))
+    exact = {"arm": "limit", "terminal": "each"}
+    rows = [row("0", "0.8"), row("1", "0.9"), row("2", "0.5", settings="steps=1")]
+    rows += [row("exact", "0.95", **exact), row("exact", "0.95", **exact, backspace="no")]
     found = runs_table(rows, "8x3", "0.1")
     assert [one[0] for one in found] == ["maximum likelihood", "limit of likelihood (exact)"]
     assert found[0][1:4] == ["with", "2", "85.0% [21.5, 100.0]"] and found[1][1:4] == ["without", "–", "95.0%"]
     assert set(KEYBOARDS) == {"8x3", "26x3", "26x6"}
+    drawn = real_words_by_noise(rows, "8x3")  # not what has fewer than five seeds
+    assert drawn == {"limit of likelihood (exact)": ([0.1], [(0.95, 0.95, 0.95)])}
     assert np.isnan(interval_of(rows[:1], "real_word").low)
