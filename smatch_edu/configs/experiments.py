@@ -137,6 +137,7 @@ class NeuralDivergenceConfig:
 
 KEYBOARDS = {"8x3": ("aehnorst", 3), "26x3": ("", 3), "26x6": ("", 6)}  # letters (all, if none are named), longest word
 EXACT = "exact"  # instead of a seed
+PLAIN = "–"  # settings: the arm's own
 COMMON: dict[str, Any] = {
     "task": "keyboard",
     "fresh": True,
@@ -219,8 +220,8 @@ class KeyboardConfig:
                 continue  # nobody could show it
             for terminal in TERMINALS[arm]:
                 config = arm_config(keyboard, arm, noise, backspace, terminal, seed, given)
-                settings = " ".join(f"{name}={value}" for name, value in given.items())
-                key = (keyboard, f"{noise:g}", arm, "yes" if backspace else "no", terminal, str(seed), settings or "–")
+                settings = " ".join(f"{name}={value}" for name, value in given.items()) or PLAIN
+                key = (keyboard, f"{noise:g}", arm, "yes" if backspace else "no", terminal, str(seed), settings)
                 found[key] = config
         return found
 

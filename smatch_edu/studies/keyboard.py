@@ -6,7 +6,7 @@ key. Networks are trained over a grid of keyboards, noise and seeds, and each is
 keyboard; only words of up to six letters are typed instead, 20,000 of them.
 
 Two lines belong to every picture: the limit of maximum likelihood, the typist who presses exactly the data's
-frequencies, which more training could at best reach; and the optimum of the skew KL.
+frequencies where a word begins so, and never ⌫; and the optimum of the skew KL with its entropy.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from smatch_edu.configs.experiments import EXACT, TERMINALS, KeyboardConfig
+from smatch_edu.configs.experiments import EXACT, PLAIN, TERMINALS, KeyboardConfig
 from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.exact.divergences import DIVERGENCES
 from smatch_edu.exact.mdp import StringMDP
@@ -47,19 +47,23 @@ def keyboard_experiment(config: KeyboardConfig) -> None:
 
     Columns: real_word is P(the finished word is a real one). off_data is the share of discounted time at texts that
     begin no word. divergence is the skew KL from the clean demonstrations, with the arm's terminal states, and optimum
-    the least that its kind of typist can reach: for maximum likelihood that of its exact limit, else the exact optimum
-    of the skew KL with the arm's α. shortfall is how much of the way from the uniform policy to the exact optimum of
-    the arm's own objective is still to go. The last two are P(⌫) off the data and on it. NaN where it is not computed.
+    that of the typist to whom the arm goes: for maximum likelihood its exact limit, for "shown" the expert who takes
+    every slip back, else the exact optimum of the skew KL with the entropy of the arm's α. (To it "reached" does not
+    go: it is held against what the learner's keyboard makes of the same loss.) shortfall is how much of the way in J,
+    or for maximum likelihood in the likelihood, from the uniform policy to that optimum is still to go. The last two
+    are P(⌫) off the data and on it. NaN where it is not computed.
     """
     runs = config.runs()
     rows = [dict(zip(KEYS, key, strict=True)) for key in runs]
     measure = functools.partial(_train_and_measure, runs=runs)
     exact: dict[tuple[str, ...], TrainingConfig] = {}
-    for (keyboard, noise, arm, backspace, terminal, _, _), run in runs.items():
+    for (keyboard, noise, arm, backspace, terminal, _, settings), run in runs.items():
+        if settings != PLAIN:
+            continue
         kind = "limit" if arm == "mle" else "optimum"
         for each in (*TERMINALS["learner"],) if kind == "limit" else (terminal,):
             if arm in ("mle", "learner") and (kind == "limit" or _enumerable(run)):
-                exact[keyboard, noise, kind, backspace, each, EXACT, "–"] = run
+                exact[keyboard, noise, kind, backspace, each, EXACT, PLAIN] = run
     if config.exact:
         of_exact = [dict(zip(KEYS, key, strict=True)) for key in exact]
         extend_table(config.out, of_exact, MEASURED, functools.partial(_exact_row, runs=exact))
@@ -111,7 +115,7 @@ def _enumerable(config: TrainingConfig) -> bool:
 
 def rows_of(rows: Iterable[Mapping[str, str]], **wanted: str) -> list[Mapping[str, str]]:
     """The rows of the table with these entries, of runs with the settings of the arm."""
-    return [row for row in rows if row["settings"] == "–" and all(row[name] == text for name, text in wanted.items())]
+    return [row for row in rows if row["settings"] == PLAIN and all(row[name] == text for name, text in wanted.items())]
 
 
 def interval_of(rows: Sequence[Mapping[str, str]], name: str) -> Interval:
@@ -170,7 +174,8 @@ class Problem(NamedTuple):
         return torch.softmax(self.logits_of(policy).double().masked_fill(~legal, -math.inf), dim=1).numpy()
 
     def limit(self, alpha: float = 0.0) -> np.ndarray:
-        """What maximum likelihood goes to: it is determined where a word begins so, and uniform elsewhere by choice."""
+        """What maximum likelihood goes to: it is determined where a word begins so; elsewhere, by our choice, uniform
+        over letters and `<eos>`."""
         return self.demonstrator
 
     def shown(self, alpha: float = 0.0) -> np.ndarray:
@@ -182,7 +187,7 @@ class Problem(NamedTuple):
         return policy
 
     def optimum(self, alpha: float) -> np.ndarray:
-        """That of the skew KL, to which SequenceMatch goes.
+        """That of the skew KL, to which SequenceMatch with the learner's keyboard goes.
 
         ValueError if the solver does not come to it.
         """

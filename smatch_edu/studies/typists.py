@@ -56,9 +56,10 @@ HEADER = ("trained by", "⌫", "seeds", "real word", "off data", "⌫ off", "⌫
 LEGEND = (
     "Real word: P(the finished word is one of the data's). Off data: share of discounted time at texts that begin no\n"
     "word. ⌫ off, ⌫ on: P(press ⌫) there, and where a word does begin. Divergence: skew KL from the clean\n"
-    "demonstrations; optimum: the least that such a typist can reach. Text reached: r takes V of the text that the\n"
-    "demonstrator reached, not of what the learner's keyboard types. One end: all finished texts are one state (for\n"
-    "likelihood and cloning too; this divergence is on another scale). Brackets: 95 % intervals over seeds (Student)."
+    "demonstrations; optimum: that of the typist to whom the training goes. Text reached: r takes V of the text that\n"
+    "the demonstrator reached, not of what the learner's keyboard types. One end: all finished texts are one state\n"
+    "(for likelihood and cloning too; this divergence is on another scale). Brackets: 95 % intervals over seeds\n"
+    "(Student)."
 )
 FIGURES = ("words_against_noise",)
 SEEDS = 5  # what has fewer is not drawn: the experiment is still running
