@@ -118,14 +118,27 @@ def test_the_command_goes_on_with_its_table(tmp_path, monkeypatch):
     assert main([*command, "--keyboards", "8x3", "26x6", "--backspace", "True"]) == 0
     assert path.read_text().startswith(first)
     rows = read_table(path)
-    assert len({tuple(row[name] for name in KEYS) for row in rows}) == len(rows) == 2 + 5 + 2 + 2 + 5
+    assert len({tuple(row[name] for name in KEYS) for row in rows}) == len(rows) == 5 + 5
     trained = [row for row in rows if row["seed"] == "0"]
     assert {row["settings"] for row in trained} == {"steps=2 width=8 num_layers=1"}
     for row in trained:
         assert 0 <= float(row["real_word"]) <= 1 and 0 <= float(row["off_data"]) <= 1
         assert (row["divergence"] == "nan") == (row["keyboard"] == "26x6")
-    limits = {row["keyboard"]: float(row["real_word"]) for row in rows if row["arm"] == "limit"}
-    assert 0.8 < limits["26x6"] < limits["8x3"] < 0.91
+
+
+def test_the_exact_rows_stand_beside_runs_with_the_settings_of_their_arms(tmp_path, monkeypatch):
+    nothing = dict.fromkeys(keyboard.MEASURED, "0")
+    monkeypatch.setattr(keyboard, "_train_and_measure", lambda row, runs: [nothing])
+    command = ["experiment", "keyboard", "--keyboards", "8x3", "26x6", "--seeds", "1", "--noise", "0.1"]
+    command += ["--backspace", "True"]
+    for vary, exact in ((["--vary", "steps=2"], 0), ([], 6)):
+        path = tmp_path / f"{exact}.tsv"
+        assert main([*command, "--out", str(path), "--arms", "mle", "learner", *vary]) == 0
+        rows = read_table(path)
+        found = {(r["keyboard"], r["arm"], r["terminal"]): float(r["real_word"]) for r in rows if r["seed"] == "exact"}
+        assert len(found) == exact and len(rows) == exact + 6
+    assert found["8x3", "limit", "one"] == found["8x3", "limit", "each"] > found["26x6", "limit", "each"] > 0.8
+    assert found["8x3", "limit", "one"] < found["8x3", "optimum", "one"] < found["8x3", "optimum", "each"] <= 1
 
 
 @pytest.mark.parametrize(
