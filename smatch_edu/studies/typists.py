@@ -210,7 +210,7 @@ def _page(
         tables="".join(
             show.table_html(HEADER, runs_table(rows, keyboard, "0.1"), f"{title}, {percent(0.1)} of the keys slip.")
             for keyboard, title in KEYBOARDS.items()
-            if runs_table(rows, keyboard, "0.1")
+            if real_words_by_noise(rows, keyboard).keys() - {TITLES["limit", "each"]}
         ),
         legend=LEGEND.replace("\n", " "),
     )
