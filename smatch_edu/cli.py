@@ -65,6 +65,17 @@ def _check_places(out: Path, figures: Path | None, names: Iterable[str]) -> None
             check_writable(figures / f"{name}.svg", MADE)
 
 
+def _write_report(out: Path, page: str, figures: Path | None, drawn: Mapping[str, Figure]) -> None:
+    """The page, and each figure as an SVG, if a folder was named."""
+    from smatch_edu.pictures import show
+
+    write_atomically(out, page)
+    if figures is not None:
+        for name, figure in drawn.items():
+            write_atomically(figures / f"{name}.svg", show.svg(figure) + MADE)
+    print(f"Report: {out} (open it in a browser; it needs no network)")
+
+
 @app.command(name="typists")
 def run_typists(config: tyro.conf.OmitArgPrefixes[TypistsConfig]) -> None:
     """Let three trained networks type words on a keyboard that slips, and show what all runs of the experiment did."""
@@ -72,9 +83,7 @@ def run_typists(config: tyro.conf.OmitArgPrefixes[TypistsConfig]) -> None:
 
     _check_places(config.out, config.figures, FIGURES)
     page, drawn = typists(config)
-    write_atomically(config.out, page)
-    _write_figures(config.figures, drawn)
-    print(f"Report: {config.out} (open it in a browser; it needs no network)")
+    _write_report(config.out, page, config.figures, drawn)
 
 
 @app.command(name="walkthrough")
@@ -87,23 +96,13 @@ def run_walkthrough(config: tyro.conf.OmitArgPrefixes[WalkthroughConfig]) -> Non
     _check_places(config.out, config.figures, report.FIGURES)
     vocabulary, words = Vocabulary(), load_words(config.max_length, config.words)
     results = walkthrough(config, words, vocabulary)
-    write_atomically(config.out, report.page(results, words, vocabulary, config))
-    _write_figures(config.figures, {name: panel.figure for name, panel in report.panels(results, config).items()})
-    print(f"Report: {config.out} (open it in a browser; it needs no network)")
+    drawn = {name: panel.figure for name, panel in report.panels(results, config).items()}
+    _write_report(config.out, report.page(results, words, vocabulary, config), config.figures, drawn)
     if failed := sum(not result.converged for result in results):
         raise ValueError(
             f"{failed} of {len(results)} typists are not at their optimum, and marked in the table; try a larger alpha "
             f"than {config.alpha}"
         )
-
-
-def _write_figures(folder: Path | None, drawn: Mapping[str, Figure]) -> None:
-    """Each as an SVG, if a folder was named."""
-    from smatch_edu.pictures import show
-
-    if folder is not None:
-        for name, figure in drawn.items():
-            write_atomically(folder / f"{name}.svg", show.svg(figure) + MADE)
 
 
 @app.command(name="compare")
@@ -113,9 +112,7 @@ def run_compare(config: tyro.conf.OmitArgPrefixes[ComparisonConfig]) -> None:
 
     _check_places(config.out, config.figures, FIGURES)
     page, drawn = compare(config)
-    write_atomically(config.out, page)
-    _write_figures(config.figures, drawn)
-    print(f"Report: {config.out} (open it in a browser; it needs no network)")
+    _write_report(config.out, page, config.figures, drawn)
 
 
 @app.command(name="train")

@@ -115,10 +115,10 @@ def test_the_shipped_models_add():
 
 
 def test_places_are_tried_before_the_work_and_files_of_somebody_else_are_kept(tmp_path, capsys, monkeypatch):
-    for job in ("compare", "walkthrough"):
+    for job in ("compare", "walkthrough", "typists"):
         module = importlib.import_module(f"smatch_edu.studies.{'comparison' if job == 'compare' else job}")
         monkeypatch.setattr(module, job, lambda *given: pytest.fail("the work has begun"))
-    drawn = {"compare": "accuracies", "walkthrough": "words_typed"}
+    drawn = {"compare": "accuracies", "walkthrough": "words_typed", "typists": "words_against_noise"}
     (tmp_path / "thesis.html").write_text("mine")
     for job, name in drawn.items():
         folder = tmp_path / job
