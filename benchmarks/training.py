@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +18,11 @@ from torch import nn
 
 from smatch_edu.configs import arm_config
 from smatch_edu.studies import Problem, load_models
-from smatch_edu.text import Trajectory
-from smatch_edu.training import Run, Trajectories, log_likelihood, with_branches
+from smatch_edu.text import TrajectoryBatch, walk
+from smatch_edu.training import Run, Trajectories, leads_of, log_likelihood
 
 
-def likelihood_update(run: Run, walked: list[Trajectory]) -> None:
+def likelihood_update(run: Run, walked: TrajectoryBatch) -> None:
     """What an update is for maximum likelihood, on these trajectories."""
     loss = -log_likelihood(run.policy.on(walked))
     run.optimiser.zero_grad(set_to_none=True)
@@ -32,29 +31,26 @@ def likelihood_update(run: Run, walked: list[Trajectory]) -> None:
     run.optimiser.step()
 
 
-def _keep_what_is_read(run: Run, read: list[list[Trajectory]]) -> None:
+def _keep_what_is_read(run: Run, read: list[TrajectoryBatch]) -> None:
     """Let the run append the trajectories of every update to a list."""
     on = run.policy.on
 
-    def keeping(walked: Sequence[Trajectory], *given: Any) -> Trajectories:
-        read.append(list(walked))
+    def keeping(walked: TrajectoryBatch, *given: Any) -> Trajectories:
+        read.append(walked)
         return on(walked, *given)
 
     setattr(run.policy, "on", keeping)  # noqa: B010 a method, for this one object
 
 
-def inputs_with_branches(run: Run, walked: list[Trajectory]) -> float:
-    """How many times as many inputs the branches make of these trajectories."""
+def inputs_with_slips(run: Run, walked: TrajectoryBatch) -> float:
+    """How many times as many inputs the slips of the learner's keyboard make of these trajectories."""
     task, config = run.task, run.config
-    if config.next_value == "reached" or not config.noise:
+    keys, count = task.vocabulary, (config.branches or task.num_keys - 1) if config.noise else 0
+    leads = leads_of(walked.pressed, task.num_keys, count, np.random.default_rng(0))
+    if config.next_value == "reached":
         return 1.0
-    count = config.branches or task.num_keys - 1
-    branched = with_branches(walked, task.num_keys, task.vocabulary.backspace, count, np.random.default_rng(0)).walks
-
-    def inputs(walks: Sequence[Trajectory]) -> int:
-        return sum(len(one.prompt) + int((one.typed < task.vocabulary.eos).sum()) for one in walks)
-
-    return inputs(branched) / inputs(walked)
+    with_slips, without = (len(walk(walked, keys.backspace, keys.eos, some).tree.token) for some in (leads, None))
+    return with_slips / without
 
 
 def main() -> None:
@@ -68,11 +64,11 @@ def main() -> None:
     for name, config, every in (
         ("additions", addition, 1),
         ("additions", addition, addition.sample_every),
-        ("words, with branches", words, words.sample_every),
+        ("words, with slips", words, words.sample_every),
     ):
         run = Run(replace(config, warmup_steps=0, beta_steps=1, sample_every=every))
         plain, updates = Run(config), config.sample_every
-        read: list[list[Trajectory]] = []
+        read: list[TrajectoryBatch] = []
         _keep_what_is_read(run, read)
         for _ in range(20):  # the buffer fills, and both are warm
             run.update()
@@ -91,7 +87,7 @@ def main() -> None:
         rows.add(
             f"{updates} updates of SequenceMatch / likelihood, {name}",
             str(every),
-            f"x {inputs_with_branches(run, read[-1]):.2f}",
+            f"x {inputs_with_slips(run, read[-1]):.2f}",
             f"{median([first for first, _ in times]):.3f}",
             f"{median([second for _, second in times]):.3f}",
             f"{ratio:.3f}",

@@ -145,7 +145,6 @@ COMMON: dict[str, Any] = {
     "steps": 1000,
     "schedule": "cosine",
     "batch_tokens": 160,
-    "row_length": 64,
     "num_layers": 2,
     "width": 64,
     "max_actions": 32,

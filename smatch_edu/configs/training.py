@@ -77,7 +77,7 @@ class TrainingConfig:
         batch_tokens: tokens of the examples in an update, about; where the loss looks at the model's own texts, as
             many of them come on top.
         row_length: inputs of a row of the network's passes, which several texts share; a row is longer where one text
-            needs it. One text a row if left out.
+            needs it.
         num_layers, num_heads, width: of the transformer.
         value_head: ℓ = log π + v(s), with a head of its own for v.
         seed: of everything.
@@ -123,7 +123,7 @@ class TrainingConfig:
     schedule: str = "linear"
     weight_decay: float = 0.01
     batch_tokens: int = 1024
-    row_length: int | None = None
+    row_length: int = 64
     num_layers: int = 4
     num_heads: int = 4
     width: int = 64
@@ -158,7 +158,6 @@ class TrainingConfig:
             "exploration": (lambda x: 0 <= x <= 1, "in [0, 1]"),
             "exploration_end": (lambda x: x is None or 0 <= x <= 1, "in [0, 1]"),
             "branches": (lambda x: x is None or x >= 1, "at least 1"),
-            "row_length": (lambda x: x is None or x >= 1, "at least 1"),
             "beta_end": (lambda x: 0 <= x <= 1, "in [0, 1]"),
             "learning_rate": (lambda x: 0 < x < math.inf, "positive"),
             "temperature": (lambda x: 0 < x < math.inf, "positive"),
@@ -171,6 +170,7 @@ class TrainingConfig:
             "buffer_size",
             "batch_tokens",
             "max_actions",
+            "row_length",
             "log_every",
         ):
             ranges[name] = (lambda x: x >= 1, "at least 1")

@@ -19,7 +19,7 @@ from einops import rearrange
 from jaxtyping import Int
 from torch import Tensor
 
-from smatch_edu.text.trajectories import NEVER
+from smatch_edu.text.packing import NEVER
 
 if TYPE_CHECKING:
     from torch.nn.attention.flex_attention import BlockMask

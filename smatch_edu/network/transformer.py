@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from smatch_edu.network.flex import flex_attention_over
 from smatch_edu.support.arrays import is_whole, read_tensors
 from smatch_edu.support.files import write_atomically
-from smatch_edu.text.trajectories import visible
+from smatch_edu.text.packing import visible
 
 # (queries, keys, values), each (batch, heads, inputs, head), and the layer's number → (batch, heads, inputs, head)
 Attend = Callable[[Tensor, Tensor, Tensor, int], Tensor]

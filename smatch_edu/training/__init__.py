@@ -14,7 +14,7 @@ neural       a network on samples, held against the exact optimum of `exact`
 
 from smatch_edu.configs.training import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.training.evaluation import Condition, Evaluation, evaluate, generate_answers
-from smatch_edu.training.keyboard import expected_next_value, with_branches
+from smatch_edu.training.keyboard import expected_next_value, leads_of
 from smatch_edu.training.loop import load_checkpoint, load_policy, read_log, save_checkpoint, start_run, train
 from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, share_interval, telemetry
 from smatch_edu.training.neural import LOSSES, ExactOptimum, Expert, NeuralConfig, NeuralPolicy, train_policy
@@ -55,6 +55,7 @@ __all__ = [
     "evaluate",
     "expected_next_value",
     "generate_answers",
+    "leads_of",
     "load_checkpoint",
     "load_policy",
     "log_likelihood",
@@ -69,5 +70,4 @@ __all__ = [
     "train",
     "train_policy",
     "training_objective",
-    "with_branches",
 ]

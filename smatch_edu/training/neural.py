@@ -1,7 +1,7 @@
 """Divergence minimisation by a network, on a keyboard small enough to hold it against the exact optimum.
 
 The policy is a transformer. The whole tree of texts is one walk of typing and deleting, so with the layout of
-`trajectories.pack_batch` a single pass over it gives the logits at every text. Training looks only at sampled
+`text.tree` a single pass over it gives the logits at every text. Training looks only at sampled
 trajectories; the measure of success looks at all texts: how much of the way from the uniform policy to the exact
 optimum is still to go.
 
@@ -29,7 +29,7 @@ from smatch_edu.exact.tabular import maximise_objective, minimise_divergence, sa
 from smatch_edu.network.transformer import Transformer, TransformerConfig
 from smatch_edu.support.errors import nearest
 from smatch_edu.support.progress import Progress
-from smatch_edu.text.trajectories import visible
+from smatch_edu.text.packing import visible
 from smatch_edu.training.keyboard import every_text
 from smatch_edu.training.objectives import MARGIN, Trajectories, log_likelihood, needs_model, training_objective
 
@@ -59,13 +59,13 @@ class NeuralPolicy(nn.Module):
             self.transformer = Transformer(shape)
         self.absorbing_value = nn.Parameter(torch.zeros(()))
         self.raised = 0.0  # added to every logit: moves V, and not the policy
-        self.every = every_text(mdp, [start], mdp.eos + 1)
+        self.every = every_text(mdp, [start])
         self.seen = visible(self.every.expires)
 
     def table(self) -> Float[Tensor, "states actions"]:
         """ℓ(a|s) for every state, in one pass. Entries of illegal actions mean nothing."""
         outputs = self.transformer(self.every.tokens, self.every.positions, self.seen) + self.raised
-        at_texts = outputs[self.every.row, self.every.column, : self.mdp.num_actions]
+        at_texts = outputs.flatten(0, 1)[self.every.at, : self.mdp.num_actions]
         is_eos = torch.arange(self.mdp.num_actions) == self.mdp.eos
         return torch.cat([at_texts, torch.where(is_eos, self.absorbing_value, 0.0)[None]])
 

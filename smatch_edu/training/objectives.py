@@ -15,8 +15,9 @@ Built by hand in notebooks/05_objective_on_logits.ipynb. Source: Cundy & Ermon 2
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ class Trajectories:
             the tail. With other weights than 1 the value terms no longer telescope.
         terminal_values: (batch,), V of the terminal state that a trajectory ended in, where each finished text has one
             of its own; where all share one absorbing state it is the `absorbing_value` of every call.
+        state_values: (batch, time), V(s_i), if whoever made the logits knew them already (`trusted`).
 
     Raises:
         ValueError: shapes that do not fit, a length out of range, an action that does not exist or is illegal, NaN
@@ -64,6 +66,7 @@ class Trajectories:
     next_values: Float[Tensor, "batch time"] | None = None
     weights: Float[Tensor, "batch time"] | None = None
     terminal_values: Float[Tensor, " batch"] | None = None
+    state_values: Float[Tensor, "batch time"] | None = field(default=None, init=False)  # not of other logits
 
     def __post_init__(self) -> None:
         batch, time, num_actions = self.logits.shape
@@ -162,17 +165,25 @@ class Trajectories:
         terminal = logits[torch.as_tensor(states[:, -1]), mdp.eos] if mdp.terminal == "each" else None
         return cls(logits[where], pressed, lengths, ended, legal[where], ahead, terminal_values=terminal)
 
+    @classmethod
+    def trusted(cls, **parts: Tensor | None) -> Trajectories:
+        """The same without a look at any number, which would wait for a GPU: for parts that are right by how they were
+        made, with logits in float32 at least."""
+        found = object.__new__(cls)
+        found.__dict__.update({field.name: parts.get(field.name) for field in fields(cls)})
+        return found
+
     def rows(self, start: int, stop: int) -> Trajectories:
         """Some of them, start..stop-1."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: part[start:stop] for name, part in parts.items() if part is not None})
+        return self.trusted(**{name: part if part is None else part[start:stop] for name, part in parts.items()})
 
-    @property
+    @functools.cached_property
     def taken(self) -> Bool[Tensor, "batch time"]:
         """Which steps are within a trajectory's length."""
         return torch.arange(self.logits.shape[1], device=self.logits.device) < self.lengths[:, None]
 
-    @property
+    @functools.cached_property
     def passed(self) -> Bool[Tensor, "batch time"]:
         """Which states are passed: those of the steps taken, and the last one of a trajectory that was cut short."""
         steps = torch.arange(self.logits.shape[1], device=self.logits.device)
@@ -187,11 +198,16 @@ class Trajectories:
         """Entry i of the action taken at step i; arbitrary past the end."""
         return table.gather(2, (self.actions * self.taken)[:, :, None]).squeeze(2)
 
+    def _inside(self) -> Float[Tensor, "batch time"]:
+        """V(s_i) = log Σ exp ℓ; meaningless past the end."""
+        if self.state_values is not None:
+            return self.state_values
+        logits = self.logits if self.legal is None else self.logits.masked_fill(~self.legal, -math.inf)
+        return torch.logsumexp(logits.masked_fill(~self.passed[:, :, None], 0.0), dim=2)
+
     def values(self, absorbing_value: Float[Tensor, ""]) -> Float[Tensor, "batch passed"]:
         """V(s_0)..V(s_N), (batch, time + 1), the absorbing state's being `absorbing_value`; 0 past the end."""
-        logits = self.logits if self.legal is None else self.logits.masked_fill(~self.legal, -math.inf)
-        inside = torch.logsumexp(logits.masked_fill(~self.passed[:, :, None], 0.0), dim=2)
-        values = torch.nn.functional.pad(torch.where(self.passed, inside, 0.0), (0, 1))
+        values = torch.nn.functional.pad(torch.where(self.passed, self._inside(), 0.0), (0, 1))
         steps = torch.arange(values.shape[1], device=values.device)
         at_end = (steps == self.lengths[:, None]) & self.ended[:, None]
         return torch.where(at_end, self._terminal(absorbing_value)[:, None].to(values.dtype), values)
@@ -241,8 +257,8 @@ class SequenceMatchTerms(NamedTuple):
     data: Float[Tensor, ""]
     value: Float[Tensor, ""]
     model_penalty: Float[Tensor, ""]
-    squared_reward_data: float
-    squared_reward_model: float
+    squared_reward_data: Float[Tensor, ""]
+    squared_reward_model: Float[Tensor, ""]
 
 
 def log_likelihood(trajectories: Trajectories, gamma: float = 1.0) -> Float[Tensor, ""]:
@@ -317,7 +333,7 @@ def sequencematch_terms(
             domain, with the trajectory and step.
     """
     check_discount(gamma)
-    if absorbing_value.isnan():
+    if absorbing_value.device.type == "cpu" and absorbing_value.isnan():  # elsewhere the look would wait
         raise ValueError("absorbing_value is NaN; a number was wanted")
     if divergence == "mle" and alpha is None and coefficient is None:
         alpha = 1.0  # φ(x) = x has no use for it
@@ -338,16 +354,17 @@ def sequencematch_terms(
 
     scale = float(alpha)
 
-    def summed(trajectories: Trajectories, function: Any) -> Tensor:
-        """E Σ_i γ^i function(r_i), the absorbing state's rewards for ever included."""
+    def summed(trajectories: Trajectories, function: Any) -> tuple[Tensor, Tensor]:
+        """E Σ_i γ^i function(r_i), the absorbing state's rewards for ever included; and the mean of r² for logs."""
         # What does not count must not be evaluated either: φ(0) may be -∞, and 0 · ∞ is not 0.
-        rewards = torch.where(trajectories.counted, trajectories.rewards(absorbing_value, gamma), 1.0)
-        total = torch.where(trajectories.counted, trajectories.discounts(gamma) * function(rewards), 0.0).sum(dim=1)
-        if tail and trajectories.ended.any():
-            ended, rewards = trajectories.ended, trajectories.tail_rewards(absorbing_value, gamma)
-            gained = torch.where(ended, trajectories.tail(gamma) * function(torch.where(ended, rewards, 1.0)), 0.0)
+        counted = trajectories.counted
+        rewards = torch.where(counted, trajectories.rewards(absorbing_value, gamma), 1.0)
+        total = torch.where(counted, trajectories.discounts(gamma) * function(rewards), 0.0).sum(dim=1)
+        if tail:
+            ended, at_end = trajectories.ended, trajectories.tail_rewards(absorbing_value, gamma)
+            gained = torch.where(ended, trajectories.tail(gamma) * function(torch.where(ended, at_end, 1.0)), 0.0)
             total = total + gained
-        return total.mean()
+        return total.mean(), torch.where(counted, rewards.detach(), 0.0).square().sum() / counted.sum()
 
     def phi(reward: Tensor) -> Tensor:
         if divergence == "mle":
@@ -358,10 +375,11 @@ def sequencematch_terms(
         _check_domain(chosen, scale * reward)
         return chosen.phi(scale * reward, clipped=False) / scale
 
-    data_term = summed(data, phi)
-    penalty = torch.zeros_like(data_term)
-    if divergence == "sampled_mixture" and model is not None:
-        penalty = scale / 4 * summed(model, torch.square)
+    data_term, square_on_data = summed(data, phi)
+    penalty, square_on_model = torch.zeros_like(data_term), torch.full_like(data_term, math.nan)
+    if model is not None:
+        penalty, square_on_model = summed(model, torch.square)
+        penalty = scale / 4 * penalty if divergence == "sampled_mixture" else torch.zeros_like(penalty)
 
     if value_estimate == "start":
         value = data.values(absorbing_value)[:, 0].mean()
@@ -374,8 +392,8 @@ def sequencematch_terms(
         data=data_term,
         value=value,
         model_penalty=penalty,
-        squared_reward_data=_mean_square(data, absorbing_value, gamma),
-        squared_reward_model=math.nan if model is None else _mean_square(model, absorbing_value, gamma),
+        squared_reward_data=square_on_data,
+        squared_reward_model=square_on_model.detach(),
     )
 
 
@@ -451,12 +469,6 @@ def training_objective(
 def needs_model(divergence: str) -> bool:
     """Whether `training_objective` looks at the model's own samples."""
     return divergence == "sampled_mixture" or math.isfinite(get_divergence(divergence).domain)
-
-
-def _mean_square(trajectories: Trajectories, absorbing_value: Tensor, gamma: float) -> float:
-    with torch.no_grad():
-        rewards = trajectories.rewards(absorbing_value, gamma)[trajectories.counted]
-        return rewards.square().mean().item()
 
 
 def _check_domain(divergence: Divergence, x: Tensor) -> None:

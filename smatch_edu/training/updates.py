@@ -24,8 +24,8 @@ from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.network.generation import generate
 from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
 from smatch_edu.tasks import Example, Task
-from smatch_edu.text.trajectories import ABSORBING, Trajectory, augment, pack_batch
-from smatch_edu.training.keyboard import every_text, expected_next_value, with_branches
+from smatch_edu.text import TextTree, Trajectory, TrajectoryBatch, augment_batch, read_once, walk
+from smatch_edu.training.keyboard import every_text, expected_next_value, leads_of
 from smatch_edu.training.objectives import Trajectories, log_likelihood, needs_model, training_objective
 from smatch_edu.training.replay import ReplayBuffer
 
@@ -55,100 +55,103 @@ class Policy(nn.Module):
         self.absorbing_value = nn.Parameter(torch.zeros(()))
 
     def on(
-        self, walked: Sequence[Trajectory], noised_label: str = "kept", slips: np.random.Generator | None = None
+        self,
+        walked: Sequence[Trajectory] | TrajectoryBatch,
+        noised_label: str = "kept",
+        slips: np.random.Generator | None = None,
     ) -> Trajectories:
-        """These trajectories with the logits at every text of them, from one parallel pass, ready for `objectives`.
+        """These trajectories with the logits at every text of them, from one parallel pass in which each text is read
+        once, ready for `objectives`.
 
         A step's action is the pressed one.
 
         Args:
             slips: draws the slips of the learner's keyboard over which V of the next text is averaged (`keyboard`);
                 without it, V is that of the text that was really reached.
+
+        Raises:
+            ValueError: as `text.walk`; or an action that is pressed where it is illegal, with trajectory and step.
         """
-        keys, config = self.task.vocabulary, self.config
-        branched = None
+        keys, config, num_keys = self.task.vocabulary, self.config, self.task.num_keys
+        batch = walked if isinstance(walked, TrajectoryBatch) else TrajectoryBatch.of(*walked)
+        leads = None
         if slips is not None:
-            count = (config.branches or self.task.num_keys - 1) if config.noise else 0
-            branched = with_branches(walked, self.task.num_keys, keys.backspace, count, slips)
-        walks = walked if branched is None else branched.walks
-        length = config.row_length and max(config.row_length, *(len(one.prompt) + len(one.typed) for one in walks))
-        packed = pack_batch(walks, keys.backspace, keys.eos, row_length=length)
-        lengths = torch.tensor([len(one.pressed) for one in walked])
-        whose = torch.repeat_interleave(torch.arange(len(walked)), lengths)  # of each press of all trajectories
-        step = torch.arange(len(whose)) - (lengths.cumsum(0) - lengths)[whose]
-        states = packed.states()
-        if branched is not None:  # the steps between the branches, and where the walk ends
-            places = torch.zeros(len(walked), int(lengths.max()) + 1, dtype=torch.long)
-            places[whose, step] = torch.from_numpy(branched.step)
-            places.scatter_(1, lengths[:, None], packed.lengths[:, None])
-            states = states.gather(1, places)
-        pressed, weights = torch.zeros(2, *states.shape)
-        pressed[whose, step] = torch.from_numpy(np.concatenate([one.pressed for one in walked])).float()
-        weights[whose, step] = 1.0
+            count = (config.branches or num_keys - 1) if config.noise else 0
+            leads = leads_of(batch.pressed, num_keys, count, slips)
+        walks = walk(batch, keys.backspace, keys.eos, leads)
+        tree, columns = walks.tree, walks.states.shape[1]
+        laid = read_once(tree, max(config.row_length, int(tree.depth.max()) + 1))
+        asked = np.zeros(len(tree.token), dtype=bool)  # the texts that somebody is at, or might have reached
+        asked[walks.states] = True
+        asked[walks.leads[walks.leads >= 0]] = True
+        number = np.cumsum(asked) - 1
+        legal = self.legal(tree.depth[asked] + 1, tree.start[asked])
+        states = number[walks.states]
+        for place in np.flatnonzero(~legal[states[batch.trajectory, batch.time], batch.pressed]):
+            whose, step, action = (int(part[place]) for part in (batch.trajectory, batch.time, batch.pressed))
+            raise ValueError(f"trajectory {whose} takes action {action} at step {step}, where it is illegal")
+        weights = np.ones(len(batch.pressed), dtype=np.float32)
         if noised_label == "masked":
-            weights[whose, step] = torch.from_numpy(~np.concatenate([one.slipped for one in walked])).float()
-        row = packed.row[:, None]
-        start = packed.positions[row, states[:, :1]] + 1
-        legal = self.legal(packed.positions[row, states] + 1, start)
-        ended = packed.final_state == ABSORBING
+            weights[batch.pressed != batch.typed] = 0
 
         device = self.transformer.embedding.weight.device
-        tokens, positions, expires = (part.to(device) for part in packed[:3])
-        inputs = self.transformer.hidden(tokens, positions, attention(expires, tokens.shape))
-        hidden, legal = inputs[row.to(device), states.to(device)], legal.to(device)
-        logits = self.logits(hidden, legal)
+
+        def sent(part: np.ndarray) -> Tensor:
+            return torch.from_numpy(part).to(device)
+
+        tokens, positions, expires = (part.to(device) for part in laid[:3])
+        outputs = self.transformer.hidden(tokens, positions, attention(expires, tokens.shape))
+        hidden = outputs.flatten(0, 1).index_select(0, sent(laid.at.numpy()[asked]))
+        legal_there, where, lengths = sent(legal), sent(states), sent(batch.lengths)
+        logits = self.logits(hidden, legal_there)
+        values = torch.logsumexp(logits.masked_fill(~legal_there, -math.inf), dim=1)
         ahead = terminal = None
-        if branched is not None:
-            taken_back = torch.from_numpy(branched.deleted)
-            press, lead = (taken_back >= 0).nonzero(as_tuple=True)
-            at = packed.row[whose[press]], packed.state_of_action[whose[press], taken_back[press, lead]]
-            there = self.legal((packed.positions[at] + 1)[:, None], start[whose[press]])[:, 0]
-            values = torch.logsumexp(logits.masked_fill(~legal, -math.inf), dim=2)
-            leads = values[whose, step + 1][:, None].repeat(1, taken_back.shape[1])  # what really happened, too
-            leads[press, lead] = self.values(inputs[tuple(part.to(device) for part in at)], there.to(device))
-            is_token = torch.from_numpy(branched.is_token).to(device)
-            on_average = expected_next_value(leads[:, 0], leads[:, 1:], config.noise)
-            ahead = torch.zeros_like(values)
-            ahead[whose, step] = torch.where(is_token, on_average, leads[:, 0])
+        if slips is not None:  # another key than a token leads to where it really led
+            reached = states[batch.trajectory, batch.time + 1]
+            led = _at(values[:, None], sent(np.where(walks.leads >= 0, number[walks.leads], reached[:, None])))[..., 0]
+            average = expected_next_value(led[:, 0], led[:, 1:], config.noise)
+            ahead = average.new_zeros(len(batch) * columns)
+            ahead = ahead.index_copy(0, sent(batch.trajectory * columns + batch.time), average).view(-1, columns)
         if config.terminal == "each":
-            rewards = self.terminal_head(hidden[torch.arange(len(walked)), lengths - 1]).float()[:, 0]
-            terminal = rewards / (1 - config.gamma)
-        pressed, lengths, ended, weights = (part.to(device) for part in (pressed.long(), lengths, ended, weights))
-        return Trajectories(logits, pressed, lengths, ended, legal, ahead, weights, terminal)
+            rewards = self.terminal_head(hidden[where[torch.arange(len(batch), device=device), lengths - 1]])
+            terminal = rewards.float()[:, 0] / (1 - config.gamma)
+        return Trajectories.trusted(
+            logits=_at(logits, where),
+            actions=sent(batch.table(batch.pressed, columns)),
+            lengths=lengths,
+            ended=sent(walks.ended),
+            legal=legal_there[where],
+            next_values=ahead,
+            weights=sent(batch.table(weights, columns)),
+            state_values=_at(values[:, None], where)[..., 0],
+            terminal_values=terminal,
+        )
 
     def logits(
         self, hidden: Float[Tensor, "*texts width"], legal: Bool[Tensor, "*texts actions"]
     ) -> Float[Tensor, "*texts actions"]:
-        """ℓ(·|s) from last hidden vectors. FloatingPointError if they are not all finite."""
+        """ℓ(·|s) from last hidden vectors."""
         logits = self.transformer.logits(hidden).float()
-        if not logits.isfinite().all():
-            raise FloatingPointError("the model's logits are not all finite")
         if self.value_head is None:
             return logits
         log_policy = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
         return torch.where(legal, log_policy + self.value_head(hidden).float(), 0.0)
 
-    def values(
-        self, hidden: Float[Tensor, "*texts width"], legal: Bool[Tensor, "*texts actions"]
-    ) -> Float[Tensor, "*texts"]:
-        """V(s) = log Σ exp ℓ over legal actions."""
-        return torch.logsumexp(self.logits(hidden, legal).masked_fill(~legal, -math.inf), dim=-1)
-
     def legal(
-        self, depth: Int[Tensor, "trajectories time"], start: Int[Tensor, "trajectories 1"]
-    ) -> Bool[Tensor, "trajectories time actions"]:
+        self, length: Int[np.ndarray, " texts"], start: Int[np.ndarray, " texts"]
+    ) -> Bool[np.ndarray, "texts actions"]:
         """Tokens that can be typed while there is room, `<backspace>` where something of one's own stands, `<eos>`
         always.
 
         Args:
-            depth: length of the text, prompt included.
+            length: of the text, prompt included.
             start: that of the prompt alone.
         """
         keys = self.task.vocabulary
-        legal = torch.zeros(*depth.shape, len(keys) + 2, dtype=torch.bool)
-        legal[..., : self.task.num_keys] = (depth < self.task.max_length)[:, :, None]
-        legal[..., keys.eos] = True
-        legal[..., keys.backspace] = (depth > start) & self.config.backspace
+        legal = np.zeros((len(length), len(keys) + 2), dtype=bool)
+        legal[:, : self.task.num_keys] = (length < self.task.max_length)[:, None]
+        legal[:, keys.eos] = True
+        legal[:, keys.backspace] = (length > start) & self.config.backspace
         return legal
 
     def banned(self, backspace: bool = True) -> list[int]:
@@ -166,9 +169,9 @@ class Policy(nn.Module):
             mdp: has the tokens that the task can type, its terminal states and its `<backspace>`, if there is one.
         """
         keys = self.task.vocabulary
-        every = every_text(mdp, prompt, keys.backspace)
+        every = every_text(mdp, prompt)
         inputs = self.transformer.hidden(every.tokens, every.positions, attention(every.expires, every.tokens.shape))
-        hidden = inputs[every.row, every.column]
+        hidden = inputs.flatten(0, 1)[every.at]
         columns = [*range(mdp.num_tokens), keys.eos, *([keys.backspace] if mdp.backspace else [])]
         legal = torch.tensor(mdp.legal)
         everywhere = torch.zeros(mdp.num_texts, len(keys) + 2, dtype=torch.bool)
@@ -183,11 +186,15 @@ class Policy(nn.Module):
     @torch.no_grad()
     def proposals(self, examples: Sequence[Example]) -> list[Float[np.ndarray, "time tokens"]]:
         """What the model itself would write at each place of the answers: its probabilities of tokens."""
-        keys = self.task.vocabulary
-        count = self.task.num_keys
-        clean = [augment(*example, 0.0, keys.backspace, keys.eos, num_tokens=count, seed=0) for example in examples]
+        keys, prompts, answers = self.task.vocabulary, *zip(*examples, strict=True)
+        clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=self.task.num_keys, seed=0)
         tokens = torch.softmax(self.on(clean).logits[..., : len(keys)], dim=2).double().cpu().numpy()
         return [rows[: len(one.answer)] for rows, one in zip(tokens, examples, strict=True)]
+
+
+def _at(rows: Float[Tensor, "texts features"], where: Int[Tensor, "*any"]) -> Float[Tensor, "*any features"]:
+    """Rows of a table, each as often as it is wanted; their gradients are added up in a fixed order, on a GPU too."""
+    return torch.nn.functional.embedding(where, rows)
 
 
 # -- what an update looks at ---------------------------------------------------------------------------------------
@@ -203,7 +210,6 @@ class Batcher:
         self.order = functools.lru_cache(maxsize=2)(
             lambda turn: config.rng(EXAMPLES, turn).permutation(len(self.examples))
         )
-        self.clean = functools.lru_cache(maxsize=4096)(self._clean)
 
     def chosen(self, step: int) -> list[Example]:
         """Turn after turn through all examples, each in an order of its own; or new ones, if that is wanted."""
@@ -212,70 +218,58 @@ class Batcher:
         places = (divmod(place, len(self.examples)) for place in range(step * self.size, (step + 1) * self.size))
         return [self.examples[self.order(turn)[index]] for turn, index in places]
 
-    def _clean(self, example: Example) -> Trajectory:
-        """Typed without slips."""
-        keys = self.task.vocabulary
-        return augment(*example, 0.0, keys.backspace, keys.eos, seed=0, num_tokens=self.task.num_keys)
-
-    def demonstrations(self, step: int, policy: Policy) -> list[Trajectory]:
+    def demonstrations(self, step: int, policy: Policy) -> TrajectoryBatch:
         """Typed without slips for mle, else on a keyboard that slips."""
         config, keys, chosen = self.config, self.task.vocabulary, self.chosen(step)
-        noise = config.typed_noise
-        if not noise:
-            return list(map(self.clean, chosen))
-        mistakes: Sequence[Any] = [None] * len(chosen)
-        if noise and config.noise_mode == "ground_truth":
+        mistakes = None
+        if config.typed_noise and config.noise_mode == "ground_truth":
             mistakes = [self.task.mistakes(one) for one in chosen]
-        if noise and config.noise_mode == "model":
+        if config.typed_noise and config.noise_mode == "model":
             mistakes = policy.proposals(chosen)
-        rng = config.rng(SLIPS, step)
-        return [
-            augment(
-                *one,
-                noise,
-                keys.backspace,
-                keys.eos,
-                seed=rng,
-                num_tokens=self.task.num_keys if wrong is None else None,
-                mistakes=wrong,
-            )
-            for one, wrong in zip(chosen, mistakes, strict=True)
-        ]
+        prompts, answers = zip(*chosen, strict=True)
+        return augment_batch(
+            prompts,
+            answers,
+            config.typed_noise,
+            keys.backspace,
+            keys.eos,
+            seed=config.rng(SLIPS, step),
+            num_tokens=self.task.num_keys if mistakes is None else None,
+            mistakes=mistakes,
+        )
 
-    def off_data(self, typed: Sequence[Trajectory], time: int) -> Bool[Tensor, "trajectories {time}"]:
+    def off_data(self, typed: TrajectoryBatch, columns: int) -> Bool[np.ndarray, "trajectories {columns}"]:
         """The steps whose action no demonstration takes: all but the next token of the right answer, and, where
         demonstrations slip, `<backspace>` on a single wrong one.
 
         Args:
-            time: columns; what is beyond the end of a trajectory is False.
+            columns: what is beyond the end of a trajectory is False.
         """
-        keys = self.task.vocabulary
-        off = torch.zeros(len(typed), time, dtype=torch.bool)
-        for row, one in enumerate(typed):
-            text = one.prompt.tolist()
-            for step, (pressed, happened) in enumerate(zip(one.pressed.tolist(), one.typed.tolist(), strict=True)):
-                if pressed == keys.backspace:
-                    slipped = tuple(text) not in self.right and tuple(text[:-1]) in self.right
-                    on_path = slipped and self.config.typed_noise > 0
-                else:
-                    on_path = (*text, pressed) in self.right
-                off[row, step] = not on_path
-                if happened == keys.backspace:
-                    text.pop()
-                else:
-                    text.append(happened)
-        return off
+        keys, (right, whole) = self.task.vocabulary, self.right
+        walks = walk(typed, keys.backspace, keys.eos)
+        known = np.append(right.locate(walks.tree), -1)  # of each text that is typed, which right one it is
+        text = walks.states[typed.trajectory, typed.time]
+        here, below = known[text], known[walks.tree.parent[text]]
+        goes_on = (here >= 0) & (right.child(here, typed.pressed) >= 0)
+        slipped = (here < 0) & (below >= 0) & (self.config.typed_noise > 0)
+        on_path = np.where(typed.pressed == keys.eos, whole[here] & (here >= 0), goes_on)
+        on_path = np.where(typed.pressed == keys.backspace, slipped, on_path)
+        return typed.table(~on_path, columns)
 
     @functools.cached_property
-    def right(self) -> frozenset[tuple[int, ...]]:
-        """Every prompt with every beginning of a right answer, and with all of it and `<eos>`."""
-        whole = [(len(one.prompt), (*one.prompt, *one.answer, self.task.vocabulary.eos)) for one in self.examples]
-        return frozenset(text[:end] for start, text in whole for end in range(start, len(text) + 1))
+    def right(self) -> tuple[TextTree, Bool[np.ndarray, " texts"]]:
+        """Every prompt with every beginning of a right answer; and whether it is all of one."""
+        keys, prompts, answers = self.task.vocabulary, *zip(*self.examples, strict=True)
+        clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=self.task.num_keys, seed=0)
+        walks = walk(clean, keys.backspace, keys.eos)
+        whole = np.zeros(len(walks.tree.token), dtype=bool)
+        whole[walks.states[np.arange(len(clean)), clean.lengths - 1]] = True
+        return walks.tree, whole
 
 
 def loss_of(
-    policy: Policy, batcher: Batcher, data: list[Trajectory], sampled: list[Trajectory], step: int
-) -> tuple[Float[Tensor, ""], dict[str, float]]:
+    policy: Policy, batcher: Batcher, data: TrajectoryBatch, sampled: TrajectoryBatch | None, step: int
+) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
     """β · cloning + (1 - β) · (-J) of one update, and its parts for the log; from the switch on, sums discounted alike.
 
     Args:
@@ -286,17 +280,19 @@ def loss_of(
     beta = config.beta(step)
     switched = config.switched(step)
     slips = config.rng(BRANCHES, step) if switched and config.next_value == "expectation" else None
-    together = policy.on([*data, *(sampled if switched else [])], config.noised_label, slips)
+    sampled = sampled if switched else None
+    both = data if sampled is None else TrajectoryBatch.of(data, sampled)
+    together = policy.on(both, config.noised_label, slips)
     demonstrated = together.rows(0, len(data))
     likelihood = log_likelihood(demonstrated, config.gamma if switched else 1.0)
-    parts = {"beta": beta, "log_likelihood": likelihood.item()}
+    parts = {"log_likelihood": likelihood.detach()}
     if not switched:
         return -likelihood, parts
     typed = off = None
-    if sampled:
-        typed = together.rows(len(data), len(data) + len(sampled))
+    if sampled is not None:
+        typed = together.rows(len(data), len(both))
         if config.divergence != "sampled_mixture":
-            off = batcher.off_data(sampled, typed.logits.shape[1]).to(typed.logits.device)
+            off = torch.from_numpy(batcher.off_data(sampled, typed.logits.shape[1])).to(likelihood.device)
     terms = training_objective(
         demonstrated,
         policy.absorbing_value,
@@ -307,8 +303,8 @@ def loss_of(
         off_data=off,
     )
     parts |= {
-        "objective": terms.objective.item(),
-        "value": terms.value.item(),
+        "objective": terms.objective.detach(),
+        "value": terms.value.detach(),
         "r2_data": terms.squared_reward_data,
         "r2_model": terms.squared_reward_model,
     }
@@ -343,28 +339,27 @@ class Run:
         gradient is no number."""
         config, step = self.config, self.step
         line: dict[str, Any] = {"step": step, "rate": config.rate(step)}
-        sampled: list[Trajectory] = []
+        sampled = None
         if config.switched(step) and needs_model(config.divergence):
             if len(self.buffer) == 0 or (step - config.warmup_steps) % config.sample_every == 0:
                 line |= self.type_texts()
-            sampled = self.buffer.sample(self.batcher.size, config.rng(REPLAY, step))
+            sampled = TrajectoryBatch.of(*self.buffer.sample(self.batcher.size, config.rng(REPLAY, step)))
         data = self.batcher.demonstrations(step, self.policy)
         self.optimiser.zero_grad(set_to_none=True)
-        try:
-            with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
-                loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
-            loss.backward()
-            norm = nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
-            if not (loss.isfinite() and norm.isfinite()):
-                raise FloatingPointError(f"the loss is {loss.item()} and its gradient has the norm {norm.item()}")
-        except FloatingPointError as error:
+        with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
+            loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
+        told = torch.stack([part.detach().double() for part in (loss, norm, *parts.values())]).tolist()  # one wait
+        if not all(map(math.isfinite, told[:2])):
             first = step * self.batcher.size
             raise FloatingPointError(
-                f"{error} at step {step} (the batch: examples {first} to {first + len(data) - 1} of the stream); try a "
-                f"lower learning_rate than {config.learning_rate}, a higher alpha than {config.weight_of_entropy}, or "
-                "a longer warm-up"
-            ) from None
-        line |= {"loss": loss.item(), **parts, "samples": len(data) + len(sampled)}
+                f"the loss is {told[0]} and its gradient has the norm {told[1]} at step {step} (the batch: examples "
+                f"{first} to {first + len(data) - 1} of the stream); try a lower learning_rate than "
+                f"{config.learning_rate}, a higher alpha than {config.weight_of_entropy}, or a longer warm-up"
+            )
+        line |= {"loss": told[0], "beta": config.beta(step), **dict(zip(parts, told[2:], strict=True))}
+        line["samples"] = len(data) + (0 if sampled is None else len(sampled))
         for group in self.optimiser.param_groups:
             group["lr"] = config.rate(step)
         self.optimiser.step()

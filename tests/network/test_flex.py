@@ -5,7 +5,7 @@ import torch
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 from smatch_edu.network.flex import BLOCK, blocks_in_sight, flex_attention_over
-from smatch_edu.text.trajectories import NEVER, visible
+from smatch_edu.text.packing import NEVER, visible
 
 
 def random_expires(rng, batch, inputs):

@@ -17,7 +17,7 @@ from smatch_edu.network.transformer import (
     attention,
     rotary_angles,
 )
-from smatch_edu.text.trajectories import NEVER, pack, pack_batch, visible
+from smatch_edu.text.packing import NEVER, pack, pack_batch, visible
 
 SMALL = TransformerConfig(vocab_size=K + 2, num_layers=2, num_heads=2, width=16, max_length=64)
 

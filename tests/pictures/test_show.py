@@ -14,7 +14,7 @@ from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.network.generation import Trace
 from smatch_edu.pictures import figures, plots, show
 from smatch_edu.pictures.show import Keystroke, typing
-from smatch_edu.text.trajectories import NEVER, pack, visible
+from smatch_edu.text.packing import NEVER, pack, visible
 from smatch_edu.text.vocabulary import Vocabulary
 
 ABC = Vocabulary("abc")

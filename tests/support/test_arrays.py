@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from smatch_edu.support.arrays import as_ids, is_whole, sum_tolerance
-from smatch_edu.text.trajectories import Trajectory, pack
+from smatch_edu.text import Trajectory, pack
 from smatch_edu.text.vocabulary import Vocabulary
 
 KINDS = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint64")

@@ -1,7 +1,4 @@
-"""Trajectories: the inputs that an action sees are the text that stood then, in both layouts; and noise."""
-
-import itertools
-import tracemalloc
+"""Trajectories: many of them as arrays, what is refused, and demonstrations typed with slips."""
 
 import numpy as np
 import pytest
@@ -10,11 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from smatch_edu.tasks import get_task
-from smatch_edu.text.trajectories import ABSORBING, NEVER, Trajectory, augment, fill_rows, pack, pack_batch, visible
+from smatch_edu.text.packing import pack_batch
+from smatch_edu.text.trajectories import Trajectory, TrajectoryBatch, augment, augment_batch, follow
 
 K, EOS, BACK = 5, 5, 6
-BOTH = pytest.mark.parametrize("layout", ["trie", "refeed"])
 
 
 def trajectory(prompt, pressed, typed=None):
@@ -36,14 +32,6 @@ def stacks(prompt, typed):
     return passed
 
 
-def seen_from(packed, row_visible, query):
-    """The text that an input sees, by position."""
-    keys = np.flatnonzero(row_visible[query])
-    keys = keys[np.argsort(packed.positions[keys])]
-    assert packed.positions[keys].tolist() == list(range(len(keys)))
-    return tuple(packed.tokens[keys].tolist())
-
-
 @st.composite
 def walks(draw):
     """A prompt and what is typed after it: random walks, long runs of backspace, deletions of everything, with <eos> or
@@ -60,184 +48,34 @@ def walks(draw):
     return prompt, typed
 
 
-@BOTH
-@settings(max_examples=120)
-@given(walk=walks())
-def test_an_action_sees_the_text_that_stood_then(layout, walk):
-    prompt, typed = walk
-    packed = pack(prompt, typed, BACK, EOS, layout)
-    mask = visible(packed.expires)
-    texts = stacks(prompt, typed)
-    assert packed.actions.tolist() == typed
-    for state, text in zip(packed.state_of_action, texts, strict=False):
-        assert seen_from(packed, mask, state) == text
-    if texts[-1] is None:
-        assert packed.final_state == ABSORBING
-    else:
-        assert seen_from(packed, mask, packed.final_state) == texts[-1]
-
-
 @settings(max_examples=50)
-@given(walk=walks())
-def test_backspace_is_no_input_of_the_trie_and_eos_of_neither(walk):
-    prompt, typed = walk
-    trie, refeed = (pack(prompt, typed, BACK, EOS, layout) for layout in ("trie", "refeed"))
-    pushed = sum(action < K for action in typed)
-    assert len(trie.tokens) == len(prompt) + pushed
-    assert len(refeed.tokens) == len(prompt) + pushed + typed.count(BACK)
-    for packed in (trie, refeed):
-        assert packed.tokens.max() < K
-        for part in packed[:5]:
-            assert part.dtype == np.int64
-
-
-def test_one_walk_by_hand():
-    # prompt 0; type 1 2, delete 2, type 3, delete 3 and 1, end
-    packed = pack([0], [1, 2, BACK, 3, BACK, BACK, EOS], BACK, EOS)
-    assert packed.tokens.tolist() == [0, 1, 2, 3]
-    assert packed.positions.tolist() == [0, 1, 2, 2]
-    assert packed.expires.tolist() == [NEVER, 4, 3, 4]
-    assert packed.state_of_action.tolist() == [0, 1, 2, 1, 3, 1, 0]
-    assert packed.final_state == ABSORBING
-    again = pack([0], [1, 2, BACK, 3], BACK, EOS, layout="refeed")
-    assert again.tokens.tolist() == [0, 1, 2, 1, 3]
-    assert again.positions.tolist() == [0, 1, 2, 1, 2]
-    assert again.expires.tolist() == [NEVER, 3, 3, NEVER, NEVER]
-    assert again.state_of_action.tolist() == [0, 1, 2, 3] and again.final_state == 4
-
-
-def test_visible_is_the_two_comparisons_and_answers_in_kind(rng):
-    expires = rng.integers(1, 9, size=(3, 7))
-    mask = visible(expires)
-    assert mask.shape == (3, 7, 7) and mask.dtype == bool
-    for row in range(3):
-        for query in range(7):
-            for key in range(7):
-                assert mask[row, query, key] == (key <= query < expires[row, key])
-    as_tensor = visible(torch.from_numpy(expires))
-    assert isinstance(as_tensor, torch.Tensor) and np.array_equal(as_tensor.numpy(), mask)
-    assert np.array_equal(visible(np.full(4, NEVER)), np.tril(np.ones((4, 4), dtype=bool)))
-
-
-@BOTH
-@settings(max_examples=25)
 @given(many=st.lists(walks(), min_size=1, max_size=5))
-def test_a_batch_holds_each_trajectory_as_it_is_alone(layout, many):
-    batch = pack_batch([trajectory(*walk) for walk in many], BACK, EOS, layout)
-    for number, (prompt, typed) in enumerate(many):
-        alone = pack(prompt, typed, BACK, EOS, layout)
-        inputs, actions = len(alone.tokens), len(typed)
-        for name in ("tokens", "positions", "expires"):
-            assert np.array_equal(getattr(batch, name)[number, :inputs], getattr(alone, name))
-        assert np.array_equal(batch.actions[number, :actions], alone.actions)
-        assert np.array_equal(batch.state_of_action[number, :actions], alone.state_of_action)
-        assert batch.lengths[number] == actions and batch.final_state[number] == alone.final_state
-        passed = [*alone.state_of_action.tolist(), 0 if alone.final_state == ABSORBING else alone.final_state]
-        assert batch.states()[number, : actions + 1].tolist() == passed
-        assert (batch.expires[number, inputs:] == NEVER).all() and batch.row[number] == number
-
-
-def assert_each_sees_its_own_text(batch, trajectories):
-    mask = visible(batch.expires.numpy())
-    for number, one in enumerate(trajectories):
-        row, texts = batch.row[number], stacks(one.prompt, one.typed)
-        inputs = type("Row", (), {"positions": batch.positions[row].numpy(), "tokens": batch.tokens[row].numpy()})
-        assert batch.actions[number, : batch.lengths[number]].tolist() == one.typed.tolist()
-        for step, text in enumerate(texts[:-1]):
-            assert seen_from(inputs, mask[row], batch.state_of_action[number, step]) == text
-        if texts[-1] is None:
-            assert batch.final_state[number] == ABSORBING
-        else:
-            assert seen_from(inputs, mask[row], batch.final_state[number]) == texts[-1]
+def test_a_batch_holds_its_trajectories_one_after_the_other(many):
+    ones = [trajectory(*walk) for walk in many]
+    batch = TrajectoryBatch.of(*ones)
+    again = TrajectoryBatch.of(TrajectoryBatch.of(*ones[:1]), *ones[1:])
+    assert len(batch) == len(again) == len(ones)
+    for one, held, other in zip(ones, batch, again, strict=True):
+        for name in ("prompt", "pressed", "typed"):
+            assert np.array_equal(getattr(one, name), getattr(held, name))
+            assert np.array_equal(getattr(one, name), getattr(other, name))
+    columns = max(len(one.typed) for one in ones) + 2
+    for row, one in zip(batch.table(batch.typed + 1, columns), ones, strict=True):
+        assert row.tolist() == [*(one.typed + 1).tolist(), *([0] * (columns - len(one.typed)))]
 
 
 @settings(max_examples=50)
-@given(rows=st.lists(st.lists(walks(), min_size=1, max_size=4), min_size=1, max_size=3), same=st.booleans())
-def test_trajectories_that_share_a_row_do_not_see_each_other(rows, same):
-    many = [[trajectory(row[0][0] if same else prompt, typed) for prompt, typed in row] for row in rows]
-    batch = pack_batch(many, BACK, EOS)
-    assert batch.row.tolist() == [number for number, row in enumerate(many) for _ in row]
-    assert_each_sees_its_own_text(batch, [one for row in many for one in row])
-    if same:  # its prompt is fed once
-        pushed = [sum(action < K for one in row for action in one.typed) for row in many]
-        assert batch.tokens.shape[1] == max(len(row[0].prompt) + n for row, n in zip(many, pushed, strict=True))
-
-
-@settings(max_examples=60)
-@given(many=st.lists(walks(), min_size=1, max_size=12), more=st.integers(0, 12))
-def test_rows_are_filled_and_every_trajectory_keeps_its_place(many, more):
-    trajectories = [trajectory(*walk) for walk in many]
-    sizes = [len(prompt) + sum(action < K for action in typed) for prompt, typed in many]
-    length = max(sizes) + more
-    batch = pack_batch(trajectories, BACK, EOS, row_length=length)
-    assert batch.tokens.shape[1] <= length
-    assert_each_sees_its_own_text(batch, trajectories)
-    used = np.bincount(batch.row.numpy(), sizes)
-    assert (used <= length).all()
-    assert all(first + second > length for first, second in itertools.combinations(used, 2))  # none could be one
-    rows = [np.flatnonzero(batch.row.numpy() == number).tolist() for number in range(len(used))]
-    assert sorted(map(sorted, fill_rows(trajectories, length, BACK, EOS))) == sorted(rows)
-    if length > max(sizes):
-        return
-    with pytest.raises(ValueError, match=f"row_length is {length - 1}; trajectory {np.argmax(sizes)} needs {length}"):
-        pack_batch(trajectories, BACK, EOS, row_length=length - 1)
-
-
-def test_rows_of_the_arithmetic_task_are_nearly_full(rng):
-    task = get_task("arithmetic", family="in_base")
-    keys = task.vocabulary
-    typed = [
-        augment(*one, 0.2, keys.backspace, keys.eos, seed=rng, num_tokens=len(keys)) for one in task.fresh(rng, 2000)
+@given(many=st.lists(walks(), min_size=1, max_size=5))
+def test_steps_say_what_stands_after_every_action(many):
+    batch = TrajectoryBatch.of(*(trajectory(*walk) for walk in many))
+    steps = follow(batch, BACK, EOS)
+    above = [
+        len(after if after is not None else before) - len(prompt)
+        for prompt, typed in many
+        for before, after in zip(stacks(prompt, typed), stacks(prompt, typed)[1:], strict=False)
     ]
-    batch = pack_batch(typed, keys.backspace, keys.eos, row_length=1024)
-    tokens = sum(len(one.prompt) + int((one.typed < len(keys)).sum()) for one in typed)
-    assert tokens / (1024 * (len(batch.tokens) - 1)) > 0.98  # all rows but the last
-    assert tokens / batch.tokens.numel() > 0.95
-
-
-def test_outputs_are_handed_out_action_by_action(rng):
-    first, second = trajectory([1], [2, BACK, EOS]), trajectory([1], [3])
-    batch = pack_batch([[first, second], second], BACK, EOS)
-    outputs = torch.from_numpy(rng.normal(size=(2, batch.tokens.shape[1], 4)))
-    handed = batch.at_actions(outputs)
-    assert handed.shape == (3, 3, 4)
-    assert torch.equal(handed[0, 0], outputs[0, 0]) and torch.equal(handed[0, 1], outputs[0, 1])
-    assert torch.equal(handed[0, 2], outputs[0, 0]) and torch.equal(handed[1, 0], outputs[0, 0])
-    assert torch.equal(handed[2, 0], outputs[1, 0])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (([], [1], BACK, EOS), "the prompt is empty"),
-        (([1], [], BACK, EOS), "has no action"),
-        (([1], [2, BACK, BACK], BACK, EOS), "action 2 of trajectory 0 is <backspace> with nothing to delete"),
-        (([1], [EOS, 2], BACK, EOS), "action 0 of trajectory 0 is <eos>, and more actions follow it"),
-        (([1, BACK], [2], BACK, EOS), "the prompt of trajectory 0 has action 6 at position 1"),
-        (([1], [-2], BACK, EOS), "typed has id -2 at position 0"),
-        ((np.array([1.5]), [2], BACK, EOS), "prompt has shape"),
-        (([1], [2], BACK, EOS, "tree"), "unknown layout 'tree'; did you mean 'trie'"),
-    ],
-)
-def test_what_cannot_be_packed_is_named(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        pack(*arguments)
-
-
-def test_batches_that_cannot_be_packed_are_named():
-    one = trajectory([1], [2])
-    with pytest.raises(ValueError, match="only layout='trie' can share"):
-        pack_batch([[one, one]], BACK, layout="refeed")
-    for nothing in ([], [[]]):
-        with pytest.raises(ValueError, match="no trajectory"):
-            pack_batch(nothing, BACK)
-    with pytest.raises(ValueError, match="2 actions were pressed and 1 typed"):
-        trajectory([1], [2, 3], [2])
-    with pytest.raises(ValueError, match="trajectory 1 is <backspace>"):
-        pack_batch([one, trajectory([1], [BACK])], BACK)
-
-
-# Noise
+    assert steps.above.tolist() == above
+    assert steps.ended.tolist() == [typed[-1] == EOS for _, typed in many]
 
 
 def survivors(trajectory):
@@ -331,25 +169,41 @@ def test_what_a_model_proposes_may_be_a_softmax_over_all_actions_and_no_key_slip
         pack_batch([made], BACK, EOS)
 
 
-def test_keys_do_not_slip_and_are_no_part_of_a_demonstration():
+def test_keys_are_no_part_of_a_demonstration():
     with pytest.raises(ValueError, match=r"tokens has key 6 at position 1"):
         augment([1], [2, BACK], 0.0, BACK, EOS, seed=0, num_tokens=K)
-    for pressed, typed in (([2, BACK], [2, 3]), ([2, 3], [2, BACK]), ([2, 3], [2, EOS])):
-        with pytest.raises(ValueError, match="action 1 of trajectory 0 is a slip of <eos> or <backspace>"):
-            pack_batch([trajectory([1], pressed, typed)], BACK, EOS)
-    with pytest.raises(ValueError, match="eos and backspace are both 5"):
-        pack([1], [2], 5, 5)
 
 
-@BOTH
-def test_memory_grows_with_the_actions_and_not_with_their_square(rng, layout):
-    def peak(actions):
-        typed = np.where(np.arange(actions) % 5 == 4, BACK, rng.integers(0, K, size=actions))
-        tracemalloc.start()
-        pack([1], typed, BACK, EOS, layout)
-        found = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return found
+def test_many_demonstrations_at_once_are_each_as_one_alone(rng):
+    """Every kind of noise, with <eos> and without; slips as frequent in each, and drawn from the weights of its own."""
+    for eos in (None, EOS):
+        answers = [rng.integers(0, K, size=int(rng.integers(0, 5))) for _ in range(400)]
+        answers = [answer if len(answer) or eos else np.array([1]) for answer in answers]
+        prompts = [rng.integers(0, K, size=int(rng.integers(1, 4))) for _ in answers]
+        tables = [np.eye(K + 2)[(answer + 1) % K] for answer in answers]
+        for wrong in ({"num_tokens": K}, {"mistakes": tables}):
+            made = augment_batch(prompts, answers, 0.3, BACK, eos, seed=rng, **wrong)
+            presses = slips = 0
+            for prompt, answer, one in zip(prompts, answers, made, strict=True):
+                assert one.prompt.tolist() == prompt.tolist() and survivors(one) == tuple(answer.tolist())
+                assert (one.typed[-1:] == EOS).all() if eos else True
+                at = np.flatnonzero(one.slipped)
+                assert (one.typed[at + 1] == BACK).all() and (one.typed == BACK).sum() == len(at)
+                if "mistakes" in wrong:
+                    assert (one.typed[at] == (one.pressed[at] + 1) % K).all()
+                slips, presses = slips + len(at), presses + int((one.pressed < K).sum())
+            assert abs(slips / presses - 0.3) < 5 * np.sqrt(0.21 / presses)
 
-    peak(100)
-    assert peak(8000) < 2.5 * peak(4000)
+
+def test_a_single_demonstration_is_drawn_as_the_first_of_many(rng):
+    tokens, seed = rng.integers(0, K, size=12), int(rng.integers(2**31))
+    alone = augment([1], tokens, 0.4, BACK, EOS, seed=seed, num_tokens=K)
+    batch = augment_batch([[1]], [tokens], 0.4, BACK, EOS, seed=seed, num_tokens=K)
+    assert np.array_equal(alone.typed, batch.typed) and np.array_equal(alone.pressed, batch.pressed)
+
+
+def test_what_is_wrong_in_one_of_many_demonstrations_is_named(rng):
+    with pytest.raises(ValueError, match="tokens has key 6 at position 1 of demonstration 2"):
+        augment_batch([[1]] * 3, [[1], [2, 3], [1, BACK]], 0.1, BACK, EOS, seed=rng, num_tokens=K)
+    with pytest.raises(ValueError, match=r"mistakes has shape \(1, 5\); \(2, vocab\)"):
+        augment_batch([[1]] * 2, [[1], [2, 3]], 0.1, BACK, EOS, seed=rng, mistakes=[np.ones((1, 5))] * 2)

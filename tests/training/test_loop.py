@@ -21,7 +21,7 @@ from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.network import Transformer
 from smatch_edu.support.arrays import read_tensors
 from smatch_edu.tasks import get_task
-from smatch_edu.text.trajectories import Trajectory
+from smatch_edu.text import Trajectory, TrajectoryBatch
 from smatch_edu.training.loop import (
     CHECKPOINT,
     CONFIG,
@@ -146,10 +146,68 @@ def test_off_the_data_is_all_but_the_next_token_and_a_backspace_on_one_wrong_one
     typed = [wrong, wrong, keys.backspace, keys.backspace, right[0], keys.backspace, *right, keys.eos]
     wanted = [True, True, True, False, False, True, *([False] * len(right)), False]
     one = Trajectory(np.array(example.prompt), np.array(typed), np.array(typed))
-    assert batcher.off_data([one], len(wanted) + 2)[0].tolist() == [*wanted, False, False]
+    assert batcher.off_data(TrajectoryBatch.of(one), len(wanted) + 2)[0].tolist() == [*wanted, False, False]
     clean = Batcher(batcher.task, with_options(demonstration_noise=0.0))
     wanted[3] = True  # nobody slipped, so nobody took a slip back
-    assert clean.off_data([one], len(wanted))[0].tolist() == wanted
+    assert clean.off_data(TrajectoryBatch.of(one), len(wanted))[0].tolist() == wanted
+
+
+def off_data_by_hand(batcher, one):
+    """One trajectory, one step at a time, every text as a tuple."""
+    keys, right = batcher.task.vocabulary, set()
+    for prompt, answer in batcher.examples:
+        whole = (*prompt, *answer, keys.eos)
+        right |= {whole[:end] for end in range(len(prompt), len(whole) + 1)}
+    text, off = one.prompt.tolist(), []
+    for pressed, happened in zip(one.pressed.tolist(), one.typed.tolist(), strict=True):
+        if pressed == keys.backspace:
+            slipped = tuple(text) not in right and tuple(text[:-1]) in right
+            off.append(not (slipped and batcher.config.typed_noise > 0))
+        else:
+            off.append((*text, pressed) not in right)
+        text = text[:-1] if happened == keys.backspace else [*text, happened]
+    return off
+
+
+@pytest.mark.parametrize("clean", [False, True])
+def test_off_the_data_is_what_one_finds_step_by_step(rng, clean):
+    """Right answers, wrong ones, slips deep in a wrong text, and a prompt that nobody was asked."""
+    batcher = Batcher(
+        get_task("arithmetic", family="addition"), with_options(demonstration_noise=0.0 if clean else 0.2)
+    )
+    batcher.examples = batcher.examples[:300]
+    keys, typed = batcher.task.vocabulary, []
+    for number in rng.integers(300, size=40).tolist():
+        (prompt, answer), walked, standing = batcher.examples[number], [], 0
+        for _ in range(int(rng.integers(1, 14))):
+            what = rng.random()
+            if what < 0.35 and standing:
+                walked, standing = [*walked, keys.backspace], standing - 1
+            else:
+                right = answer[standing] if standing < len(answer) and what < 0.8 else int(rng.integers(10))
+                walked, standing = [*walked, right], standing + 1
+        walked += [keys.eos] * int(rng.random() < 0.5)
+        pressed = [key if key >= 10 or rng.random() < 0.8 else int(rng.integers(10)) for key in walked]
+        typed.append(
+            Trajectory(np.array(prompt if rng.random() < 0.9 else (*prompt, 3)), np.array(pressed), np.array(walked))
+        )
+    columns = max(len(one.typed) for one in typed) + 1
+    found = batcher.off_data(TrajectoryBatch.of(*typed), columns)
+    for row, one in zip(found.tolist(), typed, strict=True):
+        wanted = off_data_by_hand(batcher, one)
+        assert row == [*wanted, *([False] * (columns - len(wanted)))]
+
+
+def test_a_key_pressed_where_it_is_illegal_is_named():
+    task = get_task("arithmetic", family="addition")
+    policy, keys, example = (
+        Policy(task, with_options(backspace=False, noise=0.0)),
+        task.vocabulary,
+        task.split("train")[0],
+    )
+    walked = Trajectory(np.array(example.prompt), np.array([1, keys.backspace]), np.array([1, keys.backspace]))
+    with pytest.raises(ValueError, match=f"trajectory 1 takes action {keys.backspace} at step 1, where it is illegal"):
+        policy.on([Trajectory(walked.prompt, walked.pressed[:1], walked.typed[:1]), walked])
 
 
 # -- the loss ------------------------------------------------------------------------------------------------------
@@ -162,14 +220,16 @@ def test_the_loss_mixes_cloning_and_the_objective_by_beta(divergence):
     for _ in range(config.warmup_steps):
         run.update()
     run.type_texts()
-    data, sampled = run.batcher.demonstrations(9, run.policy), list(run.buffer.trajectories)[:4]
+    data, sampled = run.batcher.demonstrations(9, run.policy), TrajectoryBatch.of(*run.buffer.trajectories[:4])
     loss, parts = loss_of(run.policy, run.batcher, data, sampled, 9)
-    assert parts["beta"] == 0.25
-    assert loss.item() == pytest.approx(-0.25 * parts["log_likelihood"] - 0.75 * parts["objective"], rel=1e-5)
+    assert config.beta(9) == 0.25
+    mixed = -0.25 * parts["log_likelihood"] - 0.75 * parts["objective"]
+    assert loss.item() == pytest.approx(mixed.item(), rel=1e-5)
     short = [one for one in sampled if len(one.typed) < max(len(one.typed) for one in data)]
-    assert loss_of(run.policy, run.batcher, data, short or sampled, 9)[0].isfinite()
+    few = TrajectoryBatch.of(*short) if short else sampled
+    assert loss_of(run.policy, run.batcher, data, few, 9)[0].isfinite()
     warm, parts = loss_of(run.policy, run.batcher, data, sampled, 0)
-    assert warm.item() == pytest.approx(-parts["log_likelihood"]) and "objective" not in parts
+    assert warm.item() == pytest.approx(-parts["log_likelihood"].item()) and "objective" not in parts
 
 
 def test_with_kept_labels_the_mixture_is_the_whole_likelihood_and_a_penalty_in_which_beta_and_alpha_are_one_knob():
@@ -178,14 +238,14 @@ def test_with_kept_labels_the_mixture_is_the_whole_likelihood_and_a_penalty_in_w
     for _ in range(run.config.warmup_steps):
         run.update()
     run.type_texts()
-    data, sampled = run.batcher.demonstrations(9, run.policy), list(run.buffer.trajectories)[:4]
+    data, sampled = run.batcher.demonstrations(9, run.policy), TrajectoryBatch.of(*run.buffer.trajectories[:4])
     penalties = []
     for beta, alpha in ((0.0, 0.1), (0.25, 0.1), (0.5, 0.4), (0.9, 0.02)):
         batcher = Batcher(run.task, with_options(beta_steps=1, beta_end=beta, alpha=alpha, next_value="reached"))
         with torch.no_grad():
             loss, parts = loss_of(run.policy, batcher, data, sampled, 9)
-        assert parts["beta"] == beta
-        penalties.append((loss.item() + parts["log_likelihood"]) / ((1 - beta) * alpha / 4))
+        assert batcher.config.beta(9) == beta
+        penalties.append((loss + parts["log_likelihood"]).item() / ((1 - beta) * alpha / 4))
     assert penalties == pytest.approx([penalties[0]] * 4, rel=1e-3) and penalties[0] > 0
 
 
@@ -201,7 +261,7 @@ def test_training_makes_the_demonstrations_likelier(method):
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_try():
-    runs = {reason: Run(SMALL) for reason in ("logits are not all finite", "its gradient has the norm")}
+    runs = {reason: Run(SMALL) for reason in ("the loss is nan", "its gradient has the norm")}
     broken, steep = (run.policy.transformer.norm for run in runs.values())
     with torch.no_grad():
         broken.bias[0] = math.inf
