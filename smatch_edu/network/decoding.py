@@ -16,7 +16,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
-from smatch_edu.network.transformer import Attend, Block, Transformer, TransformerConfig, rotary_angles
+from smatch_edu.network.transformer import Attend, Block, Blocks, Transformer, TransformerConfig, rotary_angles
 
 
 @runtime_checkable
@@ -137,7 +137,7 @@ class Decoder:
 
 
 # The methods that `Decoder` writes out, as they are when this is imported. Who replaces one wants it to be called.
-HIDDEN = Transformer.hidden
+HIDDEN, PASS = Transformer.hidden, Blocks.forward
 METHODS = {kind: (kind.forward, kind.__call__) for kind in (Block, nn.Embedding, nn.LayerNorm, nn.Linear)}
 NORMS, LINEARS = ("norm_attention", "norm_perceptron"), ("to_qkv", "from_heads", "widen", "narrow")  # of a block
 
@@ -149,7 +149,9 @@ def _departures(model: Model) -> Iterator[str]:
         return
     if type(model).hidden is not HIDDEN or "hidden" in vars(model):
         yield "the model has another `hidden`"
-    written: dict[str, type[nn.Module]] = {"embedding": nn.Embedding, "norm": nn.LayerNorm, "blocks": nn.ModuleList}
+    if Blocks.forward is not PASS or (isinstance(model.blocks, Blocks) and "forward" in vars(model.blocks)):
+        yield "blocks has another `forward`"
+    written: dict[str, type[nn.Module]] = {"embedding": nn.Embedding, "norm": nn.LayerNorm, "blocks": Blocks}
     for block in (f"blocks.{number}" for number, _ in enumerate(model.blocks)):
         written |= {block: Block} | {f"{block}.{name}": nn.LayerNorm for name in NORMS}
         written |= {f"{block}.{name}": nn.Linear for name in LINEARS}

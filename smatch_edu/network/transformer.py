@@ -79,10 +79,22 @@ class Block(nn.Module):
         self, x: Float[Tensor, "batch inputs width"], turn: tuple[Tensor, Tensor], attend: Attend, layer: int
     ) -> Float[Tensor, "batch inputs width"]:
         """`turn` is the cosine and sine of each input's position; `attend` knows who sees whom, in each layer."""
-        queries, keys, values = RotaryHeads.apply(self.to_qkv(self.norm_attention(x)), self.num_heads, *turn)
+        queries, keys, values = rotary_heads(self.to_qkv(self.norm_attention(x)), self.num_heads, *turn)
         seen = attend(queries, keys, values, layer)  # (batch, heads, inputs, head)
         x = x + self.from_heads(rearrange(seen, "b h n d -> b n (h d)"))
         return x + self.narrow(F.gelu(self.widen(self.norm_perceptron(x)), approximate="tanh"))
+
+
+class Blocks(nn.ModuleList):
+    """All blocks, one after the other: the part of a pass that `compile()` is for. What it needs of positions and of
+    visibility is made before, once for all blocks, and a graph would make it again in each."""
+
+    def forward(
+        self, x: Float[Tensor, "batch inputs width"], turn: tuple[Tensor, Tensor], attend: Attend
+    ) -> Float[Tensor, "batch inputs width"]:
+        for layer, block in enumerate(self):
+            x = block(x, turn, attend, layer)
+        return x
 
 
 class Transformer(nn.Module):
@@ -96,7 +108,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.embedding = nn.Embedding(config.vocab_size, config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
+        self.blocks = Blocks(Block(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(config.width)
         self.apply(self._initialise)
 
@@ -140,9 +152,8 @@ class Transformer(nn.Module):
         x = self.embedding(tokens)
         exact = torch.promote_types(x.dtype, torch.float32)  # the 8 bits of bfloat16 would turn by wrong angles
         turn = rotary_angles(positions, self.config.width // self.config.num_heads, exact)
-        for layer, block in enumerate(self.blocks):
-            x = block(x, turn, attend, layer)
-        return self.norm(x)
+        blocks = self.blocks if isinstance(self.blocks, Blocks) else Blocks(self.blocks)  # somebody put others there
+        return self.norm(blocks(x, turn, attend))
 
     def logits(self, hidden: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
         """The head, which is the embedding once more (weight tying)."""
@@ -238,8 +249,26 @@ class RotaryHeads(torch.autograd.Function):
         return gradient.to(gradients[0].dtype), None, None, None
 
 
-def attention(seen: Tensor | None, shape: torch.Size) -> Attend:
-    """How queries look at keys: causally, through a bool mask, or through `expires`."""
+def rotary_heads(qkv: Tensor, heads: int, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """As `RotaryHeads`; written plainly where a graph is traced, whose compiler joins what follows one another."""
+    if not torch.compiler.is_compiling():
+        return RotaryHeads.apply(qkv, heads, cos, sin)
+    queries, keys, values = rearrange(qkv, "b n (three h d) -> three b h n d", three=3, h=heads)
+
+    def turned(x: Tensor) -> Tensor:
+        first, second = x.to(cos.dtype).chunk(2, dim=-1)
+        return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1).to(x.dtype)
+
+    return turned(queries), turned(keys), values
+
+
+def attention(seen: Tensor | None, shape: torch.Size, device: torch.device | str | None = None) -> Attend:
+    """How queries look at keys: causally, through a bool mask, or through `expires`.
+
+    Args:
+        device: where the queries are, if not where `seen` is: on a GPU the mask is best made of an `expires` that is
+            still on the CPU.
+    """
     batch, inputs = shape
     if seen is not None and seen.dtype != torch.bool:
         if not _whole(seen):
@@ -247,8 +276,8 @@ def attention(seen: Tensor | None, shape: torch.Size) -> Attend:
         if seen.shape != shape:
             raise ValueError(f"expires has shape {tuple(seen.shape)}; that of tokens, {tuple(shape)}, was wanted")
         seen = seen.long()
-        if seen.is_cuda:
-            return flex_attention_over(seen)
+        if torch.device(device or seen.device).type == "cuda":
+            return flex_attention_over(seen, device)
         # None: nothing is deleted that could be seen
         seen = visible(seen) if seen.is_meta or bool((seen < inputs).any()) else None
     if seen is None:

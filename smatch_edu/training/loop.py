@@ -35,7 +35,7 @@ CONFIG, LOG, CHECKPOINT = "config.json", "log.jsonl", "checkpoint.safetensors"
 MEASURED = {"r2_data": "demonstrations", "r2_model": "the model's own texts"}
 QUESTIONS = 200  # of the validation set, answered now and then
 SHOWN = ("loss", "accuracy", "r2_data", "r2_model", "backspace_rate")  # beside the progress bar
-MAY_DIFFER = {"device", "log_every", "checkpoint_every"}  # between a run and its resumption
+MAY_DIFFER = {"device", "compiled", "log_every", "checkpoint_every"}  # between a run and its resumption
 OURS = {"method", "divergence", "warmup_steps", "noised_label"}  # settings that only a config of this package has
 
 
@@ -56,6 +56,7 @@ def train(
             run of another config, or files of a run's names that no run wrote.
         FloatingPointError: a loss that is no number; the checkpoint before it stays.
         OSError: the disk is full in the middle; the checkpoint before it stays, too.
+        MemoryError: the device has no memory left, saying which settings to lower; so does it then.
     """
     out = as_path(out)
     if _holds_run(out) and not resume:

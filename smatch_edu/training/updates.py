@@ -10,7 +10,10 @@ Built by hand in notebooks/09_training_sequencematch.ipynb. Source: Cundy & Ermo
 from __future__ import annotations
 
 import functools
+import importlib.util
 import math
+import os
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,8 +102,8 @@ class Policy(nn.Module):
         def sent(part: np.ndarray) -> Tensor:
             return torch.from_numpy(part).to(device)
 
-        tokens, positions, expires = (part.to(device) for part in laid[:3])
-        outputs = self.transformer.hidden(tokens, positions, attention(expires, tokens.shape))
+        tokens, positions = laid.tokens.to(device), laid.positions.to(device)
+        outputs = self.transformer.hidden(tokens, positions, attention(laid.expires, tokens.shape, device))
         hidden = outputs.flatten(0, 1).index_select(0, sent(laid.at.numpy()[asked]))
         legal_there, where, lengths = sent(legal), sent(states), sent(batch.lengths)
         logits = self.logits(hidden, legal_there)
@@ -320,8 +323,12 @@ class Run:
     def __init__(self, config: TrainingConfig, task: Task | None = None) -> None:
         if config.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device is 'cuda', and torch finds none here; 'cpu' is always there")
+        if config.compiled:
+            _check_compiler(config.device)
         self.config, self.task, self.step = config, task or config.make_task(), 0
         self.policy = Policy(self.task, config).to(config.device)
+        if config.compiled:
+            self.policy.transformer.blocks.compile(fullgraph=True)
         self.optimiser = torch.optim.AdamW(
             self.policy.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
         )
@@ -335,8 +342,8 @@ class Run:
         return 12 * weights + 24 * self.config.buffer_size * (self.task.max_length + self.config.max_actions)
 
     def update(self) -> dict[str, Any]:
-        """One update; returns its line of the log. FloatingPointError, before a weight has changed, if the loss or its
-        gradient is no number."""
+        """One update; returns its line of the log. Before a weight has changed: FloatingPointError if the loss or its
+        gradient is no number, MemoryError if the device has no room for the batch."""
         config, step = self.config, self.step
         line: dict[str, Any] = {"step": step, "rate": config.rate(step)}
         sampled = None
@@ -346,9 +353,12 @@ class Run:
             sampled = TrajectoryBatch.of(*self.buffer.sample(self.batcher.size, config.rng(REPLAY, step)))
         data = self.batcher.demonstrations(step, self.policy)
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
-            loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
-        loss.backward()
+        try:
+            with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
+                loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
+            loss.backward()
+        except torch.OutOfMemoryError:
+            raise MemoryError(self._too_large(data, sampled)) from None
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
         told = torch.stack([part.detach().double() for part in (loss, norm, *parts.values())]).tolist()  # one wait
         if not all(map(math.isfinite, told[:2])):
@@ -365,6 +375,23 @@ class Run:
         self.optimiser.step()
         self.step += 1
         return line
+
+    def _too_large(self, data: TrajectoryBatch, sampled: TrajectoryBatch | None) -> str:
+        """What a batch needs for which the device has no memory left, and what to lower.
+
+        Source: Korthikanti et al. 2022 (34 bytes an input, layer and number of the width, in 16 bits).
+        """
+        config, batch = self.config, data if sampled is None else TrajectoryBatch.of(data, sampled)
+        inputs = len(batch.prompts) + len(batch.typed)
+        size = inputs * config.num_layers * config.width * (34 if config.dtype == "bfloat16" else 68) / 1e9
+        lower = (
+            f"lower batch_tokens ({config.batch_tokens}), width ({config.width}) or num_layers ({config.num_layers})"
+        )
+        return (
+            f"the {config.device} device has no memory left at step {self.step}: {len(batch)} texts of together "
+            f"{inputs} inputs keep some {size:.2g} GB for the gradient; {lower}"
+            + ("" if config.dtype == "bfloat16" else ", or take dtype 'bfloat16'")
+        )
 
     def type_texts(self) -> dict[str, float]:
         """The model types after some of the training prompts; the buffer takes that in."""
@@ -391,3 +418,14 @@ class Run:
         actions = sum(len(trace.actions) for trace in traces)
         deleted = sum(trace.actions.count(task.vocabulary.backspace) for trace in traces)
         return {"backspace_rate": deleted / actions, "finished": np.mean([t.ended == "eos" for t in traces]).item()}
+
+
+def _check_compiler(device: str) -> None:
+    """ValueError if `torch.compile` lacks what it needs for code of this device."""
+    if device == "cuda" and importlib.util.find_spec("triton") is None:
+        raise ValueError("compiled needs triton on a GPU, and it is not installed; leave compiled out, or install it")
+    known = [os.environ.get("CXX", ""), "g++", "clang++"]
+    if device == "cpu" and not any(name and shutil.which(name) for name in known):
+        raise ValueError(
+            "compiled needs a C++ compiler on a CPU, and there is none; leave compiled out, or install g++"
+        )

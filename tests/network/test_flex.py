@@ -26,8 +26,12 @@ def test_blocks_are_those_that_counting_over_the_whole_matrix_finds(rng, blocks)
 
     counted = create_block_mask(mask_mod, 3, None, blocks * BLOCK, blocks * BLOCK, device="cpu", BLOCK_SIZE=BLOCK)
     found = blocks_in_sight(expires)
-    for name in ("kv_num_blocks", "full_kv_num_blocks"):
+    for name in ("kv_num_blocks", "full_kv_num_blocks", "q_num_blocks", "full_q_num_blocks"):
         assert torch.equal(getattr(found, name), getattr(counted, name))
+        places = name.replace("num_blocks", "indices")  # each as many as are counted, the rest is never read
+        counts = getattr(found, name).flatten().tolist()
+        rows = zip(getattr(found, places).flatten(0, 2), getattr(counted, places).flatten(0, 2), counts, strict=True)
+        assert all(one[:count].tolist() == other[:count].tolist() for one, other, count in rows)
     dense, wanted = found.to_dense(), counted.to_dense()
     assert torch.equal(dense, wanted)
     seen = visible(expires).unflatten(2, (blocks, BLOCK)).unflatten(1, (blocks, BLOCK)).any(dim=4).any(dim=2)

@@ -2,6 +2,8 @@
 
 import inspect
 import math
+import subprocess
+import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -110,6 +112,54 @@ def test_nothing_deleted_takes_the_causal_path(monkeypatch):
     attention(torch.full((1, 3), NEVER), torch.Size([1, 3]))(x, x, x, 0)
     attention(torch.tensor([[NEVER, 2, NEVER]]), torch.Size([1, 3]))(x, x, x, 0)
     assert asked[0] == {"is_causal": True} and set(asked[1]) == {"attn_mask"}
+
+
+TRACED = """
+import sys
+import numpy as np
+import torch
+from torch._dynamo.testing import CompileCounter
+from torch.nn.attention.flex_attention import flex_attention
+from smatch_edu.network import Transformer, TransformerConfig, attention, flex
+from smatch_edu.text import Trajectory, pack_batch
+
+rng = np.random.default_rng(int(sys.argv[1]))
+_ = torch.manual_seed(int(sys.argv[1]))
+flex._compiled = lambda: flex_attention
+model = Transformer(TransformerConfig(vocab_size=7, num_layers=2, num_heads=2, width=32, max_length=400))
+for part in model.parameters():
+    torch.nn.init.normal_(part, std=0.4)
+same = Transformer(model.config)
+same.load_state_dict(model.state_dict())
+counter = CompileCounter()
+same.blocks.compile(fullgraph=True, backend=counter)
+for rows in (2, 3, 4):
+    walks = [np.where(rng.permutation(150) < 60, 6, rng.integers(5, size=150)) for _ in range(rows)]
+    walks = [np.concatenate([rng.integers(5, size=60), walk]) for walk in walks]  # which are 60 deletions
+    batch = pack_batch([Trajectory(np.array([0]), walk, walk) for walk in walks], 6, 5)
+    for mask in ("causal", "dense", "blocks"):
+        found = []
+        for one in (model, same):
+            with torch.set_grad_enabled(mask != "blocks"):  # on a CPU flex has no gradient
+                seen = None if mask == "causal" else batch.expires
+                shape = batch.tokens.shape
+                attend = flex.flex_attention_over(seen) if mask == "blocks" else attention(seen, shape)
+                logits = one.logits(one.hidden(batch.tokens, batch.positions, attend))
+            value = logits[:, :20].square().mean()
+            slopes = () if mask == "blocks" else torch.autograd.grad(value, list(one.parameters()))
+            found.append([logits, *slopes])
+        for first, second in zip(*found, strict=True):
+            torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-4 * first.abs().max().item())
+print(counter.frame_count <= 6)
+"""
+
+
+def test_compiled_blocks_are_one_graph_with_the_same_numbers_and_gradients(rng):
+    """Traced, and not compiled, which would take a minute; in a process of its own, since checked types are no part of
+    a graph. Two graphs for each mask at most: the second time other numbers of rows are foreseen."""
+    seed = str(int(rng.integers(2**31)))
+    done = subprocess.run([sys.executable, "-c", TRACED, seed], capture_output=True, text=True)
+    assert done.stdout == "True\n", f"seed {seed}: {done.stderr}"
 
 
 def test_the_network_is_what_its_equations_say(rng):

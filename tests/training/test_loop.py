@@ -273,6 +273,52 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_what_to_try():
         assert all(torch.equal(part, before[name]) for name, part in run.policy.state_dict().items())
 
 
+COMPILED = """
+import dataclasses, json, sys
+import torch
+from smatch_edu.network.transformer import Blocks
+from smatch_edu.training import Run, TrainingConfig
+
+compile_module = torch.nn.Module.compile
+Blocks.compile = lambda self, **given: compile_module(self, backend="eager", **given)
+config = TrainingConfig(**json.loads(sys.argv[1]))
+plain, compiled = Run(config), Run(dataclasses.replace(config, compiled=True))
+apart = [compiled.update()["loss"] / plain.update()["loss"] - 1 for _ in range(config.warmup_steps + 4)]
+print(max(map(abs, apart)) < 1e-4 and compiled.policy.transformer.blocks._compiled_call_impl is not None)
+"""
+
+
+def test_compiled_updates_are_those_of_the_run_that_is_not():
+    """Traced as one graph, and not compiled: batches of other shapes, both sides of the switch."""
+    settings = json.dumps(dataclasses.asdict(SMALL))
+    done = subprocess.run([sys.executable, "-c", COMPILED, settings], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize(("device", "missing"), [("cpu", r"a C\+\+ compiler on a CPU"), ("cuda", "triton on a GPU")])
+def test_what_compiling_needs_and_does_not_find_is_named(monkeypatch, device, missing):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ValueError, match=f"compiled needs {missing}.*leave compiled out"):
+        Run(with_options(compiled=True, device=device))
+
+
+def test_a_batch_for_which_there_is_no_memory_says_what_to_lower(monkeypatch, tmp_path):
+    run = Run(SMALL)
+    before = {name: part.clone() for name, part in run.policy.state_dict().items()}
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("smatch_edu.training.updates.loss_of", full)
+    with pytest.raises(MemoryError, match=r"the cpu device has no memory left at step 0: \d+ texts .*batch_tokens \("):
+        run.update()
+    assert all(torch.equal(part, before[name]) for name, part in run.policy.state_dict().items())
+    with pytest.raises(MemoryError):
+        train(SMALL, tmp_path / "run", progress=False)
+
+
 # -- files ---------------------------------------------------------------------------------------------------------
 
 
