@@ -197,11 +197,24 @@ class TextBatch:
 
     def traces(self) -> list[Trace]:
         """One a row."""
-        found = []
-        for row, count in enumerate(self.count):
-            pressed, typed, log_probs = (
-                part[row, :count].tolist() for part in (self.pressed, self.typed, self.log_probs)
-            )
-            text = self.tokens[row, self.start[row] : self.depth[row]].tolist()
-            found.append(Trace(pressed, typed, log_probs, text, ENDINGS[self.ended[row]]))
-        return found
+        parts = (self.count, self.pressed, self.typed, self.log_probs, self.tokens, self.start, self.depth, self.ended)
+        return traces(*parts)
+
+
+def traces(
+    counts: np.ndarray,
+    pressed: np.ndarray,
+    typed: np.ndarray,
+    log_probs: np.ndarray,
+    tokens: np.ndarray,
+    starts: np.ndarray,
+    depths: np.ndarray,
+    ended: np.ndarray,
+) -> list[Trace]:
+    """What rows did, one a row; each argument has them first."""
+    found = []
+    for row, count in enumerate(counts):
+        meant, actions, scores = (part[row, :count].tolist() for part in (pressed, typed, log_probs))
+        text = tokens[row, starts[row] : depths[row]].tolist()
+        found.append(Trace(meant, actions, scores, text, ENDINGS[ended[row]]))
+    return found

@@ -6,7 +6,7 @@ Source: that a deletion needs no forward pass is this project's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -98,9 +98,13 @@ class Decoder:
         return Decoder.misfit(model) is None
 
     @staticmethod
-    def misfit(model: Model) -> str | None:
-        """What the model does that is not written out here, in words; None if nothing. Its `logits` may be any."""
-        return next(_departures(model), None)
+    def misfit(model: Model, kinds: Sequence[torch.dtype] = (torch.float32, torch.float64)) -> str | None:
+        """What the model does that is not written out here, in words; None if nothing. Its `logits` may be any.
+
+        Args:
+            kinds: of numbers that its weights may be; of others than float32 and float64 there are no complex ones.
+        """
+        return next(_departures(model, kinds), None)
 
     def reorder(self, cache: StackCache) -> None:
         """Put the keys that the transformer wrote there in the order in which they are read here."""
@@ -142,7 +146,7 @@ METHODS = {kind: (kind.forward, kind.__call__) for kind in (Block, nn.Embedding,
 NORMS, LINEARS = ("norm_attention", "norm_perceptron"), ("to_qkv", "from_heads", "widen", "narrow")  # of a block
 
 
-def _departures(model: Model) -> Iterator[str]:
+def _departures(model: Model, kinds: Sequence[torch.dtype]) -> Iterator[str]:
     """In what a model departs from a transformer as it is written."""
     if not isinstance(model, Transformer):
         yield f"the model is a {type(model).__name__}"
@@ -173,8 +177,8 @@ def _departures(model: Model) -> Iterator[str]:
     for name, weight in model.named_parameters():
         if (type(weight), weight.layout, weight.device) != (nn.Parameter, torch.strided, like.device):
             yield f"{name} is a {type(weight).__name__} on {weight.device}"
-        elif weight.dtype != like.dtype or weight.dtype not in (torch.float32, torch.float64):
-            yield f"{name} is {weight.dtype}"  # of other kinds there are no complex numbers
+        elif weight.dtype != like.dtype or weight.dtype not in kinds:
+            yield f"{name} is {weight.dtype}"
     if model.embedding.max_norm is not None:
         yield "the embedding has a max_norm"
     if torch.is_autocast_enabled(like.device.type):

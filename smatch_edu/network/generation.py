@@ -16,7 +16,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor
 
+from smatch_edu.network import captured
 from smatch_edu.network.batch import Keys, TextBatch, Trace
 from smatch_edu.network.compiled import WORTH_A_THREAD, CompiledDecoder, torch_threads
 from smatch_edu.network.decoding import Model
@@ -109,12 +110,16 @@ class Sampling:
         return torch.log((1 - self.exploration) * logits.softmax(dim=1) + self.exploration * uniform)
 
 
+def _on_gpu(model: Model) -> bool:
+    return isinstance(model, Transformer) and model.embedding.weight.is_cuda
+
+
 def _likeliest(scores: Tensor, k: int) -> Tensor:
     """(rows, actions) → where the k largest of each row stand; of equal ones the first, so that there are k."""
     least = scores.topk(k, dim=1).values[:, -1:]
     kept = scores >= least
-    if int(kept.sum()) == k * len(scores):
-        return kept  # nearly always, and cheap to see
+    if scores.device.type == "cpu" and int(kept.sum()) == k * len(scores):
+        return kept  # nearly always, and cheap to see on a CPU
     larger, equal = scores > least, scores == least
     return larger | (equal & (equal.cumsum(dim=1) <= k - larger.sum(dim=1, keepdim=True)))
 
@@ -147,9 +152,10 @@ def generate(
     batch may round differently).
 
     The passes are those that the model would make itself: with its hooks, with a part or method that was replaced, and
-    under `torch.autocast` in the numbers that it chooses. Only of a `Transformer` as it is written, in float32 or
-    float64, the passes that read one token a row are made by a faster way (`Decoder`). Whatever the model's numbers,
-    an action is chosen from its logits in float32.
+    under `torch.autocast` in the numbers that it chooses. Only of a `Transformer` as it is written there are faster
+    ways: on a CPU, in float32 or float64, the passes that read one token a row are written out (`Decoder`); on a GPU
+    an action of all rows is one CUDA graph (`captured`). Whatever the model's numbers, an action is chosen from its
+    logits in float32.
 
     Args:
         model: see `Model`.
@@ -198,6 +204,10 @@ def generate(
     texts = _checked_prompts(prompts, keys, vocab, int(longest))
     chances = np.stack([np.random.default_rng(one).random((max_actions, 3)) for one in _seeds(seed, len(texts))])
     allowed = _allowed(banned, keys, vocab)
+    if noise and len(np.setdiff1d(np.flatnonzero(allowed), [key for key in keys if key is not None])) < 2:
+        raise ValueError(f"noise is {noise}, and there is no other token to slip to")
+    if contrastive is None and not compiled and _on_gpu(model) and captured.fits(model):
+        return _captured(cast(Transformer, model), texts, keys, allowed, int(longest), chances, sampling, batch_size)
     width = 0 if contrastive is None else top_k or 4
     at_once, threads = int(batch_size or len(texts)), torch.get_num_threads()
     # PyTorch's threads spin between two passes, on processors that the next pass in C needs, or another process. So
@@ -208,6 +218,27 @@ def generate(
         batch = TextBatch(model, texts, keys, allowed, *sizes, compiled, threads)
         (_sample if contrastive is None else _search)(batch, _Keyboard(batch, chances, noise), sampling)
     return GenerationResult(batch.traces(), batch.num_forward_passes)
+
+
+def _captured(
+    model: Transformer,
+    texts: list[np.ndarray],
+    keys: Keys,
+    allowed: np.ndarray,
+    longest: int,
+    chances: np.ndarray,
+    sampling: Sampling,
+    batch_size: int | None = None,
+) -> GenerationResult:
+    """All rows on the model's device (see `captured`), so many at once."""
+    found, passes, at_once = list[Trace](), 0, batch_size or len(texts)
+    for first in range(0, len(texts), at_once):
+        rows = slice(first, first + at_once)
+        typist = captured.CapturedTypist(model, texts[rows], keys, allowed, longest, chances[rows], sampling)
+        more, took = typist.run(first)
+        found += more
+        passes += took
+    return GenerationResult(found, passes)
 
 
 def _sample(batch: TextBatch, keyboard: _Keyboard, sampling: Sampling) -> None:
@@ -305,8 +336,6 @@ class _Keyboard:
     def __init__(self, batch: TextBatch, chances: np.ndarray, noise: float) -> None:
         self.batch, self.chances, self.noise = batch, chances, noise
         self.letters = np.flatnonzero(batch.is_token & batch.allowed)
-        if noise and len(self.letters) < 2:
-            raise ValueError(f"noise is {noise}, and there is no other token to slip to")
 
     def choose(self, rows: np.ndarray, scores: Tensor) -> np.ndarray:
         """The action on whose step of the ladder p_0, p_0 + p_1, ... the first chance falls."""
