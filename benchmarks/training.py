@@ -31,7 +31,7 @@ def likelihood_update(run: Run, walked: TrajectoryBatch) -> None:
     run.optimiser.step()
 
 
-def _keep_what_is_read(run: Run, read: list[TrajectoryBatch]) -> None:
+def keep_what_is_read(run: Run, read: list[TrajectoryBatch]) -> None:
     """Let the run append the trajectories of every update to a list."""
     on = run.policy.on
 
@@ -69,7 +69,7 @@ def main() -> None:
         run = Run(replace(config, warmup_steps=0, beta_steps=1, sample_every=every))
         plain, updates = Run(config), config.sample_every
         read: list[TrajectoryBatch] = []
-        _keep_what_is_read(run, read)
+        keep_what_is_read(run, read)
         for _ in range(20):  # the buffer fills, and both are warm
             run.update()
         times = []

@@ -131,17 +131,16 @@ class Deleting(Transformer):
         return super().logits(hidden) + self.offsets
 
 
-def hugging_face(size: str, max_length: int = 256) -> torch.nn.Module | None:
-    """A GPT-2 with as many parameters, or None without transformers."""
+def hugging_face(ours: TransformerConfig) -> torch.nn.Module | None:
+    """A GPT-2 of the same shape, or None without transformers."""
     if importlib.util.find_spec("transformers") is None:
         return None
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    ours = config(size)
     return GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=VOCAB,
-            n_positions=max_length,
+            vocab_size=ours.vocab_size,
+            n_positions=ours.max_length,
             n_embd=ours.width,
             n_layer=ours.num_layers,
             n_head=ours.num_heads,
@@ -278,7 +277,7 @@ def main() -> None:
                     times = paired(typing(0.0, False, length), typing(0.0, True, length), arguments.pairs)
                     row(what, size, times, ">= 1.0")
 
-        theirs = hugging_face(size)
+        theirs = hugging_face(config(size))
         if theirs is None:
             print("transformers is not installed: nothing is compared with Hugging Face")
             continue

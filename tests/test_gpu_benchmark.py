@@ -36,24 +36,29 @@ with (
 
 # What is broken, and a word of the complaint that must follow.
 SABOTAGE = """
-import contextlib, io
+import contextlib, io, itertools
 from unittest import mock
 import torch
 import gpu
 
-library, step = gpu.library, gpu.Decoder.forward
+from smatch_edu.network import GenerationResult, Trace
+
+library, numbers = gpu.library, itertools.count()
 flex, attention = library.flex_attention_over, library.attention
 everything = lambda expires: torch.full_like(expires, gpu.NEVER)
-causal_is_trie = lambda seen, shape: attention(None if seen is not None and seen.dtype != torch.bool else seen, shape)
+causal_is_trie = lambda seen, shape, device=None: attention(
+    None if seen is not None and seen.dtype != torch.bool else seen, shape
+)
+another = lambda *_, **__: GenerationResult([Trace([], [next(numbers)], [], [], "") for _ in range(2)], 1)
 for target, name, broken, word in [
-    (library, "flex_attention_over", lambda expires: flex(everything(expires)), "flex attention is"),
+    (library, "flex_attention_over", lambda expires, device=None: flex(everything(expires)), "flex attention is"),
     (gpu, "create_mask", lambda *_: torch.ones(3, 1, 300, 300, dtype=torch.bool), "mask_mod"),
     (gpu, "reduce", lambda *_, **__: torch.ones(3, 3, 3, dtype=torch.int), "blocks"),
     (gpu, "SECTIONS", gpu.SECTIONS[:-1], "rows in the table"),
     (gpu, "peak_memory", lambda run, device: 0.03, "dense mask has"),
-    (gpu.Decoder, "forward", lambda self, tokens, places: step(self, tokens, places * 0), "decoding is"),
+    (gpu, "generate", another, "rows are typed"),
     (library, "attention", causal_is_trie, "logits of the trie"),
-    (library, "attention", lambda seen, shape: attention(None, shape), "logits of the trie"),
+    (library, "attention", lambda seen, shape, device=None: attention(None, shape), "logits of the trie"),
     (gpu, "training_step", lambda *_: lambda: None, "training does not"),
     (gpu.time, "sleep", lambda seconds: None, "sleeping"),
     (gpu, "PEAKS", {"H100": 989e12, "H200": 989e12, "A100": 989e12}, "peak of NVIDIA A100"),

@@ -3,7 +3,8 @@
 One sampler in five rooms, where nanoGPT has twenty lines: those read the whole text again for every token, and all
 rows end at once. Here `generation` decides what is pressed, and alone knows how (contrastive search included); `batch`
 knows what stands where, since rows delete, end and make room one by one; `decoding` makes a pass, over the cache;
-`compiled` makes the same pass in C, and `captured` has all of it on a GPU. For the idea without any of it read `generation._sample` and `TextBatch.press`.
+`compiled` makes the same pass in C, and `captured` has all of it on a GPU. For the idea without any of it read
+`generation._sample` and `TextBatch.press`.
 
     flex         attention over deleted tokens on CUDA, without a matrix
     transformer  a GPT from scratch, whose inputs say where they stand and what they see
