@@ -8,18 +8,24 @@ one pass, packing included, and climbs their likelihood. The models are those of
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import torch
 from table import Table, machine, median
 from torch import nn
 
 from smatch_edu.configs import arm_config
+from smatch_edu.network import Transformer
 from smatch_edu.studies import Problem, load_models
 from smatch_edu.text import TrajectoryBatch, walk
-from smatch_edu.training import Run, Trajectories, leads_of, log_likelihood
+from smatch_edu.training import Batcher, ReplayBuffer, Run, Trajectories, leads_of, log_likelihood, updates
 
 
 def likelihood_update(run: Run, walked: TrajectoryBatch) -> None:
@@ -51,6 +57,45 @@ def inputs_with_slips(run: Run, walked: TrajectoryBatch) -> float:
         return 1.0
     with_slips, without = (len(walk(walked, keys.backspace, keys.eos, some).tree.token) for some in (leads, None))
     return with_slips / without
+
+
+PARTS = (
+    ("the model types", Run, "type_texts"),
+    ("demonstrations drawn", Batcher, "demonstrations"),
+    ("texts from the buffer", ReplayBuffer, "sample"),
+    ("texts laid out", updates, "walk"),
+    ("rows cut", updates, "read_once"),
+    ("forward", Transformer, "hidden"),
+    ("all of the loss", updates, "loss_of"),
+    ("backward", torch.Tensor, "backward"),
+    ("waiting for the device", torch.Tensor, "tolist"),
+    ("weights", torch.optim.AdamW, "step"),
+)
+
+
+def parts_of_an_update(run: Run, count: int) -> dict[str, float]:
+    """Seconds of an update, and of its parts. The loss has the layout and the forward pass in it; in the forward pass are
+    those over the prompts of texts that the model types."""
+    spent = dict.fromkeys([name for name, _, _ in PARTS], 0.0)
+
+    def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def run_and_time(*given: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            found = function(*given, **named)
+            spent[name] += time.perf_counter() - start
+            return found
+
+        return run_and_time
+
+    with contextlib.ExitStack() as stack:
+        for name, owner, attribute in PARTS:
+            stack.enter_context(mock.patch.object(owner, attribute, timed(name, getattr(owner, attribute))))
+        start = time.perf_counter()
+        for _ in range(count):
+            run.update()
+        whole = time.perf_counter() - start
+    return {"an update": whole / count} | {name: seconds / count for name, seconds in spent.items()}
 
 
 def main() -> None:
@@ -94,6 +139,12 @@ def main() -> None:
             "<= 1.3" if every == config.sample_every else "reported",
         )
         rows.print_last()
+    for name, config in (("additions", addition), ("words, with slips", words)):
+        run = Run(replace(config, warmup_steps=0, beta_steps=1))
+        parts_of_an_update(run, 20)
+        for part, seconds in parts_of_an_update(run, 5 * config.sample_every).items():
+            rows.add(f"  {part}, {name}", str(config.sample_every), "", f"{seconds:.4f}", "", "", "reported")
+            rows.print_last()
     problem, network, times = Problem.of(words), Run(words).policy, []
     for _ in range(arguments.pairs):
         start = time.perf_counter()
