@@ -74,8 +74,8 @@ PARTS = (
 
 
 def parts_of_an_update(run: Run, count: int) -> dict[str, float]:
-    """Seconds of an update, and of its parts. The loss has the layout and the forward pass in it; in the forward pass are
-    those over the prompts of texts that the model types."""
+    """Seconds of an update, and of its parts. The loss has the layout and the forward pass in it; the forward pass also
+    that over the prompts of texts that the model types."""
     spent = dict.fromkeys([name for name, _, _ in PARTS], 0.0)
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
