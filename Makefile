@@ -94,7 +94,7 @@ $(shell test -x $(PY) || rm -f .venv/.installed-*)
 .venv/.installed-run:  CONTAINS =
 .venv/.installed-lab:  EXTRAS = [notebooks]
 .venv/.installed-lab:  CONTAINS = .venv/.installed-run
-.venv/.installed-test: EXTRAS = [dev,notebooks]
+.venv/.installed-test: EXTRAS = [dev,notebooks,hf]
 .venv/.installed-test: CONTAINS = .venv/.installed-run .venv/.installed-lab
 .venv/.installed-bench: EXTRAS = [dev,notebooks,hf]
 .venv/.installed-bench: CONTAINS = .venv/.installed-run .venv/.installed-lab .venv/.installed-test

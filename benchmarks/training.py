@@ -24,8 +24,8 @@ from torch import nn
 from smatch_edu.configs import arm_config
 from smatch_edu.network import Transformer
 from smatch_edu.studies import Problem, load_models
-from smatch_edu.text import TrajectoryBatch, walk
-from smatch_edu.training import Batcher, ReplayBuffer, Run, Trajectories, leads_of, log_likelihood, updates
+from smatch_edu.text import TrajectoryBatch, as_tree
+from smatch_edu.training import Batcher, ReplayBuffer, Run, Trajectories, leads_of, log_likelihood, policy, updates
 
 
 def likelihood_update(run: Run, walked: TrajectoryBatch) -> None:
@@ -55,7 +55,7 @@ def inputs_with_slips(run: Run, walked: TrajectoryBatch) -> float:
     leads = leads_of(walked.pressed, task.num_keys, count, np.random.default_rng(0))
     if config.next_value == "reached":
         return 1.0
-    with_slips, without = (len(walk(walked, keys.backspace, keys.eos, some).tree.token) for some in (leads, None))
+    with_slips, without = (len(as_tree(walked, keys.backspace, keys.eos, some).tree.token) for some in (leads, None))
     return with_slips / without
 
 
@@ -63,8 +63,8 @@ PARTS = (
     ("the model types", Run, "type_texts"),
     ("demonstrations drawn", Batcher, "demonstrations"),
     ("texts from the buffer", ReplayBuffer, "sample"),
-    ("texts laid out", updates, "walk"),
-    ("rows cut", updates, "read_once"),
+    ("texts laid out", policy, "as_tree"),
+    ("rows cut", policy, "read_once"),
     ("forward", Transformer, "hidden"),
     ("all of the loss", updates, "loss_of"),
     ("backward", torch.Tensor, "backward"),

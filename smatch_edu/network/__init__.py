@@ -10,14 +10,16 @@ knows what stands where, since rows delete, end and make room one by one; `decod
     transformer  a GPT from scratch, whose inputs say where they stand and what they see
     decoding     the cache of keys and values as a stack, and a fast step through the transformer
     compiled     the same step in C (compiled.c)
-    captured     typing on a GPU: an action of all rows as one CUDA graph
     batch        the texts of a batch; who waits takes the place of who has ended
+    sampling     how an action is chosen from logits
+    captured     typing on a GPU: an action of all rows as one CUDA graph
     generation   sampling in which a backspace costs no forward pass; begin with `generate`
 """
 
 from smatch_edu.network.batch import Trace
 from smatch_edu.network.decoding import Model
-from smatch_edu.network.generation import GenerationResult, Sampling, generate
+from smatch_edu.network.generation import GenerationResult, generate
+from smatch_edu.network.sampling import Sampling
 from smatch_edu.network.transformer import Transformer, TransformerConfig, apply_rotary, attention, rotary_angles
 
 __all__ = [

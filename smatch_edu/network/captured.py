@@ -14,7 +14,6 @@ Source: this project's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,10 +23,8 @@ from torch import Tensor
 
 from smatch_edu.network.batch import ENDINGS, Keys, Trace, traces
 from smatch_edu.network.decoding import Decoder, Model, StackCache
+from smatch_edu.network.sampling import Sampling
 from smatch_edu.network.transformer import Transformer
-
-if TYPE_CHECKING:
-    from smatch_edu.network.generation import Sampling
 
 LOOK_EVERY = 16  # steps between two looks at whether all rows have ended
 WARM_UP = 3  # steps before one is captured: libraries make their choices and take their workspaces

@@ -28,7 +28,7 @@ from smatch_edu.support.tables import percent, text_table
 from smatch_edu.tasks import Example, Task
 from smatch_edu.training.evaluation import HEADER, LEGEND, Condition, Evaluation, evaluate, generate_answers, table_rows
 from smatch_edu.training.loop import load_policy, read_log, start_run
-from smatch_edu.training.updates import Policy
+from smatch_edu.training.policy import Policy
 
 TITLES = {"mle": "maximum likelihood", "bc": "behavioural cloning", "sequencematch": "SequenceMatch"}
 CONDITIONS = tuple(

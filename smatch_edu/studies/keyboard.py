@@ -34,7 +34,7 @@ from smatch_edu.training.evaluation import Condition, generate_answers
 from smatch_edu.training.loop import start_run
 from smatch_edu.training.metrics import Interval, backspace_shares, off_data_occupancy, seed_interval
 from smatch_edu.training.neural import ExactOptimum, NeuralConfig
-from smatch_edu.training.updates import Policy
+from smatch_edu.training.policy import Policy
 
 KEYS = ("keyboard", "noise", "arm", "backspace", "terminal", "seed", "settings")
 MEASURED = ("real_word", "off_data", "divergence", "optimum", "shortfall", "backspace_off", "backspace_on")

@@ -29,7 +29,7 @@ from smatch_edu.tasks.keyboard import Keyboard
 from smatch_edu.training.evaluation import Condition, generate_answers
 from smatch_edu.training.loop import load_policy
 from smatch_edu.training.metrics import Interval
-from smatch_edu.training.updates import Policy
+from smatch_edu.training.policy import Policy
 
 NETWORKS = {
     "typist_mle": "maximum likelihood",

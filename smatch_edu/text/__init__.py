@@ -8,7 +8,7 @@ tree          all texts of a batch, each of them read once
 
 from smatch_edu.text.packing import ABSORBING, NEVER, PackedBatch, pack, pack_batch, visible
 from smatch_edu.text.trajectories import Trajectory, TrajectoryBatch, augment, augment_batch
-from smatch_edu.text.tree import TextTree, read_once, walk
+from smatch_edu.text.tree import TextTree, as_tree, read_once
 from smatch_edu.text.vocabulary import Vocabulary, Words, load_words
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "TrajectoryBatch",
     "Vocabulary",
     "Words",
+    "as_tree",
     "augment",
     "augment_batch",
     "load_words",
@@ -27,5 +28,4 @@ __all__ = [
     "pack_batch",
     "read_once",
     "visible",
-    "walk",
 ]

@@ -95,7 +95,7 @@ class Walks(NamedTuple):
     ended: Bool[np.ndarray, " trajectories"]
 
 
-def walk(
+def as_tree(
     batch: TrajectoryBatch, backspace: int, eos: int | None, leads: Int[np.ndarray, "actions leads"] | None = None
 ) -> Walks:
     """Put the trajectories of a batch on a tree.

@@ -4,6 +4,7 @@ What a run can be told is in `smatch_edu.configs`.
 
 keyboard     V of the next text, averaged over the keyboard on which the learner types
 objectives   likelihood and SequenceMatch along trajectories, from logits
+policy       the logits at every text of many trajectories, from one pass; of any network
 replay       the model's latest trajectories
 updates      one update: demonstrations, samples, loss
 metrics      what the backspace key was used for; confidence intervals
@@ -27,8 +28,9 @@ from smatch_edu.training.objectives import (
     sequencematch_terms,
     training_objective,
 )
+from smatch_edu.training.policy import Keys, Policy, TextPolicy
 from smatch_edu.training.replay import ReplayBuffer
-from smatch_edu.training.updates import Batcher, Policy, Run
+from smatch_edu.training.updates import Batcher, Run, loss_of
 
 __all__ = [
     "LOSSES",
@@ -42,12 +44,14 @@ __all__ = [
     "ExactOptimum",
     "Expert",
     "Interval",
+    "Keys",
     "NeuralConfig",
     "NeuralPolicy",
     "Policy",
     "ReplayBuffer",
     "Run",
     "Telemetry",
+    "TextPolicy",
     "TrainingConfig",
     "Trajectories",
     "alpha_of_coefficient",
@@ -59,6 +63,7 @@ __all__ = [
     "load_checkpoint",
     "load_policy",
     "log_likelihood",
+    "loss_of",
     "mean_interval",
     "read_log",
     "save_checkpoint",

@@ -13,7 +13,7 @@ from smatch_edu.support.progress import Progress
 from smatch_edu.support.tables import number, percent
 from smatch_edu.tasks import Example
 from smatch_edu.training.metrics import Interval, Telemetry, mean_interval, off_data_occupancy, telemetry
-from smatch_edu.training.updates import Policy
+from smatch_edu.training.policy import Policy
 
 BATCH = 256  # prompts answered at once
 

@@ -28,8 +28,9 @@ from smatch_edu.support.arrays import read_tensors
 from smatch_edu.support.files import as_path, check_folder, naming, write_atomically
 from smatch_edu.support.progress import Progress
 from smatch_edu.training.evaluation import Condition, evaluate
+from smatch_edu.training.policy import Policy
 from smatch_edu.training.replay import ReplayBuffer
-from smatch_edu.training.updates import Policy, Run
+from smatch_edu.training.updates import Run
 
 CONFIG, LOG, CHECKPOINT = "config.json", "log.jsonl", "checkpoint.safetensors"
 MEASURED = {"r2_data": "demonstrations", "r2_model": "the model's own texts"}

@@ -14,191 +14,20 @@ import importlib.util
 import math
 import os
 import shutil
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from smatch_edu.configs.training import BRANCHES, EXAMPLES, REPLAY, SLIPS, TYPING, TrainingConfig
-from smatch_edu.exact.mdp import StringMDP
 from smatch_edu.network.generation import generate
-from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
 from smatch_edu.tasks import Example, Task
-from smatch_edu.text import TextTree, Trajectory, TrajectoryBatch, augment_batch, read_once, walk
-from smatch_edu.training.keyboard import every_text, expected_next_value, leads_of
-from smatch_edu.training.objectives import Trajectories, log_likelihood, needs_model, training_objective
+from smatch_edu.text import TextTree, Trajectory, TrajectoryBatch, as_tree, augment_batch
+from smatch_edu.training.objectives import log_likelihood, needs_model, training_objective
+from smatch_edu.training.policy import Policy
 from smatch_edu.training.replay import ReplayBuffer
-
-
-class Policy(nn.Module):
-    """A transformer, V of what follows `<eos>`, and perhaps a head of its own for V of all texts.
-
-    Args:
-        task: what is typed; the transformer has an output for each token, `<eos>` and `<backspace>`.
-        config: the learner's keyboard, the terminal states, and the network's shape.
-    """
-
-    def __init__(self, task: Task, config: TrainingConfig) -> None:
-        super().__init__()
-        self.task, self.config = task, config
-        if config.branches is not None and config.branches >= task.num_keys:
-            keys = task.num_keys
-            raise ValueError(f"branches is {config.branches}; a press on {keys} keys has {keys - 1} slips")
-        shape = (len(task.vocabulary) + 2, config.num_layers, config.num_heads, config.width, task.max_length)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            self.transformer = Transformer(TransformerConfig(*shape))
-            self.value_head = nn.Linear(config.width, 1) if config.value_head else None
-        if config.terminal == "each":  # r of staying in a finished text; begins at 0, and V = r/(1-γ) with it
-            self.terminal_head = nn.Linear(config.width, 1)
-            nn.init.zeros_(self.terminal_head.weight), nn.init.zeros_(self.terminal_head.bias)
-        self.absorbing_value = nn.Parameter(torch.zeros(()))
-
-    def on(
-        self,
-        walked: Sequence[Trajectory] | TrajectoryBatch,
-        noised_label: str = "kept",
-        slips: np.random.Generator | None = None,
-    ) -> Trajectories:
-        """These trajectories with the logits at every text of them, from one parallel pass in which each text is read
-        once, ready for `objectives`.
-
-        A step's action is the pressed one.
-
-        Args:
-            slips: draws the slips of the learner's keyboard over which V of the next text is averaged (`keyboard`);
-                without it, V is that of the text that was really reached.
-
-        Raises:
-            ValueError: as `text.walk`; or an action that is pressed where it is illegal, with trajectory and step.
-        """
-        keys, config, num_keys = self.task.vocabulary, self.config, self.task.num_keys
-        batch = walked if isinstance(walked, TrajectoryBatch) else TrajectoryBatch.of(*walked)
-        leads = None
-        if slips is not None:
-            count = (config.branches or num_keys - 1) if config.noise else 0
-            leads = leads_of(batch.pressed, num_keys, count, slips)
-        walks = walk(batch, keys.backspace, keys.eos, leads)
-        tree, columns = walks.tree, walks.states.shape[1]
-        laid = read_once(tree, max(config.row_length, int(tree.depth.max()) + 1))
-        asked = np.zeros(len(tree.token), dtype=bool)  # the texts that somebody is at, or might have reached
-        asked[walks.states] = True
-        asked[walks.leads[walks.leads >= 0]] = True
-        number = np.cumsum(asked) - 1
-        legal = self.legal(tree.depth[asked] + 1, tree.start[asked])
-        states = number[walks.states]
-        for place in np.flatnonzero(~legal[states[batch.trajectory, batch.time], batch.pressed]):
-            whose, step, action = (int(part[place]) for part in (batch.trajectory, batch.time, batch.pressed))
-            raise ValueError(f"trajectory {whose} takes action {action} at step {step}, where it is illegal")
-        weights = np.ones(len(batch.pressed), dtype=np.float32)
-        if noised_label == "masked":
-            weights[batch.pressed != batch.typed] = 0
-
-        device = self.transformer.embedding.weight.device
-
-        def sent(part: np.ndarray) -> Tensor:
-            return torch.from_numpy(part).to(device)
-
-        tokens, positions = laid.tokens.to(device), laid.positions.to(device)
-        outputs = self.transformer.hidden(tokens, positions, attention(laid.expires, tokens.shape, device))
-        hidden = outputs.flatten(0, 1).index_select(0, sent(laid.at.numpy()[asked]))
-        legal_there, where, lengths = sent(legal), sent(states), sent(batch.lengths)
-        logits = self.logits(hidden, legal_there)
-        values = torch.logsumexp(logits.masked_fill(~legal_there, -math.inf), dim=1)
-        ahead = terminal = None
-        if slips is not None:  # another key than a token leads to where it really led
-            reached = states[batch.trajectory, batch.time + 1]
-            led = _at(values[:, None], sent(np.where(walks.leads >= 0, number[walks.leads], reached[:, None])))[..., 0]
-            average = expected_next_value(led[:, 0], led[:, 1:], config.noise)
-            ahead = average.new_zeros(len(batch) * columns)
-            ahead = ahead.index_copy(0, sent(batch.trajectory * columns + batch.time), average).view(-1, columns)
-        if config.terminal == "each":
-            rewards = self.terminal_head(hidden[where[torch.arange(len(batch), device=device), lengths - 1]])
-            terminal = rewards.float()[:, 0] / (1 - config.gamma)
-        return Trajectories.trusted(
-            logits=_at(logits, where),
-            actions=sent(batch.table(batch.pressed, columns)),
-            lengths=lengths,
-            ended=sent(walks.ended),
-            legal=legal_there[where],
-            next_values=ahead,
-            weights=sent(batch.table(weights, columns)),
-            state_values=_at(values[:, None], where)[..., 0],
-            terminal_values=terminal,
-        )
-
-    def logits(
-        self, hidden: Float[Tensor, "*texts width"], legal: Bool[Tensor, "*texts actions"]
-    ) -> Float[Tensor, "*texts actions"]:
-        """ℓ(·|s) from last hidden vectors."""
-        logits = self.transformer.logits(hidden).float()
-        if self.value_head is None:
-            return logits
-        log_policy = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
-        return torch.where(legal, log_policy + self.value_head(hidden).float(), 0.0)
-
-    def legal(
-        self, length: Int[np.ndarray, " texts"], start: Int[np.ndarray, " texts"]
-    ) -> Bool[np.ndarray, "texts actions"]:
-        """Tokens that can be typed while there is room, `<backspace>` where something of one's own stands, `<eos>`
-        always.
-
-        Args:
-            length: of the text, prompt included.
-            start: that of the prompt alone.
-        """
-        keys = self.task.vocabulary
-        legal = np.zeros((len(length), len(keys) + 2), dtype=bool)
-        legal[:, : self.task.num_keys] = (length < self.task.max_length)[:, None]
-        legal[:, keys.eos] = True
-        legal[:, keys.backspace] = (length > start) & self.config.backspace
-        return legal
-
-    def banned(self, backspace: bool = True) -> list[int]:
-        """What is never typed: what stands only in prompts, and `<backspace>` where there is no such key."""
-        keys = self.task.vocabulary
-        missing = [] if backspace and self.config.backspace else [keys.backspace]
-        return [*range(self.task.num_keys, len(keys)), *missing]
-
-    @torch.no_grad()
-    def table(self, mdp: StringMDP, prompt: Sequence[int]) -> Float[Tensor, "states actions"]:
-        """ℓ(a|s) for every text of a keyboard, typed after a prompt, in one pass; terminal states last. Entries of
-        illegal actions mean nothing.
-
-        Args:
-            mdp: has the tokens that the task can type, its terminal states and its `<backspace>`, if there is one.
-        """
-        keys = self.task.vocabulary
-        every = every_text(mdp, prompt)
-        inputs = self.transformer.hidden(every.tokens, every.positions, attention(every.expires, every.tokens.shape))
-        hidden = inputs.flatten(0, 1)[every.at]
-        columns = [*range(mdp.num_tokens), keys.eos, *([keys.backspace] if mdp.backspace else [])]
-        legal = torch.tensor(mdp.legal)
-        everywhere = torch.zeros(mdp.num_texts, len(keys) + 2, dtype=torch.bool)
-        everywhere[:, columns] = legal[: mdp.num_texts]
-        terminal = self.absorbing_value.expand(1)
-        if self.config.terminal == "each":
-            terminal = self.terminal_head(hidden).float()[:, 0] / (1 - self.config.gamma)
-        is_eos = torch.arange(mdp.num_actions) == mdp.eos
-        stay = torch.where(is_eos, terminal[:, None], 0.0)
-        return torch.cat([self.logits(hidden, everywhere)[:, columns], stay])
-
-    @torch.no_grad()
-    def proposals(self, examples: Sequence[Example]) -> list[Float[np.ndarray, "time tokens"]]:
-        """What the model itself would write at each place of the answers: its probabilities of tokens."""
-        keys, prompts, answers = self.task.vocabulary, *zip(*examples, strict=True)
-        clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=self.task.num_keys, seed=0)
-        tokens = torch.softmax(self.on(clean).logits[..., : len(keys)], dim=2).double().cpu().numpy()
-        return [rows[: len(one.answer)] for rows, one in zip(tokens, examples, strict=True)]
-
-
-def _at(rows: Float[Tensor, "texts features"], where: Int[Tensor, "*any"]) -> Float[Tensor, "*any features"]:
-    """Rows of a table, each as often as it is wanted; their gradients are added up in a fixed order, on a GPU too."""
-    return torch.nn.functional.embedding(where, rows)
-
 
 # -- what an update looks at ---------------------------------------------------------------------------------------
 
@@ -249,7 +78,7 @@ class Batcher:
             columns: what is beyond the end of a trajectory is False.
         """
         keys, (right, whole) = self.task.vocabulary, self.right
-        walks = walk(typed, keys.backspace, keys.eos)
+        walks = as_tree(typed, keys.backspace, keys.eos)
         known = np.append(right.locate(walks.tree), -1)  # of each text that is typed, which right one it is
         text = walks.states[typed.trajectory, typed.time]
         here, below = known[text], known[walks.tree.parent[text]]
@@ -264,7 +93,7 @@ class Batcher:
         """Every prompt with every beginning of a right answer; and whether it is all of one."""
         keys, prompts, answers = self.task.vocabulary, *zip(*self.examples, strict=True)
         clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=self.task.num_keys, seed=0)
-        walks = walk(clean, keys.backspace, keys.eos)
+        walks = as_tree(clean, keys.backspace, keys.eos)
         whole = np.zeros(len(walks.tree.token), dtype=bool)
         whole[walks.states[np.arange(len(clean)), clean.lengths - 1]] = True
         return walks.tree, whole

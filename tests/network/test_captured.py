@@ -10,7 +10,9 @@ from test_trajectories import BACK, EOS, K
 from test_transformer import SMALL, model_of
 
 from smatch_edu.network import captured, generation
-from smatch_edu.network.generation import Sampling, generate
+from smatch_edu.network import sampling as sampling_module
+from smatch_edu.network.generation import generate
+from smatch_edu.network.sampling import Sampling
 from smatch_edu.network.transformer import Transformer, TransformerConfig
 
 
@@ -132,7 +134,7 @@ def test_a_step_changes_no_shape_and_asks_for_no_number(rng):
     with torch.no_grad():
         typist._read_prompts(), typist._read_tops()
         with pytest.MonkeyPatch.context() as patch, NoAnswers():
-            patch.setattr(generation, "_likeliest", _as_on_a_gpu)
+            patch.setattr(sampling_module, "likeliest", _as_on_a_gpu)
             typist.step()
     assert before == {name: part.data_ptr() for name, part in vars(typist).items() if isinstance(part, torch.Tensor)}
 

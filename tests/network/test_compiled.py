@@ -23,7 +23,8 @@ from smatch_edu.network import compiled
 from smatch_edu.network.batch import TextBatch
 from smatch_edu.network.compiled import CompiledDecoder
 from smatch_edu.network.decoding import StackCache
-from smatch_edu.network.generation import Sampling, generate
+from smatch_edu.network.generation import generate
+from smatch_edu.network.sampling import Sampling
 from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
 
 COMPILER = shlex.split(os.environ.get("CC", "")) or ["cc"]

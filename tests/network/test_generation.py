@@ -16,7 +16,8 @@ from test_trajectories import BACK, EOS, K, stacks
 from test_transformer import INTEGERS, SMALL, model_of
 
 from smatch_edu.network.decoding import Decoder, StackCache
-from smatch_edu.network.generation import Sampling, generate
+from smatch_edu.network.generation import generate
+from smatch_edu.network.sampling import Sampling
 from smatch_edu.network.transformer import Block, Transformer, TransformerConfig, attention
 
 unchecked = torch.no_grad()(inspect.unwrap(generate))  # as it is outside of tests, where nothing looks at annotations

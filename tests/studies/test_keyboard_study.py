@@ -16,7 +16,8 @@ from smatch_edu.studies.keyboard import KEYS, Problem, limit_of_likelihood, type
 from smatch_edu.support.results import read_table
 from smatch_edu.tasks.keyboard import Keyboard
 from smatch_edu.training.neural import ExactOptimum, NeuralConfig
-from smatch_edu.training.updates import Policy, Run
+from smatch_edu.training.policy import Policy
+from smatch_edu.training.updates import Run
 
 LETTERS = "aehnorst"
 

@@ -10,7 +10,7 @@ from test_trajectories import BACK, EOS, K, stacks, trajectory, walks
 from smatch_edu.tasks import get_task
 from smatch_edu.text.packing import visible
 from smatch_edu.text.trajectories import TrajectoryBatch, augment_batch
-from smatch_edu.text.tree import TextTree, read_once, walk
+from smatch_edu.text.tree import TextTree, as_tree, read_once
 
 
 def text_of(tree, number):
@@ -48,7 +48,7 @@ def test_every_text_is_one_input_which_sees_it_and_nothing_else(data, many, same
         many = [(many[0][0], typed) for _, typed in many]
     batch = TrajectoryBatch.of(*(trajectory(*walk) for walk in many))
     leads = drawn_leads(data, batch, count)
-    found = walk(batch, BACK, EOS, leads)
+    found = as_tree(batch, BACK, EOS, leads)
     tree, wanted = found.tree, texts_by_hand(many, leads)
     assert len(tree.token) == len(wanted) and {text_of(tree, n) for n in range(len(wanted))} == wanted
     assert (tree.depth == [len(text_of(tree, n)[1]) - 1 for n in range(len(wanted))]).all()
@@ -71,7 +71,7 @@ def test_every_text_is_one_input_which_sees_it_and_nothing_else(data, many, same
 def test_every_action_is_taken_at_its_text_and_leads_where_it_would(data, many):
     batch = TrajectoryBatch.of(*(trajectory(*walk) for walk in many))
     leads = drawn_leads(data, batch, 2)
-    found, action = walk(batch, BACK, EOS, leads), 0
+    found, action = as_tree(batch, BACK, EOS, leads), 0
     for row, (prompt, typed) in enumerate(many):
         passed = stacks(prompt, typed)
         for step, text in enumerate(passed[:-1]):
@@ -91,7 +91,7 @@ def test_every_action_is_taken_at_its_text_and_leads_where_it_would(data, many):
 @given(many=st.lists(walks(), min_size=1, max_size=4), others=st.lists(walks(), min_size=1, max_size=4))
 def test_texts_of_one_tree_are_found_in_another(many, others):
     tree, other = (
-        walk(TrajectoryBatch.of(*(trajectory(*one) for one in some)), BACK, EOS).tree
+        as_tree(TrajectoryBatch.of(*(trajectory(*one) for one in some)), BACK, EOS).tree
         for some in (many, [*others, many[0]])
     )
     numbers = {text_of(tree, number): number for number in range(len(tree.token))}
@@ -118,7 +118,7 @@ def test_rows_of_the_arithmetic_task_are_nearly_full(rng):
     task = get_task("arithmetic", family="in_base")
     keys, (prompts, answers) = task.vocabulary, zip(*task.fresh(rng, 2000), strict=True)
     typed = augment_batch(prompts, answers, 0.2, keys.backspace, keys.eos, seed=rng, num_tokens=len(keys))
-    tree = walk(typed, keys.backspace, keys.eos).tree
+    tree = as_tree(typed, keys.backspace, keys.eos).tree
     laid = read_once(tree, 1024)
     assert len(tree.token) / (1024 * (len(laid.tokens) - 1)) > 0.97  # all rows but the last
     assert len(tree.token) / laid.tokens.numel() > 0.95
@@ -129,7 +129,7 @@ def test_rows_of_the_arithmetic_task_are_nearly_full(rng):
 def test_one_tree_by_hand():
     # prompt 0; type 1 2, delete 2, type 2 again, 3; and another: type 1 3
     batch = TrajectoryBatch.of(trajectory([0], [1, 2, BACK, 2, 3]), trajectory([0], [1, 3, EOS]))
-    found = walk(batch, BACK, EOS)
+    found = as_tree(batch, BACK, EOS)
     wanted = TextTree([-1, 0, 1, 1, 2], [0, 1, 2, 3, 3], [0, 1, 2, 2, 3], [1, 1, 1, 1, 1])
     assert [part.tolist() for part in found.tree] == list(wanted)
     assert found.states.tolist() == [[0, 1, 2, 1, 2, 4], [0, 1, 3, 0, 0, 0]]

@@ -18,7 +18,7 @@ from smatch_edu.training.evaluation import (
     generate_answers,
     table_rows,
 )
-from smatch_edu.training.updates import Policy
+from smatch_edu.training.policy import Policy
 
 
 def a_policy(seed, family="addition"):

@@ -15,7 +15,7 @@ from smatch_edu.tasks.keyboard import Keyboard
 from smatch_edu.text.trajectories import Trajectory
 from smatch_edu.training.keyboard import draw_slips, every_text, expected_next_value, leads_of
 from smatch_edu.training.objectives import Trajectories
-from smatch_edu.training.updates import Policy
+from smatch_edu.training.policy import Policy
 
 
 def keyboard_of(rng, noise=None, **options):

@@ -33,7 +33,8 @@ from smatch_edu.training.loop import (
     start_run,
     train,
 )
-from smatch_edu.training.updates import Batcher, Policy, Run, loss_of
+from smatch_edu.training.policy import Policy
+from smatch_edu.training.updates import Batcher, Run, loss_of
 
 SMALL = TrainingConfig(
     family="addition",

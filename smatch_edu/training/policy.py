@@ -1,0 +1,254 @@
+"""A network as the policy of whoever types: the logits at every text of many trajectories, from one pass.
+
+A pass reads each text once (`text.tree`). What comes out goes to `objectives`: ℓ of the keys that were pressed, V of
+the texts, and V of what a press leads to on the learner's keyboard (`keyboard`). Which network it is does not matter
+here: it has to say what the last hidden vectors are, and what its head makes of them.
+
+Built by hand in notebooks/09_training_sequencematch.ipynb. Source: Cundy & Ermon 2023, section 3.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from smatch_edu.configs.training import TrainingConfig
+from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
+from smatch_edu.tasks import Example, Task
+from smatch_edu.text import Trajectory, TrajectoryBatch, as_tree, augment_batch, read_once
+from smatch_edu.text.tree import TreePass
+from smatch_edu.training.keyboard import every_text, expected_next_value, leads_of
+from smatch_edu.training.objectives import Trajectories
+
+
+class Keys(NamedTuple):
+    """What can be pressed: ids 0..num_keys-1 are tokens that can be typed; others below `<eos>` stand in prompts alone.
+
+    Attributes:
+        num_keys: tokens that can be typed.
+        eos, backspace: ids of the two keys, the last ones.
+        max_length: of a text, prompt included.
+    """
+
+    num_keys: int
+    eos: int
+    backspace: int
+    max_length: int
+
+    @property
+    def num_actions(self) -> int:
+        """Columns of the logits."""
+        return self.backspace + 1
+
+    @classmethod
+    def of(cls, task: Task) -> Keys:
+        """Those of a task."""
+        return cls(task.num_keys, task.vocabulary.eos, task.vocabulary.backspace, task.max_length)
+
+
+class TextPolicy(nn.Module, ABC):
+    """A network, V of what follows `<eos>`, and perhaps a head of its own for V of all texts.
+
+    Args:
+        keys: what can be pressed.
+        config: the learner's keyboard and the terminal states.
+        width: of the last hidden vectors.
+        network: what they come from, by the name that it shall have.
+    """
+
+    def __init__(self, keys: Keys, config: TrainingConfig, width: int, **network: nn.Module) -> None:
+        super().__init__()
+        for name, module in network.items():
+            self.add_module(name, module)
+        self.keys, self.config = keys, config
+        if config.branches is not None and config.branches >= keys.num_keys:
+            count = keys.num_keys
+            raise ValueError(f"branches is {config.branches}; a press on {count} keys has {count - 1} slips")
+        self.value_head = nn.Linear(width, 1) if config.value_head else None
+        if config.terminal == "each":  # r of staying in a finished text; begins at 0, and V = r/(1-γ) with it
+            self.terminal_head = nn.Linear(width, 1)
+            nn.init.zeros_(self.terminal_head.weight), nn.init.zeros_(self.terminal_head.bias)
+        self.absorbing_value = nn.Parameter(torch.zeros(()))
+
+    @abstractmethod
+    def hidden(self, laid: TreePass) -> Float[Tensor, "rows inputs width"]:
+        """The last hidden vectors of one pass; what is given is on the CPU."""
+
+    @abstractmethod
+    def head(self, hidden: Float[Tensor, "*texts width"]) -> Float[Tensor, "*texts actions"]:
+        """The network's logits over all actions."""
+
+    def on(
+        self,
+        walked: Sequence[Trajectory] | TrajectoryBatch,
+        noised_label: str = "kept",
+        slips: np.random.Generator | None = None,
+    ) -> Trajectories:
+        """These trajectories with the logits at every text of them, from one parallel pass in which each text is read
+        once, ready for `objectives`.
+
+        A step's action is the pressed one.
+
+        Args:
+            slips: draws the slips of the learner's keyboard over which V of the next text is averaged (`keyboard`);
+                without it, V is that of the text that was really reached.
+
+        Raises:
+            ValueError: as `text.as_tree`; or an action that is pressed where it is illegal, with trajectory and step.
+        """
+        keys, config, num_keys = self.keys, self.config, self.keys.num_keys
+        batch = walked if isinstance(walked, TrajectoryBatch) else TrajectoryBatch.of(*walked)
+        leads = None
+        if slips is not None:
+            count = (config.branches or num_keys - 1) if config.noise else 0
+            leads = leads_of(batch.pressed, num_keys, count, slips)
+        walks = as_tree(batch, keys.backspace, keys.eos, leads)
+        tree, columns = walks.tree, walks.states.shape[1]
+        laid = read_once(tree, max(config.row_length, int(tree.depth.max()) + 1))
+        asked = np.zeros(len(tree.token), dtype=bool)  # the texts that somebody is at, or might have reached
+        asked[walks.states] = True
+        asked[walks.leads[walks.leads >= 0]] = True
+        number = np.cumsum(asked) - 1
+        legal = self.legal(tree.depth[asked] + 1, tree.start[asked])
+        states = number[walks.states]
+        for place in np.flatnonzero(~legal[states[batch.trajectory, batch.time], batch.pressed]):
+            whose, step, action = (int(part[place]) for part in (batch.trajectory, batch.time, batch.pressed))
+            raise ValueError(f"trajectory {whose} takes action {action} at step {step}, where it is illegal")
+        weights = np.ones(len(batch.pressed), dtype=np.float32)
+        if noised_label == "masked":
+            weights[batch.pressed != batch.typed] = 0
+
+        device = self.absorbing_value.device
+
+        def sent(part: np.ndarray) -> Tensor:
+            return torch.from_numpy(part).to(device)
+
+        hidden = self.hidden(laid).flatten(0, 1).index_select(0, sent(laid.at.numpy()[asked]))
+        legal_there, where, lengths = sent(legal), sent(states), sent(batch.lengths)
+        logits = self.logits(hidden, legal_there)
+        values = torch.logsumexp(logits.masked_fill(~legal_there, -math.inf), dim=1)
+        ahead = terminal = None
+        if slips is not None:  # another key than a token leads to where it really led
+            reached = states[batch.trajectory, batch.time + 1]
+            led = _at(values[:, None], sent(np.where(walks.leads >= 0, number[walks.leads], reached[:, None])))[..., 0]
+            average = expected_next_value(led[:, 0], led[:, 1:], config.noise)
+            ahead = average.new_zeros(len(batch) * columns)
+            ahead = ahead.index_copy(0, sent(batch.trajectory * columns + batch.time), average).view(-1, columns)
+        if config.terminal == "each":
+            rewards = self.terminal_head(hidden[where[torch.arange(len(batch), device=device), lengths - 1]])
+            terminal = rewards.float()[:, 0] / (1 - config.gamma)
+        return Trajectories.trusted(
+            logits=_at(logits, where),
+            actions=sent(batch.table(batch.pressed, columns)),
+            lengths=lengths,
+            ended=sent(walks.ended),
+            legal=legal_there[where],
+            next_values=ahead,
+            weights=sent(batch.table(weights, columns)),
+            state_values=_at(values[:, None], where)[..., 0],
+            terminal_values=terminal,
+        )
+
+    def logits(
+        self, hidden: Float[Tensor, "*texts width"], legal: Bool[Tensor, "*texts actions"]
+    ) -> Float[Tensor, "*texts actions"]:
+        """ℓ(·|s) from last hidden vectors."""
+        logits = self.head(hidden).float()
+        if self.value_head is None:
+            return logits
+        log_policy = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
+        return torch.where(legal, log_policy + self.value_head(hidden).float(), 0.0)
+
+    def legal(
+        self, length: Int[np.ndarray, " texts"], start: Int[np.ndarray, " texts"]
+    ) -> Bool[np.ndarray, "texts actions"]:
+        """Tokens that can be typed while there is room, `<backspace>` where something of one's own stands, `<eos>`
+        always.
+
+        Args:
+            length: of the text, prompt included.
+            start: that of the prompt alone.
+        """
+        keys = self.keys
+        legal = np.zeros((len(length), keys.num_actions), dtype=bool)
+        legal[:, : keys.num_keys] = (length < keys.max_length)[:, None]
+        legal[:, keys.eos] = True
+        legal[:, keys.backspace] = (length > start) & self.config.backspace
+        return legal
+
+
+class Policy(TextPolicy):
+    """The library's own transformer as a policy.
+
+    Args:
+        task: what is typed; the transformer has an output for each token, `<eos>` and `<backspace>`.
+        config: the learner's keyboard, the terminal states, and the network's shape.
+    """
+
+    def __init__(self, task: Task, config: TrainingConfig) -> None:
+        keys = Keys.of(task)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            shape = (keys.num_actions, config.num_layers, config.num_heads, config.width, task.max_length)
+            transformer = Transformer(TransformerConfig(*shape))
+            super().__init__(keys, config, config.width, transformer=transformer)
+        self.task = task
+
+    transformer: Transformer
+
+    def hidden(self, laid: TreePass) -> Float[Tensor, "rows inputs width"]:
+        device = self.absorbing_value.device
+        tokens, positions = laid.tokens.to(device), laid.positions.to(device)
+        return self.transformer.hidden(tokens, positions, attention(laid.expires, tokens.shape, device))
+
+    def head(self, hidden: Float[Tensor, "*texts width"]) -> Float[Tensor, "*texts actions"]:
+        return self.transformer.logits(hidden)
+
+    def banned(self, backspace: bool = True) -> list[int]:
+        """What is never typed: what stands only in prompts, and `<backspace>` where there is no such key."""
+        keys = self.task.vocabulary
+        missing = [] if backspace and self.config.backspace else [keys.backspace]
+        return [*range(self.task.num_keys, len(keys)), *missing]
+
+    @torch.no_grad()
+    def table(self, mdp: StringMDP, prompt: Sequence[int]) -> Float[Tensor, "states actions"]:
+        """ℓ(a|s) for every text of a keyboard, typed after a prompt, in one pass; terminal states last. Entries of
+        illegal actions mean nothing.
+
+        Args:
+            mdp: has the tokens that the task can type, its terminal states and its `<backspace>`, if there is one.
+        """
+        keys = self.task.vocabulary
+        every = every_text(mdp, prompt)
+        hidden = self.hidden(every).flatten(0, 1)[every.at]
+        columns = [*range(mdp.num_tokens), keys.eos, *([keys.backspace] if mdp.backspace else [])]
+        legal = torch.tensor(mdp.legal)
+        everywhere = torch.zeros(mdp.num_texts, len(keys) + 2, dtype=torch.bool)
+        everywhere[:, columns] = legal[: mdp.num_texts]
+        terminal = self.absorbing_value.expand(1)
+        if self.config.terminal == "each":
+            terminal = self.terminal_head(hidden).float()[:, 0] / (1 - self.config.gamma)
+        is_eos = torch.arange(mdp.num_actions) == mdp.eos
+        stay = torch.where(is_eos, terminal[:, None], 0.0)
+        return torch.cat([self.logits(hidden, everywhere)[:, columns], stay])
+
+    @torch.no_grad()
+    def proposals(self, examples: Sequence[Example]) -> list[Float[np.ndarray, "time tokens"]]:
+        """What the model itself would write at each place of the answers: its probabilities of tokens."""
+        keys, prompts, answers = self.task.vocabulary, *zip(*examples, strict=True)
+        clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=self.task.num_keys, seed=0)
+        tokens = torch.softmax(self.on(clean).logits[..., : len(keys)], dim=2).double().cpu().numpy()
+        return [rows[: len(one.answer)] for rows, one in zip(tokens, examples, strict=True)]
+
+
+def _at(rows: Float[Tensor, "texts features"], where: Int[Tensor, "*any"]) -> Float[Tensor, "*any features"]:
+    """Rows of a table, each as often as it is wanted; their gradients are added up in a fixed order, on a GPU too."""
+    return torch.nn.functional.embedding(where, rows)
