@@ -30,7 +30,9 @@ from smatch_edu.training import Batcher, ReplayBuffer, Run, Trajectories, leads_
 
 def likelihood_update(run: Run, walked: TrajectoryBatch) -> None:
     """What an update is for maximum likelihood, on these trajectories."""
-    loss = -log_likelihood(run.policy.on(walked))
+    config = run.config
+    with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
+        loss = -log_likelihood(run.policy.on(walked))
     run.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(run.policy.parameters(), 1.0)

@@ -88,12 +88,15 @@ class CapturedTypist:
         act: Callable[[], None] = self.step
         steps = 0
         while steps < self.max_actions:
-            if steps == WARM_UP and self.row.is_cuda:
-                act = self._captured()
+            if steps == WARM_UP or steps % LOOK_EVERY == 0:
+                if steps and bool((self.ended >= 0).all()):
+                    break
+                if steps == WARM_UP and self.row.is_cuda and self.max_actions - steps > WARM_UP:
+                    act = self._captured()
             act()
             steps += 1
-            if steps % LOOK_EVERY == 0 and bool((self.ended >= 0).all()):
-                break
+        if not bool((self.ended >= 0).all()):
+            raise RuntimeError("some rows have not ended; the captured step does nothing on this device")
         for row in np.flatnonzero(self.broken_at.cpu().numpy() >= 0):
             action = int(self.broken_at[row])
             raise ValueError(f"row {first + row} has NaN or infinite logits at action {action}; is it trained?")
@@ -162,10 +165,16 @@ class CapturedTypist:
         return int(width > 0)
 
     def _captured(self) -> Callable[[], None]:
-        """A step as a CUDA graph."""
+        """A step as a CUDA graph, captured on a stream of the model's own device."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self.step()
+        with torch.cuda.device(self.row.device):
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                graph.capture_begin()
+                self.step()
+                graph.capture_end()
+            torch.cuda.current_stream().wait_stream(stream)
         return graph.replay
 
 

@@ -78,9 +78,15 @@ class TrajectoryBatch:
         if not ones:
             raise ValueError("there is no trajectory to pack")
         batch = cls(*(np.concatenate(rows).astype(np.int64, copy=False) for rows in zip(*ones, strict=True)))
-        if not batch.lengths.all():
+        return batch.checked()
+
+    def checked(self) -> TrajectoryBatch:
+        """Itself. ValueError if a trajectory has no action, or no prompt."""
+        if not self.lengths.all():
             raise ValueError("a trajectory has no action; at least one was wanted")
-        return batch
+        if not self.prompt_lengths.all():
+            raise ValueError("the prompt is empty; at least one token must stand before the first action")
+        return self
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -134,7 +140,7 @@ def follow(batch: TrajectoryBatch, backspace: int, eos: int | None) -> Steps:
         ValueError: `<backspace>` or `<eos>` in a prompt, something after `<eos>`, a slip of one of the two keys, or a
             `<backspace>` with nothing to delete; the message names trajectory and action.
     """
-    keys = _checked_keys(backspace, eos)
+    keys, batch = _checked_keys(backspace, eos), batch.checked()
     lengths, trajectory, typed = batch.lengths, batch.trajectory, batch.typed
     starts = np.cumsum(lengths) - lengths
     ends = typed == (-1 if eos is None else eos)
@@ -232,8 +238,11 @@ def augment_batch(
     if (num_tokens is None) == (mistakes is None):
         raise ValueError("give either num_tokens, for uniform mistakes, or a table of mistakes")
     keys, rng = _checked_keys(backspace, eos), np.random.default_rng(seed)
-    lengths = np.array([len(answer) for answer in answers])
-    right = np.concatenate([np.asarray(answer, dtype=np.int64) for answer in answers])
+    if not len(prompts) or len(prompts) != len(answers):
+        raise ValueError(
+            f"there are {len(prompts)} prompts and {len(answers)} answers; as many, at least one, were wanted"
+        )
+    (given, before), (right, lengths) = _joined("prompts", prompts), _joined("tokens", answers)
     first = np.cumsum(lengths) - lengths
 
     def place_of(token: int) -> str:
@@ -277,10 +286,13 @@ def augment_batch(
     if eos is not None:
         last = np.cumsum(taken) - 1
         pressed[last] = typed[last] = eos
-    before = np.array([len(prompt) for prompt in prompts])
-    return TrajectoryBatch(
-        np.concatenate([np.asarray(prompt, dtype=np.int64) for prompt in prompts]), before, pressed, typed, taken
-    )
+    return TrajectoryBatch(given, before, pressed, typed, taken)
+
+
+def _joined(what: str, rows: Sequence[Ids]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of ids, one after the other, and their lengths. ValueError for what are no ids."""
+    lengths = np.array([len(row) for row in rows])
+    return as_ids(what, np.concatenate([row if len(row) else np.zeros(0, dtype=np.int64) for row in rows])), lengths
 
 
 def _checked_weights(tables: Sequence[Any], lengths: np.ndarray, right: np.ndarray) -> np.ndarray:

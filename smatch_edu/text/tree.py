@@ -15,7 +15,9 @@ Source: this project's.
 
 from __future__ import annotations
 
+import functools
 import itertools
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +29,8 @@ from smatch_edu.text.packing import NEVER, latest
 from smatch_edu.text.trajectories import TrajectoryBatch, follow
 
 
-class TextTree(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class TextTree:
     """Texts, each once, the shorter ones first. A token of a prompt and the same one typed are two texts.
 
     Attributes:
@@ -42,16 +45,23 @@ class TextTree(NamedTuple):
     depth: Int[np.ndarray, " texts"]
     start: Int[np.ndarray, " texts"]
 
+    @functools.cached_property
+    def _codes(self) -> int:
+        return 2 * (int(self.token.max()) + 1)
+
+    @functools.cached_property
+    def _keys(self) -> Int[np.ndarray, " texts"]:
+        """(parent, token, whether it is typed) in one number, in ascending order."""
+        return (self.parent + 1) * self._codes + 2 * self.token + (self.start <= self.depth)
+
     def child(
         self, texts: Int[np.ndarray, " asked"], tokens: Int[np.ndarray, " asked"], typed: Any = True
     ) -> Int[np.ndarray, " asked"]:
         """The text that begins with each of these and has one token more, typed or of the prompt; -1 where there is
         none, and where `texts` is below the root, -1, and the token is typed."""
-        codes = 2 * max(int(self.token.max()), int(tokens.max(initial=0))) + 2
-        key = (self.parent + 1) * codes + 2 * self.token + (self.start <= self.depth)  # in ascending order
-        wanted = (texts + 1) * codes + 2 * tokens + typed
-        place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-        return np.where(key[place] == wanted, place, -1)
+        wanted = (texts + 1) * self._codes + 2 * tokens + typed
+        place = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+        return np.where((self._keys[place] == wanted) & (2 * tokens < self._codes), place, -1)
 
     def locate(self, other: TextTree) -> Int[np.ndarray, " others"]:
         """Which text of this tree each text of another is; -1 for none."""
@@ -104,8 +114,11 @@ def as_tree(
         leads: tokens that might have been typed in place of each action; -1 for none.
 
     Raises:
-        ValueError: as `packing.pack_batch`.
+        ValueError: as `packing.pack_batch`; or an id of 2³¹ or more.
     """
+    for name, ids in (("prompts", batch.prompts), ("typed", batch.typed), ("leads", leads)):
+        if ids is not None and ids.max(initial=0) >= 2**31:
+            raise ValueError(f"{name} has id {ids.max()}; ids below 2**31 were wanted")
     steps, count = follow(batch, backspace, eos), len(batch)
     if leads is None:
         leads = np.zeros((len(batch.typed), 0), dtype=np.int64)

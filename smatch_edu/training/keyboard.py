@@ -76,6 +76,8 @@ def every_text(mdp: StringMDP, prompt: Sequence[int]) -> TreePass:
     """All texts of a keyboard, typed after a prompt of at least one id, as the inputs of one pass; `at` has that of
     each text, in the order of the keyboard's states. A row has the texts that begin with one letter."""
     given, count, keys = len(prompt), mdp.num_texts, mdp.num_tokens
+    if not given:
+        raise ValueError("the prompt is empty; at least one token must stand before the first letter")
     above = (np.arange(1, count) - 1) // keys
     tree = TextTree(
         parent=np.concatenate([np.arange(-1, given - 1), given - 1 + above]),

@@ -220,8 +220,9 @@ def load_checkpoint(run: Run, out: str | Path) -> None:
 def load_policy(out: str | Path, device: str = "cpu") -> tuple[Policy, TrainingConfig]:
     """The policy of a run, and its config. ValueError: the checkpoint is missing, broken, or of another vocabulary."""
     tensors, config, _ = _read(out := as_path(out))
-    known = {field.name for field in dataclasses.fields(TrainingConfig)}
-    given = {name: value for name, value in config.items() if name in known} | {"device": device}
+    known = {field.name: field.type for field in dataclasses.fields(TrainingConfig)}
+    wanted = {name for name, value in config.items() if name in known and (value is not None or "None" in known[name])}
+    given = {name: config[name] for name in wanted} | {"device": device}
     try:
         settings = TrainingConfig(**given)
     except (ValueError, TypeError) as error:

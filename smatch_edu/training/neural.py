@@ -1,7 +1,7 @@
 """Divergence minimisation by a network, on a keyboard small enough to hold it against the exact optimum.
 
-The policy is a transformer. The whole tree of texts is one walk of typing and deleting, so with the layout of
-`text.tree` a single pass over it gives the logits at every text. Training looks only at sampled
+The policy is a transformer. The whole tree of texts is laid out by `text.tree`, so that a single pass over it gives the
+logits at every text. Training looks only at sampled
 trajectories; the measure of success looks at all texts: how much of the way from the uniform policy to the exact
 optimum is still to go.
 

@@ -21,10 +21,11 @@ from torch import Tensor, nn
 
 from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.exact.mdp import StringMDP
+from smatch_edu.network.flex import BLOCK
 from smatch_edu.network.transformer import Transformer, TransformerConfig, attention
 from smatch_edu.tasks import Example, Task
 from smatch_edu.text import Trajectory, TrajectoryBatch, as_tree, augment_batch, read_once
-from smatch_edu.text.tree import TreePass
+from smatch_edu.text.tree import TreePass, Walks
 from smatch_edu.training.keyboard import every_text, expected_next_value, leads_of
 from smatch_edu.training.objectives import Trajectories
 
@@ -72,6 +73,8 @@ class TextPolicy(nn.Module, ABC):
         if config.branches is not None and config.branches >= keys.num_keys:
             count = keys.num_keys
             raise ValueError(f"branches is {config.branches}; a press on {count} keys has {count - 1} slips")
+        if config.noise and keys.num_keys < 2:
+            raise ValueError(f"noise is {config.noise}, and a keyboard of one key has nothing to slip to")
         self.value_head = nn.Linear(width, 1) if config.value_head else None
         if config.terminal == "each":  # r of staying in a finished text; begins at 0, and V = r/(1-γ) with it
             self.terminal_head = nn.Linear(width, 1)
@@ -104,58 +107,72 @@ class TextPolicy(nn.Module, ABC):
         Raises:
             ValueError: as `text.as_tree`; or an action that is pressed where it is illegal, with trajectory and step.
         """
-        keys, config, num_keys = self.keys, self.config, self.keys.num_keys
+        config, device = self.config, self.absorbing_value.device
         batch = walked if isinstance(walked, TrajectoryBatch) else TrajectoryBatch.of(*walked)
-        leads = None
-        if slips is not None:
-            count = (config.branches or num_keys - 1) if config.noise else 0
-            leads = leads_of(batch.pressed, num_keys, count, slips)
-        walks = as_tree(batch, keys.backspace, keys.eos, leads)
+        walks, laid = self.lay_out(batch, slips)
         tree, columns = walks.tree, walks.states.shape[1]
-        laid = read_once(tree, max(config.row_length, int(tree.depth.max()) + 1))
         asked = np.zeros(len(tree.token), dtype=bool)  # the texts that somebody is at, or might have reached
         asked[walks.states] = True
         asked[walks.leads[walks.leads >= 0]] = True
         number = np.cumsum(asked) - 1
         legal = self.legal(tree.depth[asked] + 1, tree.start[asked])
         states = number[walks.states]
-        for place in np.flatnonzero(~legal[states[batch.trajectory, batch.time], batch.pressed]):
+        known = np.minimum(batch.pressed, self.keys.num_actions - 1)
+        for place in np.flatnonzero((known < batch.pressed) | ~legal[states[batch.trajectory, batch.time], known]):
             whose, step, action = (int(part[place]) for part in (batch.trajectory, batch.time, batch.pressed))
             raise ValueError(f"trajectory {whose} takes action {action} at step {step}, where it is illegal")
         weights = np.ones(len(batch.pressed), dtype=np.float32)
         if noised_label == "masked":
             weights[batch.pressed != batch.typed] = 0
-
-        device = self.absorbing_value.device
+        reached = states[batch.trajectory, batch.time + 1]  # where another key than a token leads
+        leads = np.where(walks.leads >= 0, number[walks.leads], reached[:, None])
 
         def sent(part: np.ndarray) -> Tensor:
-            return torch.from_numpy(part).to(device)
+            on_cpu = torch.from_numpy(part)
+            return on_cpu.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else on_cpu
 
-        hidden = self.hidden(laid).flatten(0, 1).index_select(0, sent(laid.at.numpy()[asked]))
-        legal_there, where, lengths = sent(legal), sent(states), sent(batch.lengths)
+        # All of it before the pass: later the CPU would wait for that.
+        at, legal_there, where = sent(laid.at.numpy()[asked]), sent(legal), sent(states)
+        lengths, ended, led_to = sent(batch.lengths), sent(walks.ended), sent(leads)
+        places = sent(batch.trajectory * columns + batch.time)
+        pressed, counted = (sent(batch.table(part, columns)) for part in (batch.pressed, weights))
+
+        hidden = self.hidden(laid).flatten(0, 1).index_select(0, at)
         logits = self.logits(hidden, legal_there)
         values = torch.logsumexp(logits.masked_fill(~legal_there, -math.inf), dim=1)
         ahead = terminal = None
-        if slips is not None:  # another key than a token leads to where it really led
-            reached = states[batch.trajectory, batch.time + 1]
-            led = _at(values[:, None], sent(np.where(walks.leads >= 0, number[walks.leads], reached[:, None])))[..., 0]
+        if slips is not None:
+            led = _at(values[:, None], led_to)[..., 0]
             average = expected_next_value(led[:, 0], led[:, 1:], config.noise)
-            ahead = average.new_zeros(len(batch) * columns)
-            ahead = ahead.index_copy(0, sent(batch.trajectory * columns + batch.time), average).view(-1, columns)
+            ahead = average.new_zeros(len(batch) * columns).index_copy(0, places, average).view(-1, columns)
         if config.terminal == "each":
             rewards = self.terminal_head(hidden[where[torch.arange(len(batch), device=device), lengths - 1]])
             terminal = rewards.float()[:, 0] / (1 - config.gamma)
         return Trajectories.trusted(
             logits=_at(logits, where),
-            actions=sent(batch.table(batch.pressed, columns)),
+            actions=pressed,
             lengths=lengths,
-            ended=sent(walks.ended),
+            ended=ended,
             legal=legal_there[where],
             next_values=ahead,
-            weights=sent(batch.table(weights, columns)),
+            weights=counted,
             state_values=_at(values[:, None], where)[..., 0],
             terminal_values=terminal,
         )
+
+    def lay_out(self, batch: TrajectoryBatch, slips: np.random.Generator | None = None) -> tuple[Walks, TreePass]:
+        """The texts of trajectories, and of what their presses may lead to, as the inputs of one pass.
+
+        Rows are at least twice as long as the longest text: each begins with the text that the last one broke off.
+        """
+        keys, config, leads = self.keys, self.config, None
+        if slips is not None:
+            count = (config.branches or keys.num_keys - 1) if config.noise else 0
+            leads = leads_of(batch.pressed, keys.num_keys, count, slips)
+        walks = as_tree(batch, keys.backspace, keys.eos, leads)
+        length = max(config.row_length, 2 * (int(walks.tree.depth.max()) + 1))
+        block = BLOCK if self.absorbing_value.is_cuda else 1  # what a GPU's kernel fills up to anyway
+        return walks, read_once(walks.tree, -(-length // block) * block)
 
     def logits(
         self, hidden: Float[Tensor, "*texts width"], legal: Bool[Tensor, "*texts actions"]
@@ -238,17 +255,26 @@ class Policy(TextPolicy):
             terminal = self.terminal_head(hidden).float()[:, 0] / (1 - self.config.gamma)
         is_eos = torch.arange(mdp.num_actions) == mdp.eos
         stay = torch.where(is_eos, terminal[:, None], 0.0)
-        return torch.cat([self.logits(hidden, everywhere)[:, columns], stay])
+        return torch.cat([_finite(self.logits(hidden, everywhere)[:, columns]), stay])
 
     @torch.no_grad()
     def proposals(self, examples: Sequence[Example]) -> list[Float[np.ndarray, "time tokens"]]:
         """What the model itself would write at each place of the answers: its probabilities of tokens."""
         keys, prompts, answers = self.task.vocabulary, *zip(*examples, strict=True)
         clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=self.task.num_keys, seed=0)
-        tokens = torch.softmax(self.on(clean).logits[..., : len(keys)], dim=2).double().cpu().numpy()
+        logits = _finite(self.on(clean).logits[..., : len(keys)])
+        tokens = torch.softmax(logits, dim=2).double().cpu().numpy()
+        tokens[..., self.task.num_keys :] = 0  # nobody can type those
         return [rows[: len(one.answer)] for rows, one in zip(tokens, examples, strict=True)]
 
 
 def _at(rows: Float[Tensor, "texts features"], where: Int[Tensor, "*any"]) -> Float[Tensor, "*any features"]:
     """Rows of a table, each as often as it is wanted; their gradients are added up in a fixed order, on a GPU too."""
     return torch.nn.functional.embedding(where, rows)
+
+
+def _finite(logits: Tensor) -> Tensor:
+    """These. FloatingPointError if they are not all numbers."""
+    if not logits.isfinite().all():
+        raise FloatingPointError("the model's logits are not all finite")
+    return logits

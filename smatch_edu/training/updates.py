@@ -13,12 +13,13 @@ import functools
 import importlib.util
 import math
 import os
+import shlex
 import shutil
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from smatch_edu.configs.training import BRANCHES, EXAMPLES, REPLAY, SLIPS, TYPING, TrainingConfig
@@ -72,31 +73,35 @@ class Batcher:
 
     def off_data(self, typed: TrajectoryBatch, columns: int) -> Bool[np.ndarray, "trajectories {columns}"]:
         """The steps whose action no demonstration takes: all but the next token of the right answer, and, where
-        demonstrations slip, `<backspace>` on a single wrong one.
+        demonstrations slip, `<backspace>` on a token that may have been typed in place of a right one.
 
         Args:
             columns: what is beyond the end of a trajectory is False.
         """
-        keys, (right, whole) = self.task.vocabulary, self.right
+        keys, (right, whole, continued) = self.task.vocabulary, self.right
         walks = as_tree(typed, keys.backspace, keys.eos)
         known = np.append(right.locate(walks.tree), -1)  # of each text that is typed, which right one it is
         text = walks.states[typed.trajectory, typed.time]
         here, below = known[text], known[walks.tree.parent[text]]
         goes_on = (here >= 0) & (right.child(here, typed.pressed) >= 0)
-        slipped = (here < 0) & (below >= 0) & (self.config.typed_noise > 0)
+        others = continued[below] - (here >= 0)  # right tokens that may have been meant in place of the one on top
+        slipped = (below >= 0) & (others > 0) & (self.config.typed_noise > 0)
         on_path = np.where(typed.pressed == keys.eos, whole[here] & (here >= 0), goes_on)
         on_path = np.where(typed.pressed == keys.backspace, slipped, on_path)
         return typed.table(~on_path, columns)
 
     @functools.cached_property
-    def right(self) -> tuple[TextTree, Bool[np.ndarray, " texts"]]:
-        """Every prompt with every beginning of a right answer; and whether it is all of one."""
+    def right(self) -> tuple[TextTree, Bool[np.ndarray, " texts"], Int[np.ndarray, " texts"]]:
+        """Every prompt with every beginning of a right answer; whether it is all of one; and how many tokens may follow
+        in an answer."""
         keys, prompts, answers = self.task.vocabulary, *zip(*self.examples, strict=True)
         clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=self.task.num_keys, seed=0)
         walks = as_tree(clean, keys.backspace, keys.eos)
         whole = np.zeros(len(walks.tree.token), dtype=bool)
         whole[walks.states[np.arange(len(clean)), clean.lengths - 1]] = True
-        return walks.tree, whole
+        tree = walks.tree
+        typed = tree.start <= tree.depth
+        return tree, whole, np.bincount(tree.parent[typed], minlength=len(tree.token))
 
 
 def loss_of(
@@ -114,17 +119,17 @@ def loss_of(
     slips = config.rng(BRANCHES, step) if switched and config.next_value == "expectation" else None
     sampled = sampled if switched else None
     both = data if sampled is None else TrajectoryBatch.of(data, sampled)
+    off = None
+    if sampled is not None and config.divergence != "sampled_mixture":
+        found = torch.from_numpy(batcher.off_data(sampled, int(both.lengths.max()) + 1))
+        off = found.to(policy.absorbing_value.device)
     together = policy.on(both, config.noised_label, slips)
     demonstrated = together.rows(0, len(data))
     likelihood = log_likelihood(demonstrated, config.gamma if switched else 1.0)
     parts = {"log_likelihood": likelihood.detach()}
     if not switched:
         return -likelihood, parts
-    typed = off = None
-    if sampled is not None:
-        typed = together.rows(len(data), len(both))
-        if config.divergence != "sampled_mixture":
-            off = torch.from_numpy(batcher.off_data(sampled, typed.logits.shape[1])).to(likelihood.device)
+    typed = None if sampled is None else together.rows(len(data), len(both))
     terms = training_objective(
         demonstrated,
         policy.absorbing_value,
@@ -157,12 +162,13 @@ class Run:
         self.config, self.task, self.step = config, task or config.make_task(), 0
         self.policy = Policy(self.task, config).to(config.device)
         if config.compiled:
-            self.policy.transformer.blocks.compile(fullgraph=True)
+            self.policy.transformer.blocks.compile()
         self.optimiser = torch.optim.AdamW(
             self.policy.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
         )
         self.buffer = ReplayBuffer(config.buffer_size)
         self.batcher = Batcher(self.task, config)
+        self.looked_at: TrajectoryBatch | None = None  # by the update that goes on; none while the model types
 
     @property
     def size(self) -> int:
@@ -171,23 +177,32 @@ class Run:
         return 12 * weights + 24 * self.config.buffer_size * (self.task.max_length + self.config.max_actions)
 
     def update(self) -> dict[str, Any]:
-        """One update; returns its line of the log. Before a weight has changed: FloatingPointError if the loss or its
-        gradient is no number, MemoryError if the device has no room for the batch."""
+        """One update; returns its line of the log.
+
+        Raises:
+            FloatingPointError: the loss or its gradient is no number; no weight has changed.
+            MemoryError: the device has no room for what was to be done, saying which settings to lower.
+        """
+        try:
+            return self._update()
+        except torch.OutOfMemoryError:
+            raise MemoryError(self._too_large()) from None
+
+    def _update(self) -> dict[str, Any]:
         config, step = self.config, self.step
         line: dict[str, Any] = {"step": step, "rate": config.rate(step)}
         sampled = None
         if config.switched(step) and needs_model(config.divergence):
             if len(self.buffer) == 0 or (step - config.warmup_steps) % config.sample_every == 0:
+                self.looked_at = None
                 line |= self.type_texts()
             sampled = TrajectoryBatch.of(*self.buffer.sample(self.batcher.size, config.rng(REPLAY, step)))
         data = self.batcher.demonstrations(step, self.policy)
+        self.looked_at = data if sampled is None else TrajectoryBatch.of(data, sampled)
         self.optimiser.zero_grad(set_to_none=True)
-        try:
-            with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
-                loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
-            loss.backward()
-        except torch.OutOfMemoryError:
-            raise MemoryError(self._too_large(data, sampled)) from None
+        with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
+            loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
         told = torch.stack([part.detach().double() for part in (loss, norm, *parts.values())]).tolist()  # one wait
         if not all(map(math.isfinite, told[:2])):
@@ -205,20 +220,24 @@ class Run:
         self.step += 1
         return line
 
-    def _too_large(self, data: TrajectoryBatch, sampled: TrajectoryBatch | None) -> str:
-        """What a batch needs for which the device has no memory left, and what to lower.
+    def _too_large(self) -> str:
+        """For what the device has no memory left, and what to lower.
 
         Source: Korthikanti et al. 2022 (34 bytes an input, layer and number of the width, in 16 bits).
         """
-        config, batch = self.config, data if sampled is None else TrajectoryBatch.of(data, sampled)
-        inputs = len(batch.prompts) + len(batch.typed)
-        size = inputs * config.num_layers * config.width * (34 if config.dtype == "bfloat16" else 68) / 1e9
-        lower = (
-            f"lower batch_tokens ({config.batch_tokens}), width ({config.width}) or num_layers ({config.num_layers})"
-        )
+        config, told = self.config, f"the {self.config.device} device has no memory left at step {self.step}: "
+        if self.looked_at is None:
+            return told + f"{config.num_samples} texts are typed at once; lower num_samples or max_actions"
+        slips = config.rng(BRANCHES, self.step) if config.next_value == "expectation" else None
+        _, laid = self.policy.lay_out(self.looked_at, slips if config.switched(self.step) else None)
+        rows, inputs = laid.tokens.shape
+        size = rows * inputs * config.num_layers * config.width * (34 if config.dtype == "bfloat16" else 68) / 1e9
+        lower = [f"{name} ({getattr(config, name)})" for name in ("batch_tokens", "width", "num_layers")]
+        if slips is not None:
+            lower.insert(1, f"branches ({config.branches or self.task.num_keys - 1})")
         return (
-            f"the {config.device} device has no memory left at step {self.step}: {len(batch)} texts of together "
-            f"{inputs} inputs keep some {size:.2g} GB for the gradient; {lower}"
+            f"{told}{len(self.looked_at)} texts are {rows} rows of {inputs} inputs, which keep some {size:.2g} GB for "
+            f"the gradient; lower {', '.join(lower[:-1])} or {lower[-1]}"
             + ("" if config.dtype == "bfloat16" else ", or take dtype 'bfloat16'")
         )
 
@@ -253,8 +272,8 @@ def _check_compiler(device: str) -> None:
     """ValueError if `torch.compile` lacks what it needs for code of this device."""
     if device == "cuda" and importlib.util.find_spec("triton") is None:
         raise ValueError("compiled needs triton on a GPU, and it is not installed; leave compiled out, or install it")
-    known = [os.environ.get("CXX", ""), "g++", "clang++"]
-    if device == "cpu" and not any(name and shutil.which(name) for name in known):
+    known = [*shlex.split(os.environ.get("CXX", ""))[:1], "g++", "clang++"]
+    if device == "cpu" and not any(map(shutil.which, known)):
         raise ValueError(
             "compiled needs a C++ compiler on a CPU, and there is none; leave compiled out, or install g++"
         )

@@ -207,3 +207,15 @@ def test_what_is_wrong_in_one_of_many_demonstrations_is_named(rng):
         augment_batch([[1]] * 3, [[1], [2, 3], [1, BACK]], 0.1, BACK, EOS, seed=rng, num_tokens=K)
     with pytest.raises(ValueError, match=r"mistakes has shape \(1, 5\); \(2, vocab\)"):
         augment_batch([[1]] * 2, [[1], [2, 3]], 0.1, BACK, EOS, seed=rng, mistakes=[np.ones((1, 5))] * 2)
+    for prompts, answers, message in (
+        ([[1]], [[1], [2]], "there are 1 prompts and 2 answers"),
+        ([], [], "there are 0 prompts"),
+        ([[1], [1]], [np.array([1.5]), [2]], "tokens has shape"),
+        ([[1], [1]], [[1], [-2]], "tokens has id -2 at position 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            augment_batch(prompts, answers, 0.1, BACK, EOS, seed=rng, num_tokens=K)
+    for prompt, answer, message in (([], [2], "the prompt is empty"), ([1], [], "a trajectory has no action")):
+        made = augment_batch([[1], prompt], [[1], answer], 0.1, BACK, seed=rng, num_tokens=K)
+        with pytest.raises(ValueError, match=message):
+            follow(made, BACK, None)

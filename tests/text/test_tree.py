@@ -130,8 +130,9 @@ def test_one_tree_by_hand():
     # prompt 0; type 1 2, delete 2, type 2 again, 3; and another: type 1 3
     batch = TrajectoryBatch.of(trajectory([0], [1, 2, BACK, 2, 3]), trajectory([0], [1, 3, EOS]))
     found = as_tree(batch, BACK, EOS)
-    wanted = TextTree([-1, 0, 1, 1, 2], [0, 1, 2, 3, 3], [0, 1, 2, 2, 3], [1, 1, 1, 1, 1])
-    assert [part.tolist() for part in found.tree] == list(wanted)
+    wanted = TextTree(*map(np.array, ([-1, 0, 1, 1, 2], [0, 1, 2, 3, 3], [0, 1, 2, 2, 3], [1, 1, 1, 1, 1])))
+    for name in ("parent", "token", "depth", "start"):
+        assert np.array_equal(getattr(found.tree, name), getattr(wanted, name))
     assert found.states.tolist() == [[0, 1, 2, 1, 2, 4], [0, 1, 3, 0, 0, 0]]
     laid = read_once(found.tree)
     assert laid.tokens.tolist() == [[0, 1, 2, 3, 3]] and laid.positions.tolist() == [[0, 1, 2, 3, 2]]
@@ -139,3 +140,8 @@ def test_one_tree_by_hand():
     rows = read_once(found.tree, 4)
     assert rows.tokens.tolist() == [[0, 1, 2, 3], [0, 1, 3, 0]]  # the second row reads 0 and 1 again
     assert rows.at.tolist() == [0, 1, 2, 6, 3]
+
+
+def test_ids_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match="typed has id 2305843009213693952; ids below 2"):
+        as_tree(TrajectoryBatch.of(trajectory([0], [2**61])), BACK, EOS)

@@ -162,8 +162,8 @@ def off_data_by_hand(batcher, one):
     text, off = one.prompt.tolist(), []
     for pressed, happened in zip(one.pressed.tolist(), one.typed.tolist(), strict=True):
         if pressed == keys.backspace:
-            slipped = tuple(text) not in right and tuple(text[:-1]) in right
-            off.append(not (slipped and batcher.config.typed_noise > 0))
+            others = [token for token in range(10) if token != text[-1] and (*text[:-1], token) in right]
+            off.append(not (others and batcher.config.typed_noise > 0))
         else:
             off.append((*text, pressed) not in right)
         text = text[:-1] if happened == keys.backspace else [*text, happened]
@@ -199,6 +199,26 @@ def test_off_the_data_is_what_one_finds_step_by_step(rng, clean):
         assert row == [*wanted, *([False] * (columns - len(wanted)))]
 
 
+def test_demonstrations_are_never_off_the_data():
+    """On the keyboard a slip may lead to another word's beginning, and its ⌫ is pressed all the same."""
+    for options in (
+        {"family": "addition"},
+        {"task": "keyboard", "letters": "aehnost", "longest_word": 3, "family": ""},
+    ):
+        config = with_options(noise=0.3, batch_tokens=4000, **options)
+        batcher = Batcher(config.make_task(), config)
+        typed = batcher.demonstrations(1, Policy(batcher.task, config))
+        assert not batcher.off_data(typed, int(typed.lengths.max())).any()
+        assert (typed.pressed == batcher.task.vocabulary.backspace).sum() > 100
+
+
+def test_a_proposal_is_something_that_can_be_typed(rng):
+    config = with_options(task="keyboard", letters="aehnost", longest_word=3, family="", noise_mode="model", noise=0.4)
+    task = config.make_task()
+    made = Batcher(task, config).demonstrations(0, Policy(task, config))
+    assert (made.typed < task.vocabulary.eos).any() and not (made.typed == task.num_keys).any()
+
+
 def test_a_key_pressed_where_it_is_illegal_is_named():
     task = get_task("arithmetic", family="addition")
     policy, keys, example = (
@@ -209,6 +229,9 @@ def test_a_key_pressed_where_it_is_illegal_is_named():
     walked = Trajectory(np.array(example.prompt), np.array([1, keys.backspace]), np.array([1, keys.backspace]))
     with pytest.raises(ValueError, match=f"trajectory 1 takes action {keys.backspace} at step 1, where it is illegal"):
         policy.on([Trajectory(walked.prompt, walked.pressed[:1], walked.typed[:1]), walked])
+    far = Trajectory(walked.prompt, np.array([99]), np.array([1]))
+    with pytest.raises(ValueError, match="trajectory 0 takes action 99 at step 0, where it is illegal"):
+        policy.on([far])
 
 
 # -- the loss ------------------------------------------------------------------------------------------------------
@@ -305,17 +328,31 @@ def test_what_compiling_needs_and_does_not_find_is_named(monkeypatch, device, mi
         Run(with_options(compiled=True, device=device))
 
 
-def test_a_batch_for_which_there_is_no_memory_says_what_to_lower(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (
+            "smatch_edu.training.updates.loss_of",
+            r"\d+ texts are \d+ rows of \d+ inputs.* GB .*batch_tokens \(\d+\), bran",
+        ),
+        ("smatch_edu.training.updates.generate", r"\d+ texts are typed at once; lower num_samples or max_actions"),
+        ("torch.optim.AdamW.step", r"\d+ texts are \d+ rows"),
+        ("torch.nn.utils.clip_grad_norm_", r"take dtype 'bfloat16'"),
+    ],
+)
+def test_what_there_is_no_memory_for_says_what_to_lower(monkeypatch, tmp_path, where, message):
     run = Run(SMALL)
-    before = {name: part.clone() for name, part in run.policy.state_dict().items()}
+    for _ in range(SMALL.warmup_steps):
+        run.update()
 
-    def full(*_):
+    def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("smatch_edu.training.updates.loss_of", full)
-    with pytest.raises(MemoryError, match=r"the cpu device has no memory left at step 0: \d+ texts .*batch_tokens \("):
+    monkeypatch.setattr(where, full)
+    with pytest.raises(
+        MemoryError, match=rf"the cpu device has no memory left at step {SMALL.warmup_steps}: .*{message}"
+    ):
         run.update()
-    assert all(torch.equal(part, before[name]) for name, part in run.policy.state_dict().items())
     with pytest.raises(MemoryError):
         train(SMALL, tmp_path / "run", progress=False)
 
@@ -518,6 +555,17 @@ def test_a_run_of_more_steps_is_not_called_one_of_fewer(tmp_path):
     assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
     train(dataclasses.replace(config, steps=14), tmp_path / "run", resume=True, progress=False)
     assert len(log_of(tmp_path / "run")) == 14
+
+
+def test_a_setting_that_was_left_out_and_cannot_be_any_more_has_its_default(tmp_path, whole):
+    tensors, about = read_tensors(whole / CHECKPOINT)
+    told = json.loads(about["about"])
+    told["config"] |= {"row_length": None, "warp": 9}
+    save_file(tensors, tmp_path / CHECKPOINT, metadata={"about": json.dumps(told)})
+    policy, config = load_policy(tmp_path)
+    assert config.row_length == TrainingConfig().row_length
+    for name, part in load_policy(whole)[0].state_dict().items():
+        assert torch.equal(part, policy.state_dict()[name])
 
 
 def test_the_settings_of_another_version_are_named(tmp_path, whole):

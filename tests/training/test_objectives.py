@@ -1049,3 +1049,19 @@ def test_some_rows_of_a_batch_are_these_trajectories_alone(rng, gamma, optional)
     torch.testing.assert_close(part.rewards(value, gamma), batch.rewards(value, gamma)[1:4])
     torch.testing.assert_close(part.discounts(gamma), batch.discounts(gamma)[1:4])
     assert (part.legal is None) == (not optional) and part.lengths.tolist() == batch.lengths[1:4].tolist()
+
+
+def test_trajectories_that_are_trusted_and_their_rows_count_as_the_checked_ones(rng):
+    batch, absorbing_value = random_batch(rng, batch=6, weights=True, next_values=True), float64(rng.normal())
+    known = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+    legal = torch.ones_like(batch.logits, dtype=torch.bool) if batch.legal is None else batch.legal
+    known["state_values"] = torch.logsumexp(batch.logits.masked_fill(~legal, -inf), dim=2)
+    trusted = Trajectories.trusted(**known)
+    for one, other in ((trusted, batch), (trusted.rows(1, 4), batch.rows(1, 4))):
+        torch.testing.assert_close(one.rewards(absorbing_value, 0.9), other.rewards(absorbing_value, 0.9))
+        torch.testing.assert_close(log_likelihood(one, 0.9), log_likelihood(other, 0.9))
+    whole = log_likelihood(batch, 0.9) * 6
+    parts = sum(log_likelihood(batch.rows(start, start + 3), 0.9) * 3 for start in (0, 3))
+    torch.testing.assert_close(whole, parts)
+    raised = dataclasses.replace(trusted, logits=trusted.logits + 5)  # other logits have other values
+    torch.testing.assert_close(log_likelihood(raised, 0.9), log_likelihood(batch, 0.9))
