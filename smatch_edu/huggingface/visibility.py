@@ -1,6 +1,6 @@
 """Who sees whom in a packed pass, for causal language models of the `transformers` library.
 
-The library lets one register a function that does the attention of any model. Ours reads two keyword arguments of the
+The library lets one register a function that does the attention of any model. Ours reads keyword arguments of the
 model's call, which reach it untouched: `expires` (see `text.packing`) and `depths`, the positions. So
 
     model(tokens, position_ids=depths, depths=depths, expires=expires)
@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from smatch_edu.network.flex import flex_attention_over
+from smatch_edu.network.transformer import Attend
 from smatch_edu.text.packing import visible
 from smatch_edu.text.trajectories import Trajectory, TrajectoryBatch
 from smatch_edu.text.tree import as_tree, read_once
@@ -42,7 +43,7 @@ TOLERANCE = {
 }  # of the logits' spread
 
 
-def attend(
+def attention_of_a_layer(
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
@@ -52,13 +53,18 @@ def attend(
     dropout: float = 0.0,
     *,
     expires: Int[Tensor, "rows inputs"] | None = None,
+    attend: Attend | None = None,
     depths: Int[Tensor, "rows inputs"] | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
     """The attention of one layer: (rows, heads, inputs, head) → (rows, inputs, heads, head). What a model hands over
-    besides is its own: fewer heads of keys than of queries, a window, a cap on the scores."""
+    besides is its own: fewer heads of keys than of queries, a window, a cap on the scores. With `attend` the caller
+    has the keys and values, and does the rest (`network.decoding.StackCache`)."""
+    if attend is not None:
+        factor = 1.0 if scaling is None else scaling * query.shape[-1] ** 0.5  # theirs, by ours
+        return attend(query * factor, key, value, int(cast(int, module.layer_idx))).transpose(1, 2).contiguous(), None
     if expires is None:
         given = {"sliding_window": sliding_window, **others}
         found, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **given)
@@ -89,7 +95,7 @@ def _seen(expires: Tensor, depths: Tensor | None, window: int | None) -> Bool[Te
     return seen
 
 
-AttentionInterface.register(NAME, attend)
+AttentionInterface.register(NAME, attention_of_a_layer)
 AttentionMaskInterface.register(NAME, sdpa_mask)
 
 

@@ -59,7 +59,9 @@ class StackCache:
             new = rearrange([keys, values], "two b h n d -> b n two h d").to(self.stored.dtype)
             self.stored[layer][:, rows, :, places] = new
             keys, values = self.stored[layer, ..., : len(index), :].to(queries.dtype)
-            return F.scaled_dot_product_attention(queries, keys, values, attn_mask=rearrange(seen, "b n k -> b 1 n k"))
+            shared = queries.shape[1] != keys.shape[1]  # by several heads of queries, in models of other people's
+            mask = rearrange(seen, "b n k -> b 1 n k")
+            return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, enable_gqa=shared)
 
         return attend
 
