@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ class Trajectories:
     next_values: Float[Tensor, "batch time"] | None = None
     weights: Float[Tensor, "batch time"] | None = None
     terminal_values: Float[Tensor, " batch"] | None = None
-    state_values: Float[Tensor, "batch time"] | None = field(default=None, init=False)  # not of other logits
+    state_values: ClassVar[Float[Tensor, "batch time"] | None] = None  # no field: `replace` shall not keep it
 
     def __post_init__(self) -> None:
         batch, time, num_actions = self.logits.shape
@@ -170,12 +170,16 @@ class Trajectories:
         """The same without a look at any number, which would wait for a GPU: for parts that are right by how they were
         made, with logits in float32 at least."""
         found = object.__new__(cls)
-        found.__dict__.update({field.name: parts.get(field.name) for field in fields(cls)})
+        found.__dict__.update({name: parts.get(name) for name in cls._names()})
         return found
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [*(field.name for field in fields(cls)), "state_values"]
 
     def rows(self, start: int, stop: int) -> Trajectories:
         """Some of them, start..stop-1."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts = {name: getattr(self, name) for name in self._names()}
         return self.trusted(**{name: part if part is None else part[start:stop] for name, part in parts.items()})
 
     @functools.cached_property
