@@ -17,7 +17,7 @@ def test_the_training_benchmark_prints_its_rows():
     done = subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, timeout=600, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [line for line in done.stdout.splitlines() if "SequenceMatch / likelihood" in line]
-    assert len(rows) == 3 and "exact P(real word)" in done.stdout
+    assert len(rows) == 6 and "exact P(real word)" in done.stdout
     for part in ("the model types", "texts laid out", "forward", "backward", "waiting for the device"):
         assert f"  {part}, additions" in done.stdout and f"  {part}, words, with slips" in done.stdout
-    assert "x 1.00" in rows[0] and "x 1.00" not in rows[2]
+    assert "x 1.00" in rows[0] and "x 1.00" not in rows[4] and "in rows of their own" in rows[1]
