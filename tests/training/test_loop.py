@@ -190,7 +190,7 @@ def test_off_the_data_is_what_one_finds_step_by_step(rng, clean):
         walked += [keys.eos] * int(rng.random() < 0.5)
         pressed = [key if key >= 10 or rng.random() < 0.8 else int(rng.integers(10)) for key in walked]
         typed.append(
-            Trajectory(np.array(prompt if rng.random() < 0.9 else (*prompt, 3)), np.array(pressed), np.array(walked))
+            Trajectory(np.array(prompt if rng.random() < 0.9 else (*prompt, 10)), np.array(pressed), np.array(walked))
         )
     columns = max(len(one.typed) for one in typed) + 1
     found = batcher.off_data(TrajectoryBatch.of(*typed), columns)
