@@ -37,6 +37,7 @@ from smatch_edu.support.arrays import as_tensor
 from smatch_edu.support.errors import first_index
 
 NEWTON = 60  # steps of Newton's method, each of some ten evaluations
+STEPS = 8  # of exploring, where it cannot be found at once
 ROUNDING = 1e-12  # Newton's method tries for no more
 
 
@@ -218,25 +219,26 @@ def _on_policy_fixed_point(
     """Where ∂J_B/∂r = 0, with sampled next values or not, and ρ_B is the occupancy of the policy as it explores.
 
     Newton's method, its Jacobian known along Krylov directions. It starts from the optimum of the skew KL, which is
-    the fixed point with expected next values and without exploring. Each equation is divided by ρ_E + ρ_B: a reward
-    that is rarely earned must be as right as one that is often.
+    the fixed point with expected next values and without exploring; where that leads nowhere, ε grows in steps, each
+    from the fixed point of the last. Each equation is divided by ρ_E + ρ_B: a reward that is rarely earned must be as
+    right as one that is often.
     """
     start = time.perf_counter()
     skew = maximise_objective(mdp, expert_occupancy, "skew_kl", gamma, alpha)
     learner = mdp.key_occupancy(_exploring(mdp, mdp.keys(as_tensor(skew.policy)), exploration), gamma)
     problem = Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=learner)
-    unknowns = problem.log_ratio(learner).numpy()
+    begun = unknowns = problem.log_ratio(learner).numpy()
     warm: Tensor | None = None
     reached: list[float] = []
     residuals: list[float] = []
 
-    def evaluate(unknowns: np.ndarray) -> tuple[Problem, Tensor, Keys, Tensor]:
+    def evaluate(unknowns: np.ndarray, epsilon: float) -> tuple[Problem, Tensor, Keys, Tensor]:
         nonlocal warm
         point = as_tensor(unknowns).requires_grad_()
         reward = problem.reward(point)
         values, policy = soft_values(mdp, problem.rewards_everywhere(reward), gamma, warm)
         warm, policy = values.detach(), Keys(*(part.detach() for part in policy))
-        held = replace(problem, buffer=mdp.key_occupancy(_exploring(mdp, policy, exploration), gamma))
+        held = replace(problem, buffer=mdp.key_occupancy(_exploring(mdp, policy, epsilon), gamma))
         value = alpha * (held.gain(reward, values, sampled) - (1 - gamma) * values[0])
         (gradient,) = torch.autograd.grad(value, point)
         reached.append(value.item())
@@ -247,18 +249,22 @@ def _on_policy_fixed_point(
         unknowns = found.copy()
         residuals.append(float(np.abs(residual).max()))
 
-    with contextlib.suppress(
-        scipy.optimize.NoConvergence, ValueError
-    ):  # a ValueError where no step helps; `gap` says how it ended
-        scipy.optimize.newton_krylov(
-            lambda point: evaluate(point)[-1].numpy(),
-            unknowns,
-            f_tol=max(tolerance, ROUNDING),
-            maxiter=NEWTON,
-            callback=note,
-        )
-    held, values, policy, last = evaluate(unknowns)
-    note(unknowns, last.numpy())
+    at_once, in_steps = [exploration], [exploration * step / STEPS for step in range(1, STEPS + 1)]
+    for way in (at_once, in_steps):
+        unknowns, warm = begun, None
+        for epsilon in way:
+            with contextlib.suppress(scipy.optimize.NoConvergence, ValueError):  # a ValueError where no step helps
+                scipy.optimize.newton_krylov(
+                    lambda point, epsilon=epsilon: evaluate(point, epsilon)[-1].numpy(),
+                    unknowns,
+                    f_tol=max(tolerance, ROUNDING),
+                    maxiter=NEWTON,
+                    callback=note,
+                )
+        held, values, policy, last = evaluate(unknowns, exploration)
+        note(unknowns, last.numpy())  # and `gap` says how it ended
+        if residuals[-1] <= tolerance or not exploration:
+            break
     logits = held.logits(as_tensor(unknowns), values)
     return solution_of(held, reached[-1], policy, logits, residuals, tolerance, start, reached)
 

@@ -120,9 +120,9 @@ def test_rows_of_the_arithmetic_task_are_nearly_full(rng):
     typed = augment_batch(prompts, answers, 0.2, keys.backspace, keys.eos, seed=rng, num_tokens=len(keys))
     tree = as_tree(typed, keys.backspace, keys.eos).tree
     laid = read_once(tree, 1024)
-    assert len(tree.token) / (1024 * (len(laid.tokens) - 1)) > 0.96  # all rows but the last
-    assert len(tree.token) / laid.tokens.numel() > 0.95
     given = len(typed.prompts) + int((typed.typed < len(keys)).sum())
+    assert given / (1024 * (len(laid.tokens) - 1)) > 0.98  # all rows but the last
+    assert len(tree.token) / laid.tokens.numel() > 0.95  # different texts: what is read again does not count
     assert len(tree.token) < given  # what begins alike is read once
 
 

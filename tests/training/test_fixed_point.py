@@ -76,16 +76,13 @@ def gradient_at(mdp, unknowns, expert, gamma, alpha, exploration):
 def test_the_fixed_point_of_the_training_loss_is_the_exact_optimum(
     rng, demonstrations, terminal, backspace, exploration
 ):
-    for _ in range(5):  # for a rare keyboard Newton's method does not come to the fixed point, and says so
-        gamma, alpha = float(rng.uniform(0.6, 0.9)), float(rng.choice([0.1, 0.3, 1.0]))
-        mdp = StringMDP(2, 2, backspace, noise=float(rng.uniform(0.05, 0.3)), terminal=terminal)
-        expert = torch.tensor(expert_on(rng, mdp, demonstrations, gamma))
-        if exploration:
-            best = sampled_mixture(mdp, expert, gamma, alpha, exploration=exploration, tolerance=1e-9)
-        else:  # tests/exact/test_tabular.py holds the two against each other
-            best = maximise_objective(mdp, expert, "skew_kl", gamma, alpha, tolerance=1e-12)
-        if best.gap < 1e-7:
-            break
+    gamma, alpha = float(rng.uniform(0.6, 0.9)), float(rng.choice([0.1, 0.3, 1.0]))
+    mdp = StringMDP(2, 2, backspace, noise=float(rng.uniform(0.05, 0.3)), terminal=terminal)
+    expert = torch.tensor(expert_on(rng, mdp, demonstrations, gamma))
+    if exploration:
+        best = sampled_mixture(mdp, expert, gamma, alpha, exploration=exploration, tolerance=1e-9)
+    else:  # tests/exact/test_tabular.py holds the two against each other
+        best = maximise_objective(mdp, expert, "skew_kl", gamma, alpha, tolerance=1e-12)
 
     legal = mdp.legal
     at_best = gradient_at(mdp, best.logits[legal], expert, gamma, alpha, exploration)
