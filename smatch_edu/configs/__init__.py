@@ -8,10 +8,12 @@ Where a check does need the library, it is imported in the method that needs it.
     walkthrough  typists on a keyboard that slips, trained exactly
     comparison   three trained models that answer the same questions
     experiments  runs over a grid of settings
+    finetune     a pretrained language model of another library
 """
 
 from smatch_edu.configs.comparison import ComparisonConfig
 from smatch_edu.configs.experiments import KeyboardConfig, NeuralDivergenceConfig, SweepConfig, arm_config
+from smatch_edu.configs.finetune import FinetuneConfig, FinetuneStudyConfig
 from smatch_edu.configs.training import METHODS, REPLAY, SLIPS, TYPING, TrainingConfig
 from smatch_edu.configs.typists import TypistsConfig
 from smatch_edu.configs.walkthrough import WalkthroughConfig
@@ -22,6 +24,8 @@ __all__ = [
     "SLIPS",
     "TYPING",
     "ComparisonConfig",
+    "FinetuneConfig",
+    "FinetuneStudyConfig",
     "KeyboardConfig",
     "NeuralDivergenceConfig",
     "SweepConfig",

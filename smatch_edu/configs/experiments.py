@@ -46,8 +46,8 @@ class SweepConfig:
         return [replace(self.base, **given) for given in combinations(self.vary)]
 
 
-def combinations(vary: tuple[str, ...]) -> list[dict[str, Any]]:
-    """All combinations of settings of training that are written name=value,value; each once.
+def combinations(vary: tuple[str, ...], of: type = TrainingConfig) -> list[dict[str, Any]]:
+    """All combinations of settings, fields of `of`, that are written name=value,value; each once.
 
     Raises:
         ValueError: an unknown name, or a value that the field does not take.
@@ -57,14 +57,14 @@ def combinations(vary: tuple[str, ...]) -> list[dict[str, Any]]:
         name, equals, given = one.partition("=")
         if not equals:
             raise ValueError(f"vary has {one!r}; a setting and its values were wanted, such as seed=0,1,2")
-        values.setdefault(name, []).extend(_value(name, value) for value in given.split(","))
+        values.setdefault(name, []).extend(_value(of, name, value) for value in given.split(","))
     each = itertools.product(*(dict.fromkeys(some) for some in values.values()))
     return [dict(zip(values, row, strict=True)) for row in each]
 
 
-def _value(name: str, text: str) -> Any:
-    """A field of TrainingConfig from text."""
-    kinds = get_type_hints(TrainingConfig)
+def _value(of: type, name: str, text: str) -> Any:
+    """A field from text."""
+    kinds = get_type_hints(of)
     if name not in kinds:
         raise nearest(name, kinds, "setting of training")
     may_be_none = type(None) in get_args(kinds[name])

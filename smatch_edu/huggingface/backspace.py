@@ -1,24 +1,16 @@
-"""A language model that can press `<backspace>`: the key in its vocabulary, and typing with it.
+"""The `<backspace>` key in a model's vocabulary, and what else can be pressed.
 
-The library's `generate` asks a model for hidden vectors under an attention that is handed in, and for logits. So its
-sampler, its stack-shaped cache and its free deletions serve any model here, and nothing is written again.
-
-Source: this project's.
+Source: Cundy & Ermon 2023.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
 
-from smatch_edu.huggingface.policy import LanguageModelPolicy, TokenIds
-from smatch_edu.network.batch import Trace
-from smatch_edu.network.generation import generate
-from smatch_edu.network.transformer import Attend, TransformerConfig
+from smatch_edu.huggingface.policy import TokenIds
 
 BACKSPACE = "<backspace>"
 
@@ -51,69 +43,21 @@ def add_backspace(model: Any, tokenizer: Any) -> int:
     return key
 
 
-def token_ids(model: Any, tokenizer: Any) -> TokenIds:
-    """What can be pressed: all tokens of the tokenizer but its special ones; rows of the embedding beyond it never."""
+def token_ids(model: Any, tokenizer: Any, typed: Iterable[int] | None = None) -> TokenIds:
+    """What can be pressed: all tokens of the tokenizer but its special ones; rows of the embedding beyond it never.
+
+    Args:
+        typed: the tokenizer's ids of the tokens on the keyboard, if it has not all of them.
+    """
     size = model.get_input_embeddings().weight.shape[0]
     key = int(tokenizer.convert_tokens_to_ids(BACKSPACE))
-    unused = range(len(tokenizer), size)
-    return TokenIds(size, int(tokenizer.eos_token_id), key, [*_special(tokenizer), *unused])
+    never = {*_special(tokenizer), *range(len(tokenizer), size)}
+    if typed is not None:
+        never |= set(range(size)) - {*typed} - {key}
+    return TokenIds(size, int(tokenizer.eos_token_id), key, never)
 
 
 def _special(tokenizer: Any) -> set[int]:
     """Ids of all special tokens, whatever they are for."""
     added = tokenizer.added_tokens_decoder.items()
     return {*tokenizer.all_special_ids, *(number for number, token in added if token.special)}
-
-
-class TypingModel(nn.Module):
-    """A policy as `generate` wants it (`network.decoding.Model`).
-
-    Raises:
-        ValueError: layers with a sliding window, or a cap on scores, which the cache does not have.
-    """
-
-    def __init__(self, policy: LanguageModelPolicy) -> None:
-        super().__init__()
-        self.policy, shape = policy, policy.model.config.get_text_config()
-        for name in ("sliding_window", "attn_logit_softcapping"):
-            given = getattr(shape, name, None)
-            if given and (name != "sliding_window" or getattr(shape, "use_sliding_window", True)):
-                raise ValueError(f"{type(policy.model).__name__} has {name} {given}; typing with it is not built")
-        heads = shape.num_attention_heads
-        keys = getattr(shape, "num_key_value_heads", None) or heads
-        head = getattr(shape, "head_dim", None) or shape.hidden_size // heads
-        layers, longest = shape.num_hidden_layers, policy.keys.max_length
-        self.config = TransformerConfig(policy.keys.num_actions, layers, keys, keys * head, longest)
-
-    def hidden(self, tokens: Tensor, positions: Tensor, attend: Attend) -> Float[Tensor, "rows inputs width"]:
-        given = {"position_ids": positions, "attend": attend, "use_cache": False}
-        return self.policy.model.base_model(self.policy.theirs[tokens], **given).last_hidden_state
-
-    def logits(self, hidden: Float[Tensor, "*texts width"]) -> Float[Tensor, "*texts actions"]:
-        return self.policy.head(hidden)
-
-
-class Typed(NamedTuple):
-    """Answers as text, and what was typed for each, in the library's ids."""
-
-    texts: list[str]
-    traces: list[Trace]
-
-
-def generate_with_backspace(
-    policy: LanguageModelPolicy,
-    tokenizer: Any,
-    prompts: Sequence[str],
-    **options: Any,
-) -> Typed:
-    """Let a language model type after each prompt, deleting where it wants to.
-
-    Args:
-        options: those of `network.generate`: max_actions, temperature, top_k, top_p, greedy, noise, seed, batch_size.
-            Special tokens are never typed.
-    """
-    ids = policy.ids
-    given = [ids.ours(tokenizer(prompt)["input_ids"]).tolist() for prompt in prompts]
-    banned = [*range(ids.num_keys, ids.eos), *options.pop("banned", ())]
-    found = generate(TypingModel(policy), given, ids.eos, ids.backspace, banned=banned, **options)
-    return Typed([tokenizer.decode(ids.theirs[trace.text].tolist()) for trace in found.traces], found.traces)

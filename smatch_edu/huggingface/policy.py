@@ -8,11 +8,12 @@ of a text may stand in a prompt as well, as in a chat: there it is a token like 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from smatch_edu.configs.training import TrainingConfig
@@ -75,8 +76,8 @@ class LanguageModelPolicy(TextPolicy):
         if model.config._attn_implementation != NAME:
             raise ValueError(f"the attention of the model is {model.config._attn_implementation!r}; call make_visible")
         longest = max_length or getattr(shape, "max_position_embeddings", None) or 2**31 - 1
-        head = model.get_output_embeddings()
-        if not isinstance(head, nn.Linear):
+        head, _ = _without_rows(model.get_output_embeddings())
+        if not isinstance(getattr(head, "in_features", None), int):
             raise ValueError(f"{type(model).__name__} has no linear head; its logits cannot be computed text by text")
         keys = Keys(ids.num_keys, ids.eos, ids.backspace, longest)
         super().__init__(keys, config, head.in_features, model=model)
@@ -87,16 +88,29 @@ class LanguageModelPolicy(TextPolicy):
         self._check_head()
 
     def hidden(self, laid: TreePass) -> Float[Tensor, "rows inputs width"]:
-        tokens = self.theirs[laid.tokens.to(self.theirs.device)]
         depths, expires = (part.to(self.theirs.device) for part in (laid.positions, laid.expires))
-        given = {"position_ids": depths, "depths": depths, "expires": expires, "use_cache": False}
-        return self.model.base_model(tokens, **given).last_hidden_state
+        return self.read(laid.tokens, depths, depths=depths, expires=expires)
+
+    def read(self, tokens: Tensor, positions: Tensor, **given: Any) -> Float[Tensor, "rows inputs width"]:
+        """The last hidden vectors of one pass over the library's ids; what is given besides is for the attention."""
+        ids = self.theirs[tokens.to(self.theirs.device)]
+        embedding, rows = _without_rows(self.model.get_input_embeddings())
+        if rows is None or rows[0] != [int(self.ids.theirs[-1])]:
+            read = {"input_ids": ids}
+        else:  # the row of <backspace> alone, which no text has
+            read = {"inputs_embeds": embedding(ids)}
+        return self.model.base_model(**read, position_ids=positions, use_cache=False, **given).last_hidden_state
 
     def head(self, hidden: Float[Tensor, "*texts width"]) -> Float[Tensor, "*texts actions"]:
         return self._logits(hidden)[..., self.theirs]
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        logits = self.model.get_output_embeddings()(hidden)
+        head, rows = _without_rows(self.model.get_output_embeddings())
+        logits = head(hidden)
+        if rows is not None:
+            numbers, weights = rows
+            own = hidden @ weights.to(hidden.dtype).T
+            logits = logits.index_copy(-1, torch.tensor(numbers, device=logits.device), own.to(logits.dtype))
         return logits if self.cap is None else self.cap * torch.tanh(logits / self.cap)
 
     @torch.no_grad()
@@ -110,3 +124,18 @@ class LanguageModelPolicy(TextPolicy):
                 f"the head of {type(self.model).__name__} does more than multiply: its logits are {apart:.2g} standard "
                 "deviations off those of its output embeddings"
             )
+
+
+def _without_rows(table: Any) -> tuple[Any, tuple[list[int], Tensor] | None]:
+    """An embedding or a head as it was before PEFT gave some tokens rows of their own that are trained, and those rows.
+
+    PEFT copies the whole table in every pass to put them in. Here they are mostly that of `<backspace>`, which no text
+    has, and of the logits they are a column each.
+    """
+    adapter = getattr(table, "token_adapter", None)
+    if adapter is None:
+        return table, None
+    if adapter.disable_adapters or adapter.merged or not adapter.active_adapters:
+        return adapter.base_layer, None
+    (name,) = adapter.active_adapters
+    return adapter.base_layer, (adapter.token_indices[name], adapter.trainable_tokens_delta[name])

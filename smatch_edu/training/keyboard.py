@@ -43,6 +43,8 @@ def draw_slips(
 ) -> Int[np.ndarray, "presses {count}"]:
     """So many different tokens other than the pressed one, uniformly without replacement; with count = K-1 all.
 
+    Few of many are drawn one by one (Floyd's algorithm: Bentley and Floyd 1987).
+
     Raises:
         ValueError: count outside 1..K-1.
     """
@@ -50,6 +52,11 @@ def draw_slips(
         raise ValueError(f"count is {count}; a keyboard of {num_tokens} tokens has 1 to {num_tokens - 1} slips")
     if count == num_tokens - 1:
         shift = np.broadcast_to(np.arange(1, num_tokens), (len(pressed), count))
+    elif 64 * count < num_tokens:
+        shift = np.zeros((len(pressed), count), dtype=np.int64)
+        for place, last in enumerate(range(num_tokens - count, num_tokens)):  # one of 1..last, or last if it is there
+            drawn = rng.integers(1, last, size=len(pressed), endpoint=True)
+            shift[:, place] = np.where((shift[:, :place] == drawn[:, None]).any(axis=1), last, drawn)
     else:
         shift = 1 + rng.random((len(pressed), num_tokens - 1)).argpartition(count, axis=1)[:, :count]
     return (pressed[:, None] + shift) % num_tokens

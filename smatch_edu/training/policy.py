@@ -54,6 +54,10 @@ class Keys(NamedTuple):
         """Those of a task."""
         return cls(task.num_keys, task.vocabulary.eos, task.vocabulary.backspace, task.max_length)
 
+    def banned(self, backspace: bool = True) -> list[int]:
+        """What is never typed: what stands only in prompts, and `<backspace>` if it may not be pressed."""
+        return [*range(self.num_keys, self.eos), *([] if backspace else [self.backspace])]
+
 
 class TextPolicy(nn.Module, ABC):
     """A network, V of what follows `<eos>`, and perhaps a head of its own for V of all texts.
@@ -93,7 +97,8 @@ class TextPolicy(nn.Module, ABC):
         self,
         walked: Sequence[Trajectory] | TrajectoryBatch,
         noised_label: str = "kept",
-        slips: np.random.Generator | None = None,
+        slips: np.random.Generator | Int[np.ndarray, "actions leads"] | None = None,
+        pressed_only: bool = False,
     ) -> Trajectories:
         """These trajectories with the logits at every text of them, from one parallel pass in which each text is read
         once, ready for `objectives`.
@@ -101,8 +106,10 @@ class TextPolicy(nn.Module, ABC):
         A step's action is the pressed one.
 
         Args:
-            slips: draws the slips of the learner's keyboard over which V of the next text is averaged (`keyboard`);
-                without it, V is that of the text that was really reached.
+            slips: draws the slips of the learner's keyboard over which V of the next text is averaged, or has them
+                drawn already (`keyboard.leads_of`); without it, V is that of the text that was really reached.
+            pressed_only: leave out the logits of all actions but the pressed ones, each of which is then number 0: all
+                that a loss looks at, and of a large vocabulary the smallest part.
 
         Raises:
             ValueError: as `text.as_tree`; or an action that is pressed where it is illegal, with trajectory and step.
@@ -146,33 +153,41 @@ class TextPolicy(nn.Module, ABC):
             average = expected_next_value(led[:, 0], led[:, 1:], config.noise)
             ahead = average.new_zeros(len(batch) * columns).index_copy(0, places, average).view(-1, columns)
         if config.terminal == "each":
-            rewards = self.terminal_head(hidden[where[torch.arange(len(batch), device=device), lengths - 1]])
+            last = hidden[where[torch.arange(len(batch), device=device), lengths - 1]]
+            rewards = self.terminal_head(last.to(self.terminal_head.weight.dtype))
             terminal = rewards.float()[:, 0] / (1 - config.gamma)
+        if pressed_only:
+            given = {"logits": _at(logits.view(-1, 1), where * logits.shape[1] + pressed), "actions": 0 * pressed}
+        else:
+            given = {"logits": _at(logits, where), "actions": pressed, "legal": legal_there[where]}
         return Trajectories.trusted(
-            logits=_at(logits, where),
-            actions=pressed,
+            **given,
             lengths=lengths,
             ended=ended,
-            legal=legal_there[where],
             next_values=ahead,
             weights=counted,
             state_values=_at(values[:, None], where)[..., 0],
             terminal_values=terminal,
         )
 
-    def lay_out(self, batch: TrajectoryBatch, slips: np.random.Generator | None = None) -> tuple[Walks, TreePass]:
+    def lay_out(
+        self, batch: TrajectoryBatch, slips: np.random.Generator | Int[np.ndarray, "actions leads"] | None = None
+    ) -> tuple[Walks, TreePass]:
         """The texts of trajectories, and of what their presses may lead to, as the inputs of one pass.
 
         Rows are at least twice as long as the longest text: each begins with the text that the last one broke off.
         """
-        keys, config, leads = self.keys, self.config, None
-        if slips is not None:
-            count = (config.branches or keys.num_keys - 1) if config.noise else 0
-            leads = leads_of(batch.pressed, keys.num_keys, count, slips)
+        keys, config = self.keys, self.config
+        leads = self.draw(batch, slips) if isinstance(slips, np.random.Generator) else slips
         walks = as_tree(batch, keys.backspace, keys.eos, leads)
         length = max(config.row_length, 2 * (int(walks.tree.depth.max()) + 1))
         block = BLOCK if self.absorbing_value.is_cuda else 1  # what a GPU's kernel fills up to anyway
         return walks, read_once(walks.tree, -(-length // block) * block)
+
+    def draw(self, batch: TrajectoryBatch, rng: np.random.Generator) -> Int[np.ndarray, "actions leads"]:
+        """What each press of a batch may lead to on the learner's keyboard, as the config says."""
+        count = (self.config.branches or self.keys.num_keys - 1) if self.config.noise else 0
+        return leads_of(batch.pressed, self.keys.num_keys, count, rng)
 
     def logits(
         self, hidden: Float[Tensor, "*texts width"], legal: Bool[Tensor, "*texts actions"]
@@ -182,7 +197,7 @@ class TextPolicy(nn.Module, ABC):
         if self.value_head is None:
             return logits
         log_policy = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
-        return torch.where(legal, log_policy + self.value_head(hidden).float(), 0.0)
+        return torch.where(legal, log_policy + self.value_head(hidden.to(self.value_head.weight.dtype)).float(), 0.0)
 
     def legal(
         self, length: Int[np.ndarray, " texts"], start: Int[np.ndarray, " texts"]
@@ -200,6 +215,16 @@ class TextPolicy(nn.Module, ABC):
         legal[:, keys.eos] = True
         legal[:, keys.backspace] = (length > start) & self.config.backspace
         return legal
+
+    @torch.no_grad()
+    def proposals(self, examples: Sequence[Example]) -> list[Float[np.ndarray, "time tokens"]]:
+        """What the model itself would write at each place of the answers: its probabilities of tokens."""
+        keys, (prompts, answers) = self.keys, zip(*examples, strict=True)
+        clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=keys.num_keys, seed=0)
+        logits = _finite(self.on(clean).logits[..., : keys.eos])
+        tokens = torch.softmax(logits, dim=2).double().cpu().numpy()
+        tokens[..., keys.num_keys :] = 0  # nobody can type those
+        return [rows[: len(one.answer)] for rows, one in zip(tokens, examples, strict=True)]
 
 
 class Policy(TextPolicy):
@@ -231,9 +256,7 @@ class Policy(TextPolicy):
 
     def banned(self, backspace: bool = True) -> list[int]:
         """What is never typed: what stands only in prompts, and `<backspace>` where there is no such key."""
-        keys = self.task.vocabulary
-        missing = [] if backspace and self.config.backspace else [keys.backspace]
-        return [*range(self.task.num_keys, len(keys)), *missing]
+        return self.keys.banned(backspace and self.config.backspace)
 
     @torch.no_grad()
     def table(self, mdp: StringMDP, prompt: Sequence[int]) -> Float[Tensor, "states actions"]:
@@ -256,16 +279,6 @@ class Policy(TextPolicy):
         is_eos = torch.arange(mdp.num_actions) == mdp.eos
         stay = torch.where(is_eos, terminal[:, None], 0.0)
         return torch.cat([_finite(self.logits(hidden, everywhere)[:, columns]), stay])
-
-    @torch.no_grad()
-    def proposals(self, examples: Sequence[Example]) -> list[Float[np.ndarray, "time tokens"]]:
-        """What the model itself would write at each place of the answers: its probabilities of tokens."""
-        keys, prompts, answers = self.task.vocabulary, *zip(*examples, strict=True)
-        clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=self.task.num_keys, seed=0)
-        logits = _finite(self.on(clean).logits[..., : len(keys)])
-        tokens = torch.softmax(logits, dim=2).double().cpu().numpy()
-        tokens[..., self.task.num_keys :] = 0  # nobody can type those
-        return [rows[: len(one.answer)] for rows, one in zip(tokens, examples, strict=True)]
 
 
 def _at(rows: Float[Tensor, "texts features"], where: Int[Tensor, "*any"]) -> Float[Tensor, "*any features"]:

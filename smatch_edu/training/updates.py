@@ -15,6 +15,7 @@ import math
 import os
 import shlex
 import shutil
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from smatch_edu.configs.training import BRANCHES, EXAMPLES, REPLAY, SLIPS, TYPING, TrainingConfig
+from smatch_edu.network.decoding import Model
 from smatch_edu.network.generation import generate
 from smatch_edu.tasks import Example, Task
 from smatch_edu.text import TextTree, Trajectory, TrajectoryBatch, as_tree, augment_batch
 from smatch_edu.training.objectives import log_likelihood, needs_model, training_objective
-from smatch_edu.training.policy import Policy
+from smatch_edu.training.policy import Keys, Policy, TextPolicy
 from smatch_edu.training.replay import ReplayBuffer
 
 # -- what an update looks at ---------------------------------------------------------------------------------------
@@ -71,6 +73,22 @@ class Batcher:
             mistakes=mistakes,
         )
 
+    @functools.cached_property
+    def shown(self) -> Shown:
+        """What the demonstrations may show."""
+        return Shown(self.examples, Keys.of(self.task), slipped=self.config.typed_noise > 0)
+
+
+class Shown:
+    """What demonstrations show: every prompt with every beginning of a right answer.
+
+    Args:
+        slipped: whether the keyboard slipped on which they were typed.
+    """
+
+    def __init__(self, examples: Sequence[Example], keys: Keys, slipped: bool) -> None:
+        self.examples, self.keys, self.slipped = examples, keys, slipped
+
     def off_data(self, typed: TrajectoryBatch, columns: int) -> Bool[np.ndarray, "trajectories {columns}"]:
         """The steps whose action no demonstration takes: all but the next token of the right answer, and, where
         demonstrations slip, `<backspace>` on a token that may have been typed in place of a right one.
@@ -78,24 +96,23 @@ class Batcher:
         Args:
             columns: what is beyond the end of a trajectory is False.
         """
-        keys, (right, whole, continued) = self.task.vocabulary, self.right
+        keys, (right, whole, continued) = self.keys, self.right
         walks = as_tree(typed, keys.backspace, keys.eos)
         known = np.append(right.locate(walks.tree), -1)  # of each text that is typed, which right one it is
         text = walks.states[typed.trajectory, typed.time]
         here, below = known[text], known[walks.tree.parent[text]]
         goes_on = (here >= 0) & (right.child(here, typed.pressed) >= 0)
         others = continued[below] - (here >= 0)  # right tokens that may have been meant in place of the one on top
-        slipped = (below >= 0) & (others > 0) & (self.config.typed_noise > 0)
+        taken_back = (below >= 0) & (others > 0) & self.slipped
         on_path = np.where(typed.pressed == keys.eos, whole[here] & (here >= 0), goes_on)
-        on_path = np.where(typed.pressed == keys.backspace, slipped, on_path)
+        on_path = np.where(typed.pressed == keys.backspace, taken_back, on_path)
         return typed.table(~on_path, columns)
 
     @functools.cached_property
     def right(self) -> tuple[TextTree, Bool[np.ndarray, " texts"], Int[np.ndarray, " texts"]]:
-        """Every prompt with every beginning of a right answer; whether it is all of one; and how many tokens may follow
-        in an answer."""
-        keys, prompts, answers = self.task.vocabulary, *zip(*self.examples, strict=True)
-        clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=self.task.num_keys, seed=0)
+        """The texts; whether each is all of an answer; and how many tokens may follow in an answer."""
+        keys, prompts, answers = self.keys, *zip(*self.examples, strict=True)
+        clean = augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, num_tokens=keys.num_keys, seed=0)
         walks = as_tree(clean, keys.backspace, keys.eos)
         whole = np.zeros(len(walks.tree.token), dtype=bool)
         whole[walks.states[np.arange(len(clean)), clean.lengths - 1]] = True
@@ -105,25 +122,35 @@ class Batcher:
 
 
 def loss_of(
-    policy: Policy, batcher: Batcher, data: TrajectoryBatch, sampled: TrajectoryBatch | None, step: int
+    policy: TextPolicy,
+    config: TrainingConfig,
+    data: TrajectoryBatch,
+    sampled: TrajectoryBatch | None,
+    step: int,
+    shown: Shown,
+    slips: np.random.Generator | Int[np.ndarray, "actions leads"] | None = None,
 ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
     """β · cloning + (1 - β) · (-J) of one update, and its parts for the log; from the switch on, sums discounted alike.
 
     Args:
         data: demonstrations.
         sampled: from the replay buffer, held fixed.
+        shown: what demonstrations show, for divergences that keep what the model types inside their domain.
+        slips: as in `TextPolicy.on`; drawn from the seed and the step if left out.
     """
-    config = batcher.config
     beta = config.beta(step)
     switched = config.switched(step)
-    slips = config.rng(BRANCHES, step) if switched and config.next_value == "expectation" else None
+    if not switched or config.next_value != "expectation":
+        slips = None
+    elif slips is None:
+        slips = config.rng(BRANCHES, step)
     sampled = sampled if switched else None
     both = data if sampled is None else TrajectoryBatch.of(data, sampled)
     off = None
     if sampled is not None and config.divergence != "sampled_mixture":
-        found = torch.from_numpy(batcher.off_data(sampled, int(both.lengths.max()) + 1))
+        found = torch.from_numpy(shown.off_data(sampled, int(both.lengths.max()) + 1))
         off = found.to(policy.absorbing_value.device)
-    together = policy.on(both, config.noised_label, slips)
+    together = policy.on(both, config.noised_label, slips, pressed_only=True)
     demonstrated = together.rows(0, len(data))
     likelihood = log_likelihood(demonstrated, config.gamma if switched else 1.0)
     parts = {"log_likelihood": likelihood.detach()}
@@ -201,7 +228,7 @@ class Run:
         self.looked_at = data if sampled is None else TrajectoryBatch.of(data, sampled)
         self.optimiser.zero_grad(set_to_none=True)
         with torch.autocast(config.device, torch.bfloat16, enabled=config.dtype == "bfloat16"):
-            loss, parts = loss_of(self.policy, self.batcher, data, sampled, step)
+            loss, parts = loss_of(self.policy, config, data, sampled, step, self.batcher.shown)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
         told = torch.stack([part.detach().double() for part in (loss, norm, *parts.values())]).tolist()  # one wait
@@ -243,29 +270,54 @@ class Run:
 
     def type_texts(self) -> dict[str, float]:
         """The model types after some of the training prompts; the buffer takes that in."""
-        config, task = self.config, self.task
-        rng = config.rng(TYPING, self.step)
-        picked = rng.integers(len(self.batcher.examples), size=config.num_samples).tolist()
-        prompts = [self.batcher.examples[i].prompt for i in picked]
-        traces = generate(
-            self.policy.transformer,
-            prompts,
-            task.vocabulary.eos,
-            task.vocabulary.backspace,
-            max_actions=config.max_actions,
-            temperature=config.temperature,
-            noise=config.noise,
-            exploration=config.explored(self.step),
-            banned=self.policy.banned(),
-            seed=int(rng.integers(2**31)),
-        ).traces
-        self.buffer.add(
-            Trajectory(np.asarray(prompt), np.asarray(trace.pressed), np.asarray(trace.actions))
-            for prompt, trace in zip(prompts, traces, strict=True)
-        )
-        actions = sum(len(trace.actions) for trace in traces)
-        deleted = sum(trace.actions.count(task.vocabulary.backspace) for trace in traces)
-        return {"backspace_rate": deleted / actions, "finished": np.mean([t.ended == "eos" for t in traces]).item()}
+        policy, examples = self.policy, self.batcher.examples
+        typed, told = type_texts(policy.transformer, policy.keys, examples, self.config, self.step)
+        self.buffer.add(typed)
+        return told
+
+
+def type_texts(
+    model: Model,
+    keys: Keys,
+    examples: Sequence[Example],
+    config: TrainingConfig,
+    step: int,
+    part: tuple[int, int] = (0, 1),
+    max_length: int | None = None,
+) -> tuple[list[Trajectory], dict[str, float]]:
+    """What a model types at a step after some of the examples' prompts, and the share of its actions that delete, and
+    of its texts that it finishes.
+
+    Args:
+        part: only this part of so many, (0..parts-1, parts). The parts together are what one would be.
+    """
+    rng = config.rng(TYPING, step)
+    picked = rng.integers(len(examples), size=config.num_samples).tolist()
+    rows = np.array_split(np.arange(config.num_samples), part[1])[part[0]]
+    if not len(rows):
+        return [], {"backspace_rate": math.nan, "finished": math.nan}
+    prompts, first = [examples[picked[row]].prompt for row in rows], int(rng.integers(2**31))
+    traces = generate(
+        model,
+        prompts,
+        keys.eos,
+        keys.backspace,
+        max_actions=config.max_actions,
+        temperature=config.temperature,
+        noise=config.noise,
+        exploration=config.explored(step),
+        banned=keys.banned(config.backspace),
+        seed=[first + (int(row) << 32) for row in rows],  # what `generate` makes of one seed and a row's number
+        max_length=max_length,
+    ).traces
+    typed = [
+        Trajectory(np.asarray(prompt), np.asarray(trace.pressed), np.asarray(trace.actions))
+        for prompt, trace in zip(prompts, traces, strict=True)
+    ]
+    actions = sum(len(trace.actions) for trace in traces)
+    deleted = sum(trace.actions.count(keys.backspace) for trace in traces)
+    finished = np.mean([trace.ended == "eos" for trace in traces]).item()
+    return typed, {"backspace_rate": deleted / actions, "finished": finished}
 
 
 def _check_compiler(device: str) -> None:

@@ -68,9 +68,11 @@ def test_v_of_the_next_text_is_averaged_as_the_exact_keyboard_slips(rng):
         torch.testing.assert_close(found, wanted[:, pressed])
 
 
-def test_slips_are_different_tokens_other_than_the_pressed_one_each_as_likely(rng):
-    num_tokens, presses = int(rng.integers(3, 9)), 20_000
-    count = int(rng.integers(1, num_tokens))
+@pytest.mark.parametrize("large", [False, True])
+def test_slips_are_different_tokens_other_than_the_pressed_one_each_as_likely(rng, large):
+    """Of a large keyboard few are drawn, in another way."""
+    num_tokens, presses = int(rng.integers(257, 300) if large else rng.integers(3, 9)), 20_000
+    count = int(rng.integers(1, 5 if large else num_tokens))
     pressed = rng.integers(num_tokens, size=presses)
     slips = draw_slips(pressed, num_tokens, count, rng)
     assert slips.shape == (presses, count)

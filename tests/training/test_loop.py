@@ -147,10 +147,10 @@ def test_off_the_data_is_all_but_the_next_token_and_a_backspace_on_one_wrong_one
     typed = [wrong, wrong, keys.backspace, keys.backspace, right[0], keys.backspace, *right, keys.eos]
     wanted = [True, True, True, False, False, True, *([False] * len(right)), False]
     one = Trajectory(np.array(example.prompt), np.array(typed), np.array(typed))
-    assert batcher.off_data(TrajectoryBatch.of(one), len(wanted) + 2)[0].tolist() == [*wanted, False, False]
+    assert batcher.shown.off_data(TrajectoryBatch.of(one), len(wanted) + 2)[0].tolist() == [*wanted, False, False]
     clean = Batcher(batcher.task, with_options(demonstration_noise=0.0))
     wanted[3] = True  # nobody slipped, so nobody took a slip back
-    assert clean.off_data(TrajectoryBatch.of(one), len(wanted))[0].tolist() == wanted
+    assert clean.shown.off_data(TrajectoryBatch.of(one), len(wanted))[0].tolist() == wanted
 
 
 def off_data_by_hand(batcher, one):
@@ -193,7 +193,7 @@ def test_off_the_data_is_what_one_finds_step_by_step(rng, clean):
             Trajectory(np.array(prompt if rng.random() < 0.9 else (*prompt, 10)), np.array(pressed), np.array(walked))
         )
     columns = max(len(one.typed) for one in typed) + 1
-    found = batcher.off_data(TrajectoryBatch.of(*typed), columns)
+    found = batcher.shown.off_data(TrajectoryBatch.of(*typed), columns)
     for row, one in zip(found.tolist(), typed, strict=True):
         wanted = off_data_by_hand(batcher, one)
         assert row == [*wanted, *([False] * (columns - len(wanted)))]
@@ -208,7 +208,7 @@ def test_demonstrations_are_never_off_the_data():
         config = with_options(noise=0.3, batch_tokens=4000, **options)
         batcher = Batcher(config.make_task(), config)
         typed = batcher.demonstrations(1, Policy(batcher.task, config))
-        assert not batcher.off_data(typed, int(typed.lengths.max())).any()
+        assert not batcher.shown.off_data(typed, int(typed.lengths.max())).any()
         assert (typed.pressed == batcher.task.vocabulary.backspace).sum() > 100
 
 
@@ -245,14 +245,14 @@ def test_the_loss_mixes_cloning_and_the_objective_by_beta(divergence):
         run.update()
     run.type_texts()
     data, sampled = run.batcher.demonstrations(9, run.policy), TrajectoryBatch.of(*run.buffer.trajectories[:4])
-    loss, parts = loss_of(run.policy, run.batcher, data, sampled, 9)
+    loss, parts = loss_of(run.policy, run.config, data, sampled, 9, run.batcher.shown)
     assert config.beta(9) == 0.25
     mixed = -0.25 * parts["log_likelihood"] - 0.75 * parts["objective"]
     assert loss.item() == pytest.approx(mixed.item(), rel=1e-5)
     short = [one for one in sampled if len(one.typed) < max(len(one.typed) for one in data)]
     few = TrajectoryBatch.of(*short) if short else sampled
-    assert loss_of(run.policy, run.batcher, data, few, 9)[0].isfinite()
-    warm, parts = loss_of(run.policy, run.batcher, data, sampled, 0)
+    assert loss_of(run.policy, run.config, data, few, 9, run.batcher.shown)[0].isfinite()
+    warm, parts = loss_of(run.policy, run.config, data, sampled, 0, run.batcher.shown)
     assert warm.item() == pytest.approx(-parts["log_likelihood"].item()) and "objective" not in parts
 
 
@@ -267,7 +267,7 @@ def test_with_kept_labels_the_mixture_is_the_whole_likelihood_and_a_penalty_in_w
     for beta, alpha in ((0.0, 0.1), (0.25, 0.1), (0.5, 0.4), (0.9, 0.02)):
         batcher = Batcher(run.task, with_options(beta_steps=1, beta_end=beta, alpha=alpha, next_value="reached"))
         with torch.no_grad():
-            loss, parts = loss_of(run.policy, batcher, data, sampled, 9)
+            loss, parts = loss_of(run.policy, batcher.config, data, sampled, 9, batcher.shown)
         assert batcher.config.beta(9) == beta
         penalties.append((loss + parts["log_likelihood"]).item() / ((1 - beta) * alpha / 4))
     assert penalties == pytest.approx([penalties[0]] * 4, rel=1e-3) and penalties[0] > 0

@@ -1,0 +1,381 @@
+"""SequenceMatch as a `Trainer` of the `transformers` library, in the shape that TRL's users know:
+
+    trainer = SequenceMatchTrainer(model, args, train_dataset, processing_class=tokenizer, peft_config=LoraConfig(r=64))
+    trainer.train()
+
+The objective, the packing, the noise and the replay buffer are the library's own; loops, devices, several processes,
+files and logs are theirs. All chance of a demonstration comes from the seed, the step and its row in the data, so that
+it does not matter how a batch is cut into parts or shared among processes.
+
+Source: Cundy & Ermon 2023, Algorithm 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import gather_object
+from jaxtyping import Int
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from transformers import Trainer, TrainingArguments
+
+from smatch_edu.configs.training import BRANCHES, REPLAY, SLIPS, TrainingConfig
+from smatch_edu.huggingface.arguments import SequenceMatchConfig
+from smatch_edu.huggingface.data import Read, as_examples, read_rows
+from smatch_edu.huggingface.finetuned import load_heads, save_finetuned
+from smatch_edu.huggingface.policy import LanguageModelPolicy
+from smatch_edu.huggingface.preparation import as_policy
+from smatch_edu.huggingface.pretrained import load_pretrained
+from smatch_edu.huggingface.typing import TypingModel
+from smatch_edu.network.generation import generate
+from smatch_edu.support.files import write_atomically
+from smatch_edu.tasks import Example
+from smatch_edu.text import TrajectoryBatch, augment_batch
+from smatch_edu.training.objectives import log_likelihood, needs_model
+from smatch_edu.training.replay import ReplayBuffer
+from smatch_edu.training.updates import Shown, loss_of, type_texts
+
+BUFFER = "replay_buffer.safetensors"
+NOT_TOLD = ("runtime", "per_second", "flos", "grad_norm", "learning_rate", "epoch", "step")  # on the card
+
+
+class Demonstrations(Dataset):
+    """Examples with their numbers."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, row: int) -> tuple[int, Example]:
+        return row, self.examples[row]
+
+
+def collate(chosen: Sequence[tuple[int, Example]]) -> dict[str, Any]:
+    """A batch: the examples, and the rows of the data in which they stand."""
+    rows, examples = zip(*chosen, strict=True)
+    return {"rows": list(rows), "examples": list(map(tuple, examples))}
+
+
+class PolicyLoss(nn.Module):
+    """The loss as a module's forward: what wraps a module for several processes hears of every weight in it. All else
+    is asked of the language model."""
+
+    def __init__(self, policy: LanguageModelPolicy, language_model: Any, shown: Shown) -> None:
+        super().__init__()
+        self.policy, self.accepts_loss_kwargs = policy, True
+        self.__dict__["language_model"], self.shown = language_model, shown  # its weights are the policy's: not twice
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.__dict__["language_model"], name)
+
+    def forward(
+        self,
+        config: TrainingConfig,
+        data: TrajectoryBatch,
+        sampled: TrajectoryBatch | None,
+        slips: Int[np.ndarray, "actions leads"] | None,
+        step: int,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss in training, and its parts; else the likelihood of the demonstrations."""
+        if self.training:
+            return loss_of(self.policy, config, data, sampled, step, self.shown, slips)
+        return -log_likelihood(self.policy.on(data, config.noised_label, pressed_only=True)), {}
+
+
+class SequenceMatchTrainer(Trainer):
+    """Finetune a causal language model by likelihood, cloning or SequenceMatch.
+
+    Args:
+        model: a model, or a name or folder for `load_pretrained`; `<backspace>` is added if it has none.
+        args: see `SequenceMatchConfig`.
+        train_dataset, eval_dataset: see `data.read_rows`.
+        processing_class: the tokenizer; that of `model` if that is a name.
+        peft_config: of an adapter, to train that alone, and the row of `<backspace>`.
+        options: as for `transformers.Trainer`.
+
+    Raises:
+        ValueError: a model that does not see what it should (`make_visible`), or has no linear head; data that cannot
+            be read, naming the row; a setting that does not fit.
+
+    Attributes:
+        policy: what is trained, as the library sees it; `generate_with_backspace` takes it.
+        language_model: the same as `transformers` or PEFT sees it.
+        buffer: the model's latest texts, those of all processes.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        args: TrainingArguments | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        processing_class: Any = None,
+        peft_config: Any = None,
+        **options: Any,
+    ) -> None:
+        args = args or SequenceMatchConfig(output_dir="trained")
+        if not isinstance(args, SequenceMatchConfig):
+            raise ValueError(f"args is a {type(args).__name__}; a SequenceMatchConfig was wanted")
+        if args.n_gpu > 1:
+            raise ValueError(f"one process sees {args.n_gpu} GPUs; start one a GPU with torchrun --nproc_per_node")
+        if train_dataset is None:
+            raise ValueError("train_dataset is None; the demonstrations were wanted")
+        if isinstance(model, str | Path):
+            model, named = load_pretrained(model)
+            processing_class = processing_class or named
+        if processing_class is None:
+            raise ValueError("processing_class is None; the tokenizer of the model was wanted")
+        self.tokenizer = tokenizer = processing_class
+        read = read_rows(train_dataset, tokenizer, args.max_length, "train_dataset")
+        held = self._read(eval_dataset, args.max_length)
+        every = [*read, *(one for some in held.values() for one in some)]
+        longest = args.max_length or max(one.length for one in every)
+        if args.max_actions is None:
+            args.max_actions = 4 * (max(len(one.answer) for one in every) + 1)
+        typed = {token for one in read for token in one.answer} if args.keyboard == "answers" else None
+        config = args.training_config(1)
+        made = {"typed": typed, "max_length": longest, "peft_config": peft_config}
+        self.policy, language_model = as_policy(model, tokenizer, config, **made)
+        if args.eval_answers or (config.method == "sequencematch" and needs_model(config.divergence)):
+            TypingModel(self.policy)  # if it cannot type, that is said now
+        self.examples = as_examples(read, self.policy.ids, tokenizer, "train_dataset")
+        shown = Shown(self.examples, self.policy.keys, config.typed_noise > 0)
+        self.buffer, self.typed_at = ReplayBuffer(args.buffer_size), -1
+        self.args: SequenceMatchConfig
+        self._sums: dict[str, Tensor] = {}  # of each part of the loss since the last line of the log, and its weight
+        super().__init__(
+            model=PolicyLoss(self.policy, language_model, shown),
+            args=args,
+            data_collator=collate,
+            train_dataset=Demonstrations(self.examples),
+            eval_dataset=self._evaluated(eval_dataset),
+            processing_class=tokenizer,
+            **options,
+        )
+        self.language_model = language_model
+
+    def _read(self, rows: Any, longest: int | None) -> dict[str | None, list[Read]]:
+        """Data to evaluate on, by name if they have names."""
+        if isinstance(rows, dict):
+            return {name: read_rows(some, self.tokenizer, longest, name) for name, some in rows.items()}
+        return {} if rows is None else {None: read_rows(rows, self.tokenizer, longest, "eval_dataset")}
+
+    def _evaluated(self, rows: Any) -> Any:
+        """The same as the loops want it; as it is if it was read already."""
+        if rows is None or isinstance(rows, Demonstrations | str):
+            return rows
+        ids, longest = self.policy.ids, self.policy.keys.max_length
+        found = {
+            name: Demonstrations(as_examples(read, ids, self.tokenizer, name or "eval_dataset"))
+            for name, read in self._read(rows, longest).items()
+        }
+        return found.get(None, found)
+
+    # -- what an update looks at -----------------------------------------------------------------------------------
+
+    def config_now(self) -> TrainingConfig:
+        """The library's settings, of as many updates as this training has."""
+        return self.args.training_config(self.state.max_steps or 1)
+
+    def demonstrations(self, rows: Sequence[int], examples: Sequence[Example], step: int) -> TrajectoryBatch:
+        """These examples as they are typed at a step."""
+        config, keys = self.config_now(), self.policy.keys
+        mistakes: list[Any] = [None] * len(rows)
+        if config.typed_noise and config.noise_mode == "model":
+            with torch.autocast(self.policy.theirs.device.type, torch.bfloat16, enabled=self.args.bf16):
+                mistakes = self.policy.proposals(examples)
+        return TrajectoryBatch.of(
+            *(
+                augment_batch(
+                    [one.prompt],
+                    [one.answer],
+                    config.typed_noise,
+                    keys.backspace,
+                    keys.eos,
+                    seed=np.random.default_rng([config.seed, SLIPS, step, row]),
+                    num_tokens=keys.num_keys if wrong is None else None,
+                    mistakes=None if wrong is None else [wrong],
+                )
+                for row, one, wrong in zip(rows, examples, mistakes, strict=True)
+            )
+        )
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
+        config, step = self.config_now(), self.state.global_step
+        if config.switched(step) and needs_model(config.divergence) and self.typed_at != step:
+            if not len(self.buffer) or (step - config.warmup_steps) % config.sample_every == 0:
+                self.type_texts(config, step)
+            self.typed_at = step
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def type_texts(self, config: TrainingConfig, step: int) -> None:
+        """The model types after some of the prompts, each process its part; every buffer takes in all."""
+        part = self.accelerator.process_index, self.accelerator.num_processes
+        was_training = self.policy.training
+        self.policy.eval()
+        with torch.autocast(self.policy.theirs.device.type, torch.bfloat16, enabled=self.args.bf16):
+            keys = self.policy.keys
+            typed, told = type_texts(TypingModel(self.policy), keys, self.examples, config, step, part)
+        self.policy.train(was_training)
+        self.buffer.add(gather_object(typed))
+        for name, value in told.items():
+            if not math.isnan(value):
+                self._note(name, torch.tensor(value), len(typed))
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The mean over all trajectories of an update: of the parts into which it was cut, and of all processes."""
+        config, step = self.config_now(), self.state.global_step
+        rows, count = inputs["rows"], len(inputs["rows"])
+        evaluated = not model.training
+        data = self.demonstrations(rows, [Example(*one) for one in inputs["examples"]], 0 if evaluated else step)
+        sampled = slips = None
+        if config.switched(step) and not evaluated:
+            if needs_model(config.divergence):
+                chances = (np.random.default_rng([config.seed, REPLAY, step, row]) for row in rows)
+                sampled = TrajectoryBatch.of(*(self.buffer.sample(1, rng)[0] for rng in chances))
+            if config.next_value == "expectation":
+                slips = self.slips(data, rows, step, 0)
+                if sampled is not None:
+                    slips = np.concatenate([slips, self.slips(sampled, rows, step, 1)])
+        loss, parts = model(config, data, sampled, slips, step)
+        steps = {"r2_data": _steps(data, config), "r2_model": 0 if sampled is None else _steps(sampled, config)}
+        for name, value in parts.items():
+            self._note(name, value, steps.get(name, count))
+        if num_items_in_batch is not None:
+            loss = loss * (count * self.accelerator.num_processes / num_items_in_batch)
+        return (loss, parts) if return_outputs else loss
+
+    def slips(self, batch: TrajectoryBatch, rows: Sequence[int], step: int, which: int) -> np.ndarray:
+        """What the presses of each trajectory may lead to on the learner's keyboard."""
+        chances = [np.random.default_rng([self.args.seed, BRANCHES, step, row, which]) for row in rows]
+        ones = map(TrajectoryBatch.of, batch)
+        return np.concatenate([self.policy.draw(one, rng) for one, rng in zip(ones, chances, strict=True)])
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Tensor:
+        """Trajectories of an update, of all parts and processes."""
+        count = torch.tensor(sum(len(part["rows"]) for part in batch_samples), device=device)
+        return self.accelerator.gather(count).sum()
+
+    # -- evaluation and logs ---------------------------------------------------------------------------------------
+
+    def prediction_step(self, model: Any, inputs: Any, *_: Any, **__: Any) -> tuple[Tensor, None, None]:
+        with torch.no_grad():
+            return self.compute_loss(model, inputs).detach(), None, None
+
+    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
+        """The loss is minus the likelihood of the demonstrations, the same in every evaluation. With `eval_answers`,
+        prompts are answered, too: with the key and without it, and on a keyboard that slips if the learner's does."""
+        read = self._evaluated(eval_dataset)
+        metrics = super().evaluate(read, ignore_keys, metric_key_prefix)
+        held: Any = self.eval_dataset
+        chosen = held if read is None else held[read] if isinstance(read, str) else read
+        if self.args.eval_answers and isinstance(chosen, Demonstrations):
+            told = self.answer(Demonstrations(chosen.examples[: self.args.eval_answers]))
+            metrics |= {f"{metric_key_prefix}_{name}": value for name, value in told.items()}
+            self.log({name: metrics[name] for name in metrics if name.removeprefix(f"{metric_key_prefix}_") in told})
+        return metrics
+
+    def answer(self, rows: Any) -> dict[str, float]:
+        """The share of these, rows as those of `eval_dataset`, that are answered rightly, to the last token: with an
+        answer that the data have for this prompt."""
+        config, keys, found = self.config_now(), self.policy.keys, dict[str, float]()
+        examples = self._evaluated(rows).examples
+        right_ones = {*self.examples, *examples}
+        rank, parts = self.accelerator.process_index, self.accelerator.num_processes
+        mine = np.array_split(np.arange(len(examples)), parts)[rank].tolist()
+        self.policy.eval()
+        for slips in (0.0, config.noise) if config.noise else (0.0,):
+            for allowed in (True, False) if config.backspace else (False,):
+                with torch.autocast(self.policy.theirs.device.type, torch.bfloat16, enabled=self.args.bf16):
+                    traces = (
+                        generate(
+                            TypingModel(self.policy),
+                            [examples[row].prompt for row in mine],
+                            keys.eos,
+                            keys.backspace,
+                            max_actions=config.max_actions,
+                            temperature=config.temperature,
+                            noise=slips,
+                            seed=[row + (config.seed << 32) for row in mine],
+                            banned=keys.banned(allowed),
+                            batch_size=self.args.eval_batch_size,
+                        ).traces
+                        if mine
+                        else []
+                    )
+                right = [
+                    trace.ended == "eos" and Example(examples[row].prompt, tuple(trace.text)) in right_ones
+                    for row, trace in zip(mine, traces, strict=True)
+                ]
+                name = "accuracy" + ("_slips" if slips else "") + ("" if allowed else "_no_backspace")
+                found[name] = float(np.mean(gather_object(right)))
+        return found
+
+    def _note(self, name: str, value: Tensor, count: int) -> None:
+        if not count:
+            return
+        here = value.detach().float().to(self.accelerator.device)
+        self._sums[name] = self._sums.get(name, 0.0) + torch.stack([here * count, torch.full_like(here, count)])
+
+    def log(self, logs: dict[str, float], *others: Any, **more: Any) -> None:
+        if "loss" in logs and "grad_norm" in logs:
+            every = sorted({name for names in gather_object([list(self._sums)]) for name in names})
+            for name in every:
+                mine = self._sums.get(name, torch.zeros(2, device=self.accelerator.device))
+                total, weight = self.accelerator.reduce(mine).tolist()
+                logs[name] = total / weight
+            logs["beta"] = self.config_now().beta(max(0, self.state.global_step - 1))
+            self._sums = {}
+        super().log(logs, *others, **more)
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        if self.args.should_save:
+            out = Path(output_dir or str(self.args.output_dir))
+            told = {name: value for line in self.state.log_history for name, value in line.items()}
+            kept = {name: told[name] for name in sorted(told) if not name.endswith(NOT_TOLD)}
+            about = {"demonstrations": len(self.examples), "updates": self.state.global_step, **kept}
+            save_finetuned(out, self.policy, self.language_model, self.tokenizer, about, state_dict)
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """It is written beside every saved model (`finetuned.save_finetuned`)."""
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        if self.args.should_save:
+            write_atomically(Path(output_dir) / BUFFER, save(self.buffer.to_tensors()))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if model is None:
+            super()._load_from_checkpoint(resume_from_checkpoint, self.language_model)
+            load_heads(self.policy, resume_from_checkpoint)
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is not None and (Path(checkpoint) / BUFFER).exists():
+            self.buffer = ReplayBuffer.from_tensors(self.args.buffer_size, load_file(Path(checkpoint) / BUFFER))
+
+
+def _steps(batch: TrajectoryBatch, config: TrainingConfig) -> int:
+    """How many steps of a batch are in the loss."""
+    return int((batch.pressed == batch.typed).sum()) if config.noised_label == "masked" else len(batch.pressed)
