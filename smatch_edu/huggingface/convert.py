@@ -1,4 +1,5 @@
-"""The library's own transformer as a model of `transformers`, and back: it is a GPT-NeoX by another name.
+"""The library's own transformer as a model of `transformers`, and back: it is a GPT-NeoX by another name. And its
+vocabulary as a tokenizer.
 
 Pre-norm blocks one after the other, rotations of whole heads, GELU by tanh, biases, and a head that is the embedding
 once more. NeoX keeps the query, key and value of a head side by side, where ours keeps all queries, all keys, all
@@ -13,10 +14,13 @@ from typing import Any
 
 import torch
 from einops import rearrange
+from tokenizers import Tokenizer, decoders, models
 from torch import Tensor
-from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedModel
+from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
+from smatch_edu.huggingface.backspace import BACKSPACE
 from smatch_edu.network.transformer import Transformer, TransformerConfig
+from smatch_edu.text.vocabulary import Vocabulary
 
 # Ours, and theirs, in a block; and outside of blocks.
 BLOCK = {
@@ -99,6 +103,16 @@ def from_hugging_face(model: PreTrainedModel) -> Transformer:
     ours = {name: _heads(theirs[_their_name(name)], name, config, False) for name in found.state_dict()}
     found.load_state_dict({name: part.detach().clone() for name, part in ours.items()}, assign=True)
     return found.train(model.training)
+
+
+def tokenizer_of(vocabulary: Vocabulary) -> PreTrainedTokenizerFast:
+    """A tokenizer with the same ids: a token for each character, then `<eos>` and `<backspace>`. What it does not know
+    it leaves out."""
+    ids = {character: number for number, character in enumerate(vocabulary.characters)}
+    whole = Tokenizer(models.BPE({**ids, "<eos>": vocabulary.eos, BACKSPACE: vocabulary.backspace}, []))
+    whole.decoder = decoders.Fuse()
+    whole.add_special_tokens(["<eos>", BACKSPACE])
+    return PreTrainedTokenizerFast(tokenizer_object=whole, eos_token="<eos>", extra_special_tokens=[BACKSPACE])
 
 
 def _their_name(name: str) -> str:

@@ -16,8 +16,10 @@ from huggingface_hub.utils import get_session
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from smatch_edu.huggingface.convert import to_hugging_face, tokenizer_of
 from smatch_edu.huggingface.smollm2 import smollm2_folder
 from smatch_edu.support.files import as_path
+from smatch_edu.training.loop import CHECKPOINT, load_policy
 
 SMOLLM2 = "smollm2"
 ADAPTER = (
@@ -35,8 +37,8 @@ def load_pretrained(
     """A causal language model, in eval mode, and its tokenizer.
 
     Args:
-        name: "smollm2"; or a folder, as `save_pretrained` writes it; or a name on the hub, "owner/name" say. The copy
-            in the hub's own cache is used if there is one, however old.
+        name: "smollm2"; or a folder, as `save_pretrained` or `smatch train` writes it; or a name on the hub, "owner/name"
+            say. The copy in the hub's own cache is used if there is one, however old.
         dtype: of the weights; "auto" is the one in which they were saved. float32 if left out.
         options: of `from_pretrained`: quantization_config, attn_implementation, revision, ...
 
@@ -49,6 +51,11 @@ def load_pretrained(
         model.name_or_path = model.config.name_or_path = SMOLLM2  # on cards and in adapters; the cache is elsewhere there
         return model, tokenizer
     if (folder := as_path(name)).is_dir():
+        if (folder / CHECKPOINT).exists():
+            policy, _ = load_policy(folder)
+            own: Any = to_hugging_face(policy.transformer, policy.keys.eos).to(given["dtype"])
+            own.name_or_path = own.config.name_or_path = str(folder)
+            return own, tokenizer_of(policy.task.vocabulary)
         if missing := _missing(folder):
             raise ValueError(f"{folder} {missing}")
         return _read(folder, given)
