@@ -241,6 +241,8 @@ def run_finetune(config: tyro.conf.OmitArgPrefixes[FinetuneConfig]) -> None:
             if any(config.out.glob("checkpoint-*"))
             else f"{config.out} has no checkpoint yet, and the same command with --resume begins anew in it"
         ) from None
+    if not trainer.is_world_process_zero():
+        return
     for line in shown(trainer, rows_of(config)[1]):
         print(line)
     rows = [[name.replace("_", " "), f"{value:.3f}"] for name, value in measured.items()]

@@ -59,6 +59,7 @@ class SequenceMatchConfig(TrainingArguments):
         max_actions: after so many keys a text that the model types is cut short; four for each token of the longest
             answer and its end, if left out.
         max_length: of a text, prompt included, in tokens; that of the longest row of the data if left out.
+        data_name: of the training data, for the model card.
         eval_answers: so many prompts of the evaluation data are answered at each evaluation; 0 for none.
 
     Raises:
@@ -91,6 +92,7 @@ class SequenceMatchConfig(TrainingArguments):
     max_actions: int | None = None
     max_length: int | None = None
     row_length: int = 64
+    data_name: str = ""
     eval_answers: int = 0
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def trainer_of(config: FinetuneConfig, rows: Rows, measured: Rows, **options: An
     """
     on_gpu, load = torch.cuda.is_available(), dict[str, Any]()
     if config.setting("quantise"):
-        load["quantization_config"] = _four_bits()
+        load |= {"quantization_config": _four_bits(), "device_map": {"": int(os.environ.get("LOCAL_RANK", "0"))}}
     if on_gpu:
         load["dtype"] = torch.bfloat16 if config.setting("lora") else torch.float32
     args = SequenceMatchConfig(
@@ -111,6 +112,7 @@ def trainer_of(config: FinetuneConfig, rows: Rows, measured: Rows, **options: An
         keyboard=config.keyboard or ("answers" if config.task else "all"),
         max_length=config.max_length,
         max_actions=config.max_actions,
+        data_name=f"the task {config.task} of smatch_edu" if config.task else Path(config.data or "").name,
         eval_answers=config.questions,
         seed=config.seed,
         **{"report_to": "none", **options},
@@ -127,12 +129,12 @@ def finetune(config: FinetuneConfig) -> tuple[SequenceMatchTrainer, dict[str, fl
     Returns:
         The trainer, and what was measured: the share of answers that are right, with the key and without.
     """
-    out, rows = as_path(config.out), rows_of(config)
+    out, rows, first = as_path(config.out), rows_of(config), os.environ.get("RANK", "0") == "0"
     begun = sorted(out.glob("checkpoint-*")) if out.exists() else []
-    if out.exists() and any(out.iterdir()) and not config.resume:
+    if first and out.exists() and any(out.iterdir()) and not config.resume:
         raise ValueError(f"{out} is not empty; go on with --resume, or choose another place with --out")
     trainer = trainer_of(config, *rows)
-    trainer.train(resume_from_checkpoint=True if begun else None)
+    trainer.train(resume_from_checkpoint=True if begun and config.resume else None)
     measured = trainer.evaluate()
     trainer.save_model()
     return trainer, {name.removeprefix("eval_"): value for name, value in measured.items() if "accuracy" in name}

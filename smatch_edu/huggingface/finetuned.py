@@ -40,7 +40,7 @@ def save_finetuned(
 
     Args:
         model: the policy's, as `transformers` or PEFT sees it.
-        about: numbers for the card: "rows" of the data and whatever was measured.
+        about: for the card: the data, and whatever was measured.
         state_dict: the weights, where they had to be gathered from several processes.
     """
     out = as_path(out)
@@ -148,7 +148,7 @@ def card(policy: LanguageModelPolicy, model: Any, about: Mapping[str, Any]) -> s
         else ["model = AutoModelForCausalLM.from_pretrained(FOLDER)"]
     )
     table = [f"| {name} | {_shown(value)} |" for name, value in settings.items()]
-    numbers = [f"| {name} | {_shown(value)} |" for name, value in about.items() if isinstance(value, int | float)]
+    numbers = [f"| {name} | {_shown(value)} |" for name, value in about.items()]
     return "\n".join(
         [
             "---",
@@ -166,7 +166,7 @@ def card(policy: LanguageModelPolicy, model: Any, about: Mapping[str, Any]) -> s
             "|---|---|",
             *table,
             "",
-            "| measured | |",
+            "| data and measurements | |",
             "|---|---|",
             *numbers,
             "",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from smatch_edu.configs.training import TrainingConfig
@@ -81,6 +81,7 @@ class LanguageModelPolicy(TextPolicy):
             raise ValueError(f"{type(model).__name__} has no linear head; its logits cannot be computed text by text")
         keys = Keys(ids.num_keys, ids.eos, ids.backspace, longest)
         super().__init__(keys, config, head.in_features, model=model)
+        self.absorbing_value = nn.Parameter(torch.zeros(1))  # who shards weights over processes wants an axis
         self.ids, self.cap = ids, getattr(shape, "final_logit_softcapping", None)
         self.theirs: Tensor
         self.register_buffer("theirs", torch.from_numpy(ids.theirs), persistent=False)

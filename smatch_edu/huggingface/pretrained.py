@@ -37,8 +37,8 @@ def load_pretrained(
     """A causal language model, in eval mode, and its tokenizer.
 
     Args:
-        name: "smollm2"; or a folder, as `save_pretrained` or `smatch train` writes it; or a name on the hub, "owner/name"
-            say. The copy in the hub's own cache is used if there is one, however old.
+        name: "smollm2"; or a folder, as `save_pretrained` or `smatch train` writes it; or a name on the hub, as
+            "owner/name". The copy in the hub's own cache is used if there is one, however old.
         dtype: of the weights; "auto" is the one in which they were saved. float32 if left out.
         options: of `from_pretrained`: quantization_config, attn_implementation, revision, ...
 
@@ -48,7 +48,7 @@ def load_pretrained(
     given = {**options, "dtype": torch.float32 if dtype is None else dtype}
     if name == SMOLLM2:
         model, tokenizer = _read(smollm2_folder(), given)
-        model.name_or_path = model.config.name_or_path = SMOLLM2  # on cards and in adapters; the cache is elsewhere there
+        model.name_or_path = model.config.name_or_path = SMOLLM2  # for cards and adapters; caches differ
         return model, tokenizer
     if (folder := as_path(name)).is_dir():
         if (folder / CHECKPOINT).exists():

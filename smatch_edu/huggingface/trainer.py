@@ -12,8 +12,9 @@ Source: Cundy & Ermon 2023, Algorithm 1.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from accelerate.utils import gather_object
 from jaxtyping import Int
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainingArguments
 
@@ -34,6 +36,7 @@ from smatch_edu.huggingface.policy import LanguageModelPolicy
 from smatch_edu.huggingface.preparation import as_policy
 from smatch_edu.huggingface.pretrained import load_pretrained
 from smatch_edu.huggingface.typing import TypingModel
+from smatch_edu.network.batch import Trace
 from smatch_edu.network.generation import generate
 from smatch_edu.support.files import write_atomically
 from smatch_edu.tasks import Example
@@ -92,6 +95,22 @@ class PolicyLoss(nn.Module):
         if self.training:
             return loss_of(self.policy, config, data, sampled, step, self.shown, slips)
         return -log_likelihood(self.policy.on(data, config.noised_label, pressed_only=True)), {}
+
+
+@contextlib.contextmanager
+def whole_weights(model: nn.Module) -> Iterator[None]:
+    """All weights in place, where FSDP keeps parts of them in other processes: for passes that are not the forward of
+    the module that it wrapped, as typing makes them."""
+    parts = [module for module in model.modules() if isinstance(module, FSDPModule)]
+    for module in parts:
+        module.unshard()
+        module.set_reshard_after_forward(False, recurse=False)
+    try:
+        yield
+    finally:
+        for module in parts:
+            module.set_reshard_after_forward(module is not model, recurse=False)
+            module.reshard()
 
 
 class SequenceMatchTrainer(Trainer):
@@ -194,7 +213,7 @@ class SequenceMatchTrainer(Trainer):
         config, keys = self.config_now(), self.policy.keys
         mistakes: list[Any] = [None] * len(rows)
         if config.typed_noise and config.noise_mode == "model":
-            with torch.autocast(self.policy.theirs.device.type, torch.bfloat16, enabled=self.args.bf16):
+            with self._typing():
                 mistakes = self.policy.proposals(examples)
         return TrajectoryBatch.of(
             *(
@@ -220,15 +239,21 @@ class SequenceMatchTrainer(Trainer):
             self.typed_at = step
         return super().training_step(model, inputs, num_items_in_batch)
 
+    @contextlib.contextmanager
+    def _typing(self) -> Iterator[None]:
+        """The model as it types: whole, without dropout, in the numbers of its passes."""
+        was_training, kind = self.policy.training, self.policy.theirs.device.type
+        self.policy.eval()
+        model: Any = self.model
+        with whole_weights(model), torch.autocast(kind, torch.bfloat16, enabled=self.args.bf16):
+            yield
+        self.policy.train(was_training)
+
     def type_texts(self, config: TrainingConfig, step: int) -> None:
         """The model types after some of the prompts, each process its part; every buffer takes in all."""
         part = self.accelerator.process_index, self.accelerator.num_processes
-        was_training = self.policy.training
-        self.policy.eval()
-        with torch.autocast(self.policy.theirs.device.type, torch.bfloat16, enabled=self.args.bf16):
-            keys = self.policy.keys
-            typed, told = type_texts(TypingModel(self.policy), keys, self.examples, config, step, part)
-        self.policy.train(was_training)
+        with self._typing():
+            typed, told = type_texts(TypingModel(self.policy), self.policy.keys, self.examples, config, step, part)
         self.buffer.add(gather_object(typed))
         for name, value in told.items():
             if not math.isnan(value):
@@ -297,29 +322,18 @@ class SequenceMatchTrainer(Trainer):
         right_ones = {*self.examples, *examples}
         rank, parts = self.accelerator.process_index, self.accelerator.num_processes
         mine = np.array_split(np.arange(len(examples)), parts)[rank].tolist()
-        self.policy.eval()
+        prompts = [examples[row].prompt for row in mine]
+        options: dict[str, Any] = {"max_actions": config.max_actions, "temperature": config.temperature}
+        options |= {"seed": [config.seed + (row << 32) for row in mine], "batch_size": self.args.eval_batch_size}
         for slips in (0.0, config.noise) if config.noise else (0.0,):
             for allowed in (True, False) if config.backspace else (False,):
-                with torch.autocast(self.policy.theirs.device.type, torch.bfloat16, enabled=self.args.bf16):
-                    traces = (
-                        generate(
-                            TypingModel(self.policy),
-                            [examples[row].prompt for row in mine],
-                            keys.eos,
-                            keys.backspace,
-                            max_actions=config.max_actions,
-                            temperature=config.temperature,
-                            noise=slips,
-                            seed=[row + (config.seed << 32) for row in mine],
-                            banned=keys.banned(allowed),
-                            batch_size=self.args.eval_batch_size,
-                        ).traces
-                        if mine
-                        else []
-                    )
+                traces, how = list[Trace](), {**options, "noise": slips, "banned": keys.banned(allowed)}
+                with self._typing():
+                    if mine:
+                        traces = generate(TypingModel(self.policy), prompts, keys.eos, keys.backspace, **how).traces
                 right = [
-                    trace.ended == "eos" and Example(examples[row].prompt, tuple(trace.text)) in right_ones
-                    for row, trace in zip(mine, traces, strict=True)
+                    trace.ended == "eos" and Example(prompt, tuple(trace.text)) in right_ones
+                    for prompt, trace in zip(prompts, traces, strict=True)
                 ]
                 name = "accuracy" + ("_slips" if slips else "") + ("" if allowed else "_no_backspace")
                 found[name] = float(np.mean(gather_object(right)))
@@ -349,7 +363,8 @@ class SequenceMatchTrainer(Trainer):
             out = Path(output_dir or str(self.args.output_dir))
             told = {name: value for line in self.state.log_history for name, value in line.items()}
             kept = {name: told[name] for name in sorted(told) if not name.endswith(NOT_TOLD)}
-            about = {"demonstrations": len(self.examples), "updates": self.state.global_step, **kept}
+            data = {"data": self.args.data_name or "not named", "demonstrations": len(self.examples)}
+            about = {**data, "updates": self.state.global_step, **kept}
             save_finetuned(out, self.policy, self.language_model, self.tokenizer, about, state_dict)
 
     def create_model_card(self, *_: Any, **__: Any) -> None:

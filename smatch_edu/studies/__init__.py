@@ -6,7 +6,7 @@ keyboard     networks trained on such keyboards, over a grid of settings and see
 typists      three of these networks at work, and their page
 comparison   trained models that answer the same questions, and their page
 experiments  runs over a grid of settings, whose table grows and is never begun anew
-finetuning   a pretrained language model, finetuned in several ways (needs the extra `[hf]`, and is no part of the front door)
+finetuning   a pretrained language model, finetuned in several ways; needs the extra `[hf]`, so nothing of it is above
 """
 
 from smatch_edu.configs import (

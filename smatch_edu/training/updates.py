@@ -159,7 +159,7 @@ def loss_of(
     typed = None if sampled is None else together.rows(len(data), len(both))
     terms = training_objective(
         demonstrated,
-        policy.absorbing_value,
+        policy.absorbing_value.squeeze(),
         divergence=config.divergence,
         gamma=config.gamma,
         alpha=config.weight_of_entropy,

@@ -88,7 +88,9 @@ def test_what_was_saved_comes_back_and_loads_in_a_plain_session(tmp_path, adapte
 def test_the_card_says_what_was_done_and_how_to_load_it(tmp_path):
     model = model_of(np.random.default_rng(0), *MODELS["llama"])
     model.resize_token_embeddings(92)  # as many as the tokenizer has, before it has the key
-    trainer = trainer_of(tmp_path, model=model, adapter=True, double=False, eval_rows=rows_of(4), eval_answers=2)
+    trainer = trainer_of(
+        tmp_path, model=model, adapter=True, double=False, eval_rows=rows_of(4), eval_answers=2, data_name="words"
+    )
     trainer.train()
     trainer.evaluate()
     trainer.save_model(str(tmp_path / "saved"))
@@ -100,6 +102,7 @@ def test_the_card_says_what_was_done_and_how_to_load_it(tmp_path):
         "ordinary token",
         "PeftModel",
         "| demonstrations | 24 |",
+        "| data | words |",
     ):
         assert wanted in text, wanted
     assert "runtime" not in text and "flos" not in text

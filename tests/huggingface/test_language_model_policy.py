@@ -45,9 +45,8 @@ def test_a_converted_network_has_the_same_rewards_and_the_same_gradient(rng, ter
     keys, model = own.keys, make_visible(to_hugging_face(own.transformer))
     ids = TokenIds(keys.num_actions, keys.eos, keys.backspace)
     theirs = LanguageModelPolicy(model, ids, config, task.max_length)
-    theirs.load_state_dict(
-        {name: part for name, part in own.state_dict().items() if not name.startswith("transformer.")}, strict=False
-    )
+    heads = {name: part for name, part in own.state_dict().items() if not name.startswith("transformer.")}
+    theirs.load_state_dict(heads | {"absorbing_value": own.absorbing_value[None]}, strict=False)
     examples, seed = task.fresh(rng, 12), int(rng.integers(2**31))
     prompts, answers = zip(*examples, strict=True)
     found = []
@@ -61,12 +60,13 @@ def test_a_converted_network_has_the_same_rewards_and_the_same_gradient(rng, ter
         walked = policy.on(TrajectoryBatch.of(*typed), slips=np.random.default_rng(seed))
         data, sampled = walked.rows(0, 12), walked.rows(12, 24)
         options = {"divergence": "sampled_mixture", "gamma": config.gamma, "alpha": config.weight_of_entropy}
-        terms = training_objective(data, policy.absorbing_value, model=sampled, **options)
+        absorbing = policy.absorbing_value.squeeze()
+        terms = training_objective(data, absorbing, model=sampled, **options)
         loss = -log_likelihood(data, config.gamma) - terms.objective
         network = policy.transformer.embedding if policy is own else policy.model.get_input_embeddings()
         value = policy.absorbing_value if terminal == "one" else policy.terminal_head.weight
         slopes = torch.autograd.grad(loss, [value, network.weight])
-        found.append([walked.rewards(policy.absorbing_value, config.gamma), terms.objective, loss, *slopes])
+        found.append([walked.rewards(absorbing, config.gamma), terms.objective, loss, slopes[0].squeeze(), slopes[1]])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(one.abs().max()))
 

@@ -60,7 +60,7 @@ def test_a_part_that_is_smaller_counts_for_less(tmp_path):
     assert_same(*found, 1e-6)
 
 
-def test_two_processes_train_as_one_does(tmp_path):
+def test_two_processes_train_as_one_does_also_where_each_has_half_of_the_weights(tmp_path):
     trainer = trainer_of(tmp_path / "one")
     trainer.train()
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone"]
@@ -115,7 +115,7 @@ def test_the_loss_is_that_of_the_library_on_the_same_trajectories(tmp_path):
     whole = policy.on(TrajectoryBatch.of(data, sampled), slips=np.concatenate(leads))
     shown, model = whole.rows(0, 3), whole.rows(3, 6)
     options = {"divergence": "sampled_mixture", "gamma": 0.9, "alpha": 0.1}
-    terms = training_objective(shown, policy.absorbing_value, model=model, **options)
+    terms = training_objective(shown, policy.absorbing_value.squeeze(), model=model, **options)
     beta = config.beta(step)
     assert 0 < beta < 1
     wanted = -beta * log_likelihood(shown, 0.9) - (1 - beta) * terms.objective
