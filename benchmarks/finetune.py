@@ -68,7 +68,8 @@ def their_loop(seed: int, steps: int, start: str) -> tuple[Policy, float]:
             adam_beta2=0.98,
             row_length=64,
             max_actions=64,
-            keyboard="answers",
+            max_length=15,
+            keyboard="all",  # as the library's task has it: + and = are keys as well
             seed=seed,
             report_to="none",
             save_strategy="no",

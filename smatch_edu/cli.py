@@ -338,6 +338,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # in a notebook it has none, and needs none
             stream.reconfigure(errors="plain")
+    # Before torch is loaded: threads that wait for one another sleep, where spinning would take a busy machine's time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if shutil.get_terminal_size().columns < NARROWEST:
         os.environ["COLUMNS"] = str(NARROWEST)
     arguments = sys.argv[1:] if arguments is None else arguments

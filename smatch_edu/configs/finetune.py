@@ -68,7 +68,7 @@ class FinetuneConfig:
         beta_steps: updates after those in which β falls to beta_end; below 1 a share of all.
         keyboard: tokens that can be typed: "all", or those of the "answers"; if left out, these for a task, and all for
             other data.
-        max_length: of a text, prompt included, in tokens; that of the longest example if left out.
+        max_length: of a text, prompt included, in tokens; one more than the longest example if left out.
         max_actions: after so many keys a text that the model types is cut short; four for each token of the longest
             answer and its end, if left out.
         questions: examples that are answered at the end.

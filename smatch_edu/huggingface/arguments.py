@@ -5,7 +5,6 @@ What they call warm-up is that of the learning rate (`warmup_steps`); the update
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,13 @@ from smatch_edu.configs.training import SAMPLED, TrainingConfig
 from smatch_edu.support.errors import nearest
 
 KEYBOARDS = ("all", "answers")
+# Settings of theirs that would change the loss, or need columns that our data have not, and what is taken alone.
+REFUSED = {
+    "label_smoothing_factor": (0.0,),
+    "neftune_noise_alpha": (None,),
+    "torch_compile": (False,),
+    "train_sampling_strategy": ("random", "sequential"),
+}
 # Settings that mean the same here and in `TrainingConfig`, under the same names.
 SHARED = (
     "method",
@@ -58,7 +64,7 @@ class SequenceMatchConfig(TrainingArguments):
         beta_steps: updates after those in which β falls to `beta_end`; below 1 a share of all.
         max_actions: after so many keys a text that the model types is cut short; four for each token of the longest
             answer and its end, if left out.
-        max_length: of a text, prompt included, in tokens; that of the longest row of the data if left out.
+        max_length: of a text, prompt included, in tokens; one more than the longest row of the data if left out.
         data_name: of the training data, for the model card.
         eval_answers: so many prompts of the evaluation data are answered at each evaluation; 0 for none.
 
@@ -98,6 +104,9 @@ class SequenceMatchConfig(TrainingArguments):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.remove_unused_columns = False  # our data have no columns of the model
+        for name, taken in REFUSED.items():
+            if getattr(self, name) not in taken:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, which this trainer does not take; leave it out")
         if self.noise_mode == "ground_truth":
             raise ValueError("noise_mode is 'ground_truth', and data name no plausible mistakes; random and model can")
         if self.keyboard not in KEYBOARDS:
@@ -109,22 +118,18 @@ class SequenceMatchConfig(TrainingArguments):
             raise ValueError(f"max_length is {self.max_length}; a prompt and an answer need at least 2")
         self.training_config(1)
 
-    def training_config(self, steps: int) -> TrainingConfig:
-        """The same for the library, in a run of so many updates."""
+    def training_config(self, steps: int, max_actions: int = 128) -> TrainingConfig:
+        """The same for the library, in a run of so many updates; with so many actions if they were left out."""
         given: dict[str, Any] = {name: getattr(self, name) for name in SHARED}
         averaged = self.next_value == "expectation" and self.noise > 0
         return TrainingConfig(
             **given,
-            max_actions=128 if self.max_actions is None else self.max_actions,
+            max_actions=max_actions if self.max_actions is None else self.max_actions,
             branches=self.branches if self.branches or not averaged else 1,
             steps=max(1, steps),
             warmup_steps=_of(self.cloning_steps, steps),
             beta_steps=_of(self.beta_steps, steps),
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """As theirs, and all of ours."""
-        return super().to_dict() | {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.init}
 
 
 def _of(number: float, steps: int) -> int:

@@ -35,12 +35,26 @@ def add_backspace(model: Any, tokenizer: Any) -> int:
     rows = model.get_input_embeddings().weight.shape[0]
     if key >= rows:
         model.resize_token_embeddings(key + 1, mean_resizing=False)
+    if key >= rows or BACKSPACE not in known:  # a row may have been to spare, with anything in it
         ends = (model.get_input_embeddings(), model.get_output_embeddings())
         tables = {part.weight.data_ptr(): part.weight for part in ends}  # one, where they are tied
+        if getattr(ends[1], "bias", None) is not None:
+            tables[0] = ends[1].bias
         with torch.no_grad():
             for table in tables.values():
-                table[rows:] = table[:rows].float().mean(dim=0).to(table.dtype)
+                table[min(key, rows) : key + 1] = table[: min(key, rows)].float().mean(dim=0).to(table.dtype)
     return key
+
+
+def prompt_ids(tokenizer: Any, text: str) -> list[int]:
+    """The tokens of a prompt, at least one: of an empty one the tokenizer's first token, or else its end, as GPT-2
+    begins a text. An end that the tokenizer puts behind every text is left out."""
+    ids = list(tokenizer(text)["input_ids"])
+    if ids and ids[-1] == tokenizer.eos_token_id and not text.endswith(tokenizer.eos_token):
+        ids.pop()
+    if ids:
+        return ids
+    return [tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id]
 
 
 def token_ids(model: Any, tokenizer: Any, typed: Iterable[int] | None = None) -> TokenIds:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from smatch_edu.huggingface.backspace import prompt_ids
 from smatch_edu.huggingface.policy import TokenIds
 from smatch_edu.support.errors import shortened
 from smatch_edu.tasks import Example
@@ -52,8 +53,8 @@ def read_rows(
     lengths = [one.length for one in found]
     if long := [number for number, length in enumerate(lengths) if max_length and length > max_length]:
         raise ValueError(
-            f"{len(long)} of {len(found)} rows of {name} have more than max_length = {max_length} tokens, first row "
-            f"{long[0]} with {lengths[long[0]]}; raise max_length to {max(lengths)}, or leave them out"
+            f"{len(long)} of {len(found)} rows of {name} have more than {max_length} tokens (max_length, or else the "
+            f"context of the model), first row {long[0]} with {lengths[long[0]]}; leave them out, or shorten them"
         )
     return found
 
@@ -83,12 +84,12 @@ def _read(row: Mapping[str, Any], tokenizer: Any, where: str) -> Read:
     if "prompt" in row and "completion" in row:
         prompt, completion = row["prompt"], row["completion"]
         if isinstance(prompt, str) and isinstance(completion, str):
-            return Read(_with_start(tokenizer(prompt)["input_ids"], tokenizer), _ids(completion, tokenizer))
+            return Read(prompt_ids(tokenizer, prompt), _ids(completion, tokenizer, where))
         return _conversation(_messages(prompt, where), _messages(completion, where), tokenizer, where)
     if "text" in row:
         if not isinstance(row["text"], str):
             raise ValueError(f"text in {where} is {shortened(str(row['text']))}; a text was wanted")
-        return Read(_with_start([], tokenizer), _ids(row["text"], tokenizer))
+        return Read(prompt_ids(tokenizer, ""), _ids(row["text"], tokenizer, where))
     raise ValueError(f"{where} has {', '.join(map(str, row)) or 'nothing'}; {WANTED} was wanted")
 
 
@@ -100,6 +101,10 @@ def _messages(given: Any, where: str) -> list[dict[str, str]]:
 
 
 def _conversation(before: list[dict[str, str]], answer: list[dict[str, str]], tokenizer: Any, where: str) -> Read:
+    if len(answer) > 1:
+        raise ValueError(
+            f"{where} has a completion of {len(answer)} messages; one was wanted, the others in the prompt"
+        )
     if answer[-1]["role"] != "assistant" or not before:
         raise ValueError(
             f"{where} ends with a message of {answer[-1]['role']!r}; an answer of the assistant was wanted"
@@ -110,22 +115,21 @@ def _conversation(before: list[dict[str, str]], answer: list[dict[str, str]], to
     whole = tokenizer.apply_chat_template(before + answer, tokenize=False)
     if not whole.startswith(given):
         raise ValueError(f"{where}: the chat template changes the prompt once there is an answer; text was wanted")
-    said, end, _ = whole[len(given) :].partition(tokenizer.eos_token)
+    said, end, _ = whole[len(given) :].rpartition(tokenizer.eos_token)
+    said = said if end else whole[len(given) :]
     if not end:
         raise ValueError(
             f"{where}: the chat template ends an answer with {shortened(said[-20:])} and not with the end token "
             f"{tokenizer.eos_token!r}; set eos_token to what ends an answer"
         )
-    return Read(tokenizer(given, add_special_tokens=False)["input_ids"], _ids(said, tokenizer))
+    return Read(tokenizer(given, add_special_tokens=False)["input_ids"], _ids(said, tokenizer, where))
 
 
-def _ids(answer: str, tokenizer: Any) -> list[int]:
+def _ids(answer: str, tokenizer: Any, where: str) -> list[int]:
     """The tokens of an answer, without the end that some data have written there."""
-    return tokenizer(answer.removesuffix(tokenizer.eos_token), add_special_tokens=False)["input_ids"]
-
-
-def _with_start(prompt: list[int], tokenizer: Any) -> list[int]:
-    """A prompt with a token to begin with: that of the tokenizer, or else its end token, as GPT-2 begins a text."""
-    if prompt:
-        return prompt
-    return [tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id]
+    shorter = answer.rstrip()
+    text = shorter.removesuffix(tokenizer.eos_token) if shorter.endswith(tokenizer.eos_token) else answer
+    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    if not ids:
+        raise ValueError(f"{where} has an answer of no token, {shortened(answer)}; at least one was wanted")
+    return ids

@@ -16,10 +16,11 @@ import torch
 from peft import PeftModel
 from safetensors import SafetensorError
 from safetensors.torch import save
+from transformers import AutoTokenizer
 
 from smatch_edu.configs.training import TrainingConfig
-from smatch_edu.huggingface.backspace import BACKSPACE, add_backspace, token_ids
-from smatch_edu.huggingface.policy import LanguageModelPolicy
+from smatch_edu.huggingface.backspace import BACKSPACE, token_ids
+from smatch_edu.huggingface.policy import LanguageModelPolicy, without_rows
 from smatch_edu.huggingface.preparation import as_policy
 from smatch_edu.huggingface.pretrained import load_pretrained
 from smatch_edu.support.arrays import read_tensors
@@ -60,11 +61,15 @@ def save_finetuned(
     finally:
         policy.model.config.use_cache = cached
     tokenizer.save_pretrained(out)
+    added = sorted({*tokenizer.added_tokens_encoder.values()} & {*range(len(policy.ids.theirs) - 1)})
     heads = {name: part.detach().cpu().contiguous() for name, part in _heads(policy).items()}
+    heads |= {f"added.{end}": table[added].detach().cpu() for end, table in _tables(policy.model).items()}
     keys, every = policy.keys, token_ids(policy.model, tokenizer).num_keys
     kept = {
         "config": dataclasses.asdict(policy.config),
         "max_length": keys.max_length,
+        "rows": len(policy.ids.theirs) - 1,
+        "added": added,
         "typed": policy.ids.theirs[: keys.num_keys].tolist() if keys.num_keys < every else None,
     }
     write_atomically(out / HEADS, save(heads, metadata={"about": json.dumps(kept)}))
@@ -86,8 +91,13 @@ def load_finetuned(folder: str | Path, **options: Any) -> tuple[LanguageModelPol
     about = _about(folder)
     if (folder / ADAPTER).exists():
         base = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
-        plain, tokenizer = load_pretrained(base, **options)
-        add_backspace(plain, tokenizer)
+        if not base:
+            raise ValueError(f"{folder} is an adapter of a model without a name; load that, and give it to PeftModel")
+        plain: Any = load_pretrained(base, **options)[0]
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if about["rows"] > (rows := plain.get_input_embeddings().weight.shape[0]):
+            plain.resize_token_embeddings(about["rows"], mean_resizing=False)
+            _put_back_added(plain, rows, about["added"], _tensors(folder))
         model: Any = PeftModel.from_pretrained(plain, str(folder))
     else:
         model, tokenizer = load_pretrained(folder, **options)
@@ -99,7 +109,7 @@ def load_finetuned(folder: str | Path, **options: Any) -> tuple[LanguageModelPol
 
 def load_heads(policy: LanguageModelPolicy, folder: str | Path) -> None:
     """Put back what is no weight of the language model."""
-    tensors, _ = read_tensors(as_path(folder) / HEADS)
+    tensors = _tensors(as_path(folder))
     with torch.no_grad():
         for name, part in _heads(policy).items():
             part.copy_(tensors[name])
@@ -107,6 +117,27 @@ def load_heads(policy: LanguageModelPolicy, folder: str | Path) -> None:
 
 def _heads(policy: LanguageModelPolicy) -> dict[str, torch.Tensor]:
     return {name: part for name, part in policy.named_parameters() if not name.startswith("model.")}
+
+
+def _tables(model: Any) -> dict[str, torch.Tensor]:
+    """The embedding and the head; what an adapter makes of single rows is not in them."""
+    ends = {"embedding": model.get_input_embeddings(), "head": model.get_output_embeddings()}
+    return {name: without_rows(end)[0].weight for name, end in ends.items()}
+
+
+@torch.no_grad()
+def _put_back_added(model: Any, rows: int, added: list[int], tensors: dict[str, torch.Tensor]) -> None:
+    """Give tokens that the base has no rows for those that they had: an adapter holds none but that of the key."""
+    new = [place for place, token in enumerate(added) if token >= rows]
+    for name, table in _tables(model).items():
+        table[[added[place] for place in new]] = tensors[f"added.{name}"][new].to(table.dtype)
+
+
+def _tensors(folder: Path) -> dict[str, torch.Tensor]:
+    try:
+        return read_tensors(folder / HEADS)[0]
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{folder / HEADS} is missing or cut short: {error}") from None
 
 
 def _about(folder: Path) -> dict[str, Any]:

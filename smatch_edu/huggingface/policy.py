@@ -75,8 +75,11 @@ class LanguageModelPolicy(TextPolicy):
         shape = model.config.get_text_config()
         if model.config._attn_implementation != NAME:
             raise ValueError(f"the attention of the model is {model.config._attn_implementation!r}; call make_visible")
-        longest = max_length or getattr(shape, "max_position_embeddings", None) or 2**31 - 1
-        head, _ = _without_rows(model.get_output_embeddings())
+        positions = getattr(shape, "max_position_embeddings", None) or 2**31 - 1
+        longest = max_length or positions
+        if longest > positions:
+            raise ValueError(f"max_length is {longest}; the model has positions for {positions}")
+        head, _ = without_rows(model.get_output_embeddings())
         if not isinstance(getattr(head, "in_features", None), int):
             raise ValueError(f"{type(model).__name__} has no linear head; its logits cannot be computed text by text")
         keys = Keys(ids.num_keys, ids.eos, ids.backspace, longest)
@@ -95,7 +98,7 @@ class LanguageModelPolicy(TextPolicy):
     def read(self, tokens: Tensor, positions: Tensor, **given: Any) -> Float[Tensor, "rows inputs width"]:
         """The last hidden vectors of one pass over the library's ids; what is given besides is for the attention."""
         ids = self.theirs[tokens.to(self.theirs.device)]
-        embedding, rows = _without_rows(self.model.get_input_embeddings())
+        embedding, rows = without_rows(self.model.get_input_embeddings())
         if rows is None or rows[0] != [int(self.ids.theirs[-1])]:
             read = {"input_ids": ids}
         else:  # the row of <backspace> alone, which no text has
@@ -106,7 +109,7 @@ class LanguageModelPolicy(TextPolicy):
         return self._logits(hidden)[..., self.theirs]
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        head, rows = _without_rows(self.model.get_output_embeddings())
+        head, rows = without_rows(self.model.get_output_embeddings())
         logits = head(hidden)
         if rows is not None:
             numbers, weights = rows
@@ -116,9 +119,11 @@ class LanguageModelPolicy(TextPolicy):
 
     @torch.no_grad()
     def _check_head(self) -> None:
-        tokens = self.theirs[None, : min(self.keys.num_keys, 8)]
+        tokens, was_training = self.theirs[None, : min(self.keys.num_keys, 8)], self.model.training
+        self.model.eval()  # else dropout would make the two differ
         wanted = self.model(tokens, use_cache=False).logits
         found = self._logits(self.model.base_model(tokens, use_cache=False).last_hidden_state)
+        self.model.train(was_training)
         apart = float((found - wanted).abs().max() / wanted.float().std())
         if not apart < 1e-3:
             raise ValueError(
@@ -127,7 +132,7 @@ class LanguageModelPolicy(TextPolicy):
             )
 
 
-def _without_rows(table: Any) -> tuple[Any, tuple[list[int], Tensor] | None]:
+def without_rows(table: Any) -> tuple[Any, tuple[list[int], Tensor] | None]:
     """An embedding or a head as it was before PEFT gave some tokens rows of their own that are trained, and those rows.
 
     PEFT copies the whole table in every pass to put them in. Here they are mostly that of `<backspace>`, which no text

@@ -60,12 +60,27 @@ def _with_key(model: Any, peft_config: Any, key: int) -> Any:
         raise ValueError(
             f"peft_config is a {type(found).__name__}, which cannot train the row of {BACKSPACE}; LoRA can"
         )
-    if found.trainable_token_indices is None:
-        ends = [model.get_input_embeddings()]
-        if ends[0].weight is not model.get_output_embeddings().weight:
-            ends.append(model.get_output_embeddings())
-        names = {name.split(".")[-1]: part for name, part in model.named_modules()}
-        of_ends = [name for name, part in names.items() if any(part is end for end in ends)]
-        kept = found.modules_to_save or ()
-        found.trainable_token_indices = {name: [key] for name in of_ends if name not in kept} or None
+    ends = [model.get_input_embeddings()]
+    tied = ends[0].weight is model.get_output_embeddings().weight
+    if not tied:
+        ends.append(model.get_output_embeddings())
+    names = [name.split(".")[-1] for name, part in model.named_modules() if any(part is end for end in ends)]
+    whole = set(found.modules_to_save or ())
+    if tied and whole & {*names, "lm_head", "embed_out"}:
+        raise ValueError(
+            f"modules_to_save has {', '.join(sorted(whole))}, and the embedding of {type(model).__name__} is its head "
+            f"as well; leave it out (the row of {BACKSPACE} is trained anyway), or train all weights"
+        )
+    head = names[-1]
+    if getattr(model.get_output_embeddings(), "bias", None) is not None and head not in whole:
+        raise ValueError(
+            f"the head of {type(model).__name__} has a bias, which PEFT leaves out where a row of it is trained; give "
+            f"modules_to_save=[{head!r}], or train all weights"
+        )
+    given = found.trainable_token_indices or []
+    each = dict(given) if isinstance(given, dict) else {names[0]: list(given)} if given else {}
+    for name in names:
+        if name not in whole:
+            each[name] = [*each.get(name, []), *([] if key in each.get(name, []) else [key])]
+    found.trainable_token_indices = each or None
     return found

@@ -5,7 +5,8 @@
 
 The objective, the packing, the noise and the replay buffer are the library's own; loops, devices, several processes,
 files and logs are theirs. All chance of a demonstration comes from the seed, the step and its row in the data, so that
-it does not matter how a batch is cut into parts or shared among processes.
+it does not matter how a batch is cut into parts or shared among processes. (Where the rows do not fill the last update
+of an epoch, several processes take some from its beginning once more, as everywhere with Accelerate.)
 
 Source: Cundy & Ermon 2023, Algorithm 1.
 """
@@ -22,6 +23,8 @@ import numpy as np
 import torch
 from accelerate.utils import gather_object
 from jaxtyping import Int
+from peft import PeftModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
@@ -30,6 +33,7 @@ from transformers import Trainer, TrainingArguments
 
 from smatch_edu.configs.training import BRANCHES, REPLAY, SLIPS, TrainingConfig
 from smatch_edu.huggingface.arguments import SequenceMatchConfig
+from smatch_edu.huggingface.backspace import BACKSPACE, add_backspace
 from smatch_edu.huggingface.data import Read, as_examples, read_rows
 from smatch_edu.huggingface.finetuned import load_heads, save_finetuned
 from smatch_edu.huggingface.policy import LanguageModelPolicy
@@ -46,6 +50,8 @@ from smatch_edu.training.replay import ReplayBuffer
 from smatch_edu.training.updates import Shown, loss_of, type_texts
 
 BUFFER = "replay_buffer.safetensors"
+LAST_WRITTEN = "trainer_state.json"  # of a checkpoint's files
+TAKEN = ("callbacks", "optimizers", "optimizer_cls_and_kwargs")  # of their options; the others would change the loss
 NOT_TOLD = ("runtime", "per_second", "flos", "grad_norm", "learning_rate", "epoch", "step")  # on the card
 
 
@@ -75,6 +81,7 @@ class PolicyLoss(nn.Module):
     def __init__(self, policy: LanguageModelPolicy, language_model: Any, shown: Shown) -> None:
         super().__init__()
         self.policy, self.accepts_loss_kwargs = policy, True
+        self._hf_peft_config_loaded = isinstance(language_model, PeftModel)  # weights of 4 bits need an adapter
         self.__dict__["language_model"], self.shown = language_model, shown  # its weights are the policy's: not twice
 
     def __getattr__(self, name: str) -> Any:
@@ -91,10 +98,11 @@ class PolicyLoss(nn.Module):
         slips: Int[np.ndarray, "actions leads"] | None,
         step: int,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss in training, and its parts; else the likelihood of the demonstrations."""
+        """The loss in training, and its parts; else minus the log-likelihood of each demonstration."""
         if self.training:
             return loss_of(self.policy, config, data, sampled, step, self.shown, slips)
-        return -log_likelihood(self.policy.on(data, config.noised_label, pressed_only=True)), {}
+        found = self.policy.on(data, config.noised_label, pressed_only=True)
+        return torch.stack([-log_likelihood(found.rows(row, row + 1)) for row in range(len(data))]), {}
 
 
 @contextlib.contextmanager
@@ -122,7 +130,7 @@ class SequenceMatchTrainer(Trainer):
         train_dataset, eval_dataset: see `data.read_rows`.
         processing_class: the tokenizer; that of `model` if that is a name.
         peft_config: of an adapter, to train that alone, and the row of `<backspace>`.
-        options: as for `transformers.Trainer`.
+        options: callbacks and optimizers, as for `transformers.Trainer`.
 
     Raises:
         ValueError: a model that does not see what it should (`make_visible`), or has no linear head; data that cannot
@@ -151,22 +159,29 @@ class SequenceMatchTrainer(Trainer):
             raise ValueError(f"one process sees {args.n_gpu} GPUs; start one a GPU with torchrun --nproc_per_node")
         if train_dataset is None:
             raise ValueError("train_dataset is None; the demonstrations were wanted")
+        for name in sorted(options):
+            if name not in TAKEN:
+                raise ValueError(f"{name} is not taken here; of theirs are {', '.join(TAKEN)}")
         if isinstance(model, str | Path):
             model, named = load_pretrained(model)
             processing_class = processing_class or named
         if processing_class is None:
             raise ValueError("processing_class is None; the tokenizer of the model was wanted")
         self.tokenizer = tokenizer = processing_class
-        read = read_rows(train_dataset, tokenizer, args.max_length, "train_dataset")
-        held = self._read(eval_dataset, args.max_length)
+        base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
+        add_backspace(base, tokenizer)  # first, so that the key is no text to be read
+        limit = args.max_length or getattr(base.config.get_text_config(), "max_position_embeddings", None)
+        read = read_rows(train_dataset, tokenizer, limit, "train_dataset")
+        held = self._read(eval_dataset, limit)
         every = [*read, *(one for some in held.values() for one in some)]
-        longest = args.max_length or max(one.length for one in every)
-        if args.max_actions is None:
-            args.max_actions = 4 * (max(len(one.answer) for one in every) + 1)
+        # One more than the longest: where a text is full, only the end and the key are legal, and nothing is learned.
+        longest = args.max_length or min(max(one.length for one in every) + 1, limit or 2**31)
+        self.max_actions = 4 * (max(len(one.answer) for one in every) + 1)
         typed = {token for one in read for token in one.answer} if args.keyboard == "answers" else None
-        config = args.training_config(1)
+        config = args.training_config(1, self.max_actions)
         made = {"typed": typed, "max_length": longest, "peft_config": peft_config}
         self.policy, language_model = as_policy(model, tokenizer, config, **made)
+        _check_trained(self.policy, language_model)
         if args.eval_answers or (config.method == "sequencematch" and needs_model(config.divergence)):
             TypingModel(self.policy)  # if it cannot type, that is said now
         self.examples = as_examples(read, self.policy.ids, tokenizer, "train_dataset")
@@ -206,7 +221,7 @@ class SequenceMatchTrainer(Trainer):
 
     def config_now(self) -> TrainingConfig:
         """The library's settings, of as many updates as this training has."""
-        return self.args.training_config(self.state.max_steps or 1)
+        return self.args.training_config(self.state.max_steps or 1, self.max_actions)
 
     def demonstrations(self, rows: Sequence[int], examples: Sequence[Example], step: int) -> TrajectoryBatch:
         """These examples as they are typed at a step."""
@@ -245,9 +260,11 @@ class SequenceMatchTrainer(Trainer):
         was_training, kind = self.policy.training, self.policy.theirs.device.type
         self.policy.eval()
         model: Any = self.model
-        with whole_weights(model), torch.autocast(kind, torch.bfloat16, enabled=self.args.bf16):
-            yield
-        self.policy.train(was_training)
+        try:
+            with whole_weights(model), torch.autocast(kind, torch.bfloat16, enabled=self.args.bf16):
+                yield
+        finally:
+            self.policy.train(was_training)
 
     def type_texts(self, config: TrainingConfig, step: int) -> None:
         """The model types after some of the prompts, each process its part; every buffer takes in all."""
@@ -255,9 +272,9 @@ class SequenceMatchTrainer(Trainer):
         with self._typing():
             typed, told = type_texts(TypingModel(self.policy), self.policy.keys, self.examples, config, step, part)
         self.buffer.add(gather_object(typed))
+        counts = {"backspace_rate": sum(len(one.pressed) for one in typed), "finished": len(typed)}
         for name, value in told.items():
-            if not math.isnan(value):
-                self._note(name, torch.tensor(value), len(typed))
+            self._note(name, torch.tensor(value), counts[name])
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -278,6 +295,8 @@ class SequenceMatchTrainer(Trainer):
                     slips = np.concatenate([slips, self.slips(sampled, rows, step, 1)])
         loss, parts = model(config, data, sampled, slips, step)
         steps = {"r2_data": _steps(data, config), "r2_model": 0 if sampled is None else _steps(sampled, config)}
+        if not evaluated:
+            parts["beta"] = torch.tensor(config.beta(step))
         for name, value in parts.items():
             self._note(name, value, steps.get(name, count))
         if num_items_in_batch is not None:
@@ -299,20 +318,36 @@ class SequenceMatchTrainer(Trainer):
 
     def prediction_step(self, model: Any, inputs: Any, *_: Any, **__: Any) -> tuple[Tensor, None, None]:
         with torch.no_grad():
-            return self.compute_loss(model, inputs).detach(), None, None
+            each = self.compute_loss(model, inputs)
+        self._losses |= dict(zip(inputs["rows"], each.tolist(), strict=True))
+        return each.mean(), None, None
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
-        """The loss is minus the likelihood of the demonstrations, the same in every evaluation. With `eval_answers`,
-        prompts are answered, too: with the key and without it, and on a keyboard that slips if the learner's does."""
-        read = self._evaluated(eval_dataset)
-        metrics = super().evaluate(read, ignore_keys, metric_key_prefix)
-        held: Any = self.eval_dataset
-        chosen = held if read is None else held[read] if isinstance(read, str) else read
-        if self.args.eval_answers and isinstance(chosen, Demonstrations):
-            told = self.answer(Demonstrations(chosen.examples[: self.args.eval_answers]))
-            metrics |= {f"{metric_key_prefix}_{name}": value for name, value in told.items()}
-            self.log({name: metrics[name] for name in metrics if name.removeprefix(f"{metric_key_prefix}_") in told})
-        return metrics
+        """The loss is minus the log-likelihood of the demonstrations, the same slips in every evaluation. With
+        `eval_answers`, prompts are answered, too: with the key and without it, and on a keyboard that slips if the
+        learner's does."""
+        return super().evaluate(self._evaluated(eval_dataset), ignore_keys, metric_key_prefix)
+
+    def evaluation_loop(
+        self,
+        dataloader: Any,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> Any:
+        self._losses: dict[int, float] = {}  # of each row: processes may be given some rows twice, to have as many
+        given = (dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
+        output: Any = super().evaluation_loop(*given)
+        every = dict(pair for pairs in gather_object([list(self._losses.items())]) for pair in pairs)
+        told = {"loss": float(np.mean(list(every.values())))}
+        if self.args.eval_answers:
+            told |= self.answer(Demonstrations(dataloader.dataset.examples[: self.args.eval_answers]))
+        output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in told.items()})
+        return output
+
+    def predict(self, *_: Any, **__: Any) -> Any:
+        raise ValueError("predict gives logits of rows, and here texts are typed; use answer or evaluate")
 
     def answer(self, rows: Any) -> dict[str, float]:
         """The share of these, rows as those of `eval_dataset`, that are answered rightly, to the last token: with an
@@ -352,7 +387,11 @@ class SequenceMatchTrainer(Trainer):
                 mine = self._sums.get(name, torch.zeros(2, device=self.accelerator.device))
                 total, weight = self.accelerator.reduce(mine).tolist()
                 logs[name] = total / weight
-            logs["beta"] = self.config_now().beta(max(0, self.state.global_step - 1))
+                if not math.isfinite(logs[name]):
+                    raise FloatingPointError(
+                        f"{name} is {logs[name]} in the updates up to {self.state.global_step}; try a lower "
+                        "learning_rate, a higher alpha, or more cloning_steps"
+                    )
             self._sums = {}
         super().log(logs, *others, **more)
 
@@ -373,7 +412,8 @@ class SequenceMatchTrainer(Trainer):
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         super()._save_optimizer_and_scheduler(output_dir)
         if self.args.should_save:
-            write_atomically(Path(output_dir) / BUFFER, save(self.buffer.to_tensors()))
+            keyboard = torch.from_numpy(self.policy.ids.theirs)  # what its ids mean
+            write_atomically(Path(output_dir) / BUFFER, save({"keyboard": keyboard, **self.buffer.to_tensors()}))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if model is None:
@@ -387,8 +427,38 @@ class SequenceMatchTrainer(Trainer):
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
-        if checkpoint is not None and (Path(checkpoint) / BUFFER).exists():
-            self.buffer = ReplayBuffer.from_tensors(self.args.buffer_size, load_file(Path(checkpoint) / BUFFER))
+        if checkpoint is None or not (path := Path(checkpoint) / BUFFER).exists():
+            return
+        try:
+            tensors = load_file(path)
+            keyboard = tensors.pop("keyboard")
+        except (SafetensorError, KeyError) as error:
+            raise ValueError(f"{path} was changed or cut short: {error}") from None
+        if keyboard.tolist() != self.policy.ids.theirs.tolist():
+            raise ValueError(f"{checkpoint} was made on another keyboard: other data, or another tokenizer")
+        self.buffer = ReplayBuffer.from_tensors(self.args.buffer_size, tensors)
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, *others: Any, **more: Any) -> Any:
+        """As theirs; with True it goes on from the last checkpoint that was written whole."""
+        if resume_from_checkpoint is True:
+            whole = [path.parent for path in Path(str(self.args.output_dir)).glob(f"checkpoint-*/{LAST_WRITTEN}")]
+            if not whole:
+                raise ValueError(f"{self.args.output_dir} has no whole checkpoint to go on from; train from the start")
+            resume_from_checkpoint = str(max(whole, key=lambda path: int(path.name.rpartition("-")[2])))
+        return super().train(resume_from_checkpoint, *others, **more)
+
+
+def _check_trained(policy: LanguageModelPolicy, language_model: Any) -> None:
+    """ValueError if nothing of the language model is trained, or nothing that could make the key likelier."""
+    if not any(part.requires_grad for part in policy.model.parameters()):
+        raise ValueError("no weight of the model is trained; load an adapter with is_trainable=True, say")
+    head = policy.model.get_output_embeddings()
+    rows = [] if (adapter := getattr(head, "token_adapter", None)) is None else adapter.token_indices.values()
+    key = int(policy.ids.theirs[-1])
+    if isinstance(language_model, PeftModel) and not (
+        any(key in some for some in rows) or any(part.requires_grad for part in head.parameters())
+    ):
+        raise ValueError(f"the adapter does not train the row of {BACKSPACE}; give peft_config here, which adds it")
 
 
 def _steps(batch: TrajectoryBatch, config: TrainingConfig) -> int:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from smatch_edu.huggingface.backspace import prompt_ids
 from smatch_edu.huggingface.policy import LanguageModelPolicy
 from smatch_edu.huggingface.preparation import as_policy
 from smatch_edu.network.batch import Trace
@@ -84,7 +85,7 @@ def generate_with_backspace(model: Any, tokenizer: Any, prompts: Sequence[str], 
             raise ValueError(f"{name} is not taken: {THEIRS[name]}")
     policy = model if isinstance(model, LanguageModelPolicy) else as_policy(model, tokenizer)[0].eval()
     ids = policy.ids
-    given = [ids.ours(tokenizer(prompt)["input_ids"]).tolist() for prompt in prompts]
+    given = [ids.ours(prompt_ids(tokenizer, prompt)).tolist() for prompt in prompts]
     banned = [*policy.keys.banned(policy.config.backspace), *options.pop("banned", ())]
     found = generate(TypingModel(policy), given, ids.eos, ids.backspace, banned=banned, **options)
     return Typed([tokenizer.decode(ids.theirs[trace.text].tolist()) for trace in found.traces], found.traces)

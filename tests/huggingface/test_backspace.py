@@ -43,3 +43,20 @@ def test_what_cannot_have_the_key_or_type_is_named(rng):
     taken.add_tokens([BACKSPACE])
     with pytest.raises(ValueError, match="<backspace> is in the vocabulary already, as id 92, and is no special token"):
         add_backspace(model, taken)
+
+
+@pytest.mark.parametrize("kind", ["llama", "phi"])
+def test_a_row_that_was_to_spare_begins_as_the_mean_too(rng, kind):
+    tokenizer, model = tokenizer_of(), model_of(rng, *MODELS[kind])  # 92 tokens, and 97 rows
+    head = model.get_output_embeddings()
+    with torch.no_grad():
+        head.weight[92:] = 7.0
+        if head.bias is not None:
+            head.bias.normal_()
+    assert add_backspace(model, tokenizer) == 92
+    torch.testing.assert_close(head.weight[92], head.weight[:92].mean(dim=0))
+    if head.bias is not None:
+        torch.testing.assert_close(head.bias[92], head.bias[:92].mean())
+    with torch.no_grad():
+        head.weight[92] = 3.0
+    assert add_backspace(model, tokenizer) == 92 and (head.weight[92] == 3).all()  # learned, perhaps

@@ -30,7 +30,7 @@ def say(role, content):
 
 def test_prompts_and_answers_are_read_alone_and_an_end_that_is_written_there_is_no_token():
     tokenizer = tokenizer_of()
-    rows = [{"prompt": "w1 w2", "completion": "w3"}, {"prompt": "w4", "completion": "w5 w6<eos>", "other": 1}]
+    rows = [{"prompt": "w1 w2", "completion": "w3"}, {"prompt": "w4", "completion": "w5 w6<eos>\n", "other": 1}]
     assert read_rows(rows, tokenizer, 10) == [Read([1, 2], [3]), Read([4], [5, 6])]
     assert read_rows(datasets.Dataset.from_list(rows[:1]), tokenizer, 10) == [Read([1, 2], [3])]
 
@@ -65,17 +65,33 @@ def test_conversations_go_through_the_chat_template():
         ([{"prompt": "w1", "completion": 3}], "row 0 of the data has 'w1'; a text, or messages"),
         ([{"messages": [say("user", "w1")]}], "row 0 of the data ends with a message of 'user'"),
         ([{"messages": [say("assistant", "w1")]}], "row 0 of the data ends with a message of 'assistant'"),
+        ([{"prompt": "w1", "completion": " "}], "row 0 of the data has an answer of no token, ' '; at least one"),
+        ([{"text": "<eos>\n"}], "row 0 of the data has an answer of no token"),
+        (
+            [{"prompt": [say("user", "w1")], "completion": [say("assistant", "w2"), say("user", "w3")]}],
+            "row 0 of the data has a completion of 2 messages; one was wanted",
+        ),
         ([{"messages": []}], "a text, or messages with role and content, was wanted"),
         ([{"messages": [{"who": "user"}]}], "a text, or messages with role and content, was wanted"),
         (
             [{"prompt": "w1", "completion": "w2"}, {"prompt": "w1 w2", "completion": "w3 w4 w5"}],
-            "1 of 2 rows of the data have more than max_length = 4 tokens, first row 1 with 5; raise max_length to 5",
+            "1 of 2 rows of the data have more than 4 tokens .max_length, or .* first row 1 with 5; leave them out",
         ),
     ],
 )
 def test_a_row_that_is_no_demonstration_is_named(rows, message):
     with pytest.raises(ValueError, match=message):
         read_rows(rows, chatting(), 4)
+
+
+def test_an_end_that_a_tokenizer_puts_behind_every_text_is_no_part_of_a_prompt():
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = tokenizer_of()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 90)])
+    assert tokenizer("w1")["input_ids"] == [1, 90]
+    assert read_rows([{"prompt": "w1 w2", "completion": "w3"}], tokenizer) == [Read([1, 2], [3])]
+    assert read_rows([{"prompt": "w1 <eos>", "completion": "w3"}], tokenizer) == [Read([1, 90, 90], [3])]
 
 
 def test_templates_that_do_not_fit_are_named():

@@ -119,6 +119,24 @@ def test_a_checkpoint_is_such_a_folder_too(tmp_path):
     assert json.loads((tmp_path / "checkpoint-4" / "config.json").read_text()).get("attn_implementation") is None
 
 
+def test_the_tokens_of_an_adapter_are_those_with_which_it_was_trained(tmp_path):
+    """Somebody has added words, and named another end."""
+    base, rows = tmp_path / "base", [{"prompt": "w1", "completion": "new w2"}, {"prompt": "w3", "completion": "w2"}]
+    model_of(np.random.default_rng(0), *MODELS["llama"]).save_pretrained(base)
+    tokenizer_of().save_pretrained(base)
+    tokenizer = tokenizer_of(eos_token="w9")
+    tokenizer.add_tokens(["new", *(f"more{number}" for number in range(9))])
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    model.resize_token_embeddings(len(tokenizer))
+    trainer = trainer_of(tmp_path / "run", model=model, adapter=True, double=False, rows=rows, tokenizer=tokenizer)
+    trainer.train()
+    trainer.save_model(str(tmp_path / "saved"))
+    policy, found = load_finetuned(tmp_path / "saved")
+    assert found.eos_token == "w9" and policy.ids.theirs.tolist() == trainer.policy.ids.theirs.tolist()
+    one, other = (generate_with_backspace(some, found, ["w1", ""], max_actions=9) for some in (policy, trainer.policy))
+    assert one == other
+
+
 def test_folders_that_hold_no_finetuned_model_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"has no smatch\.safetensors; a folder of a finetuned model was wanted"):
         load_finetuned(tmp_path)

@@ -318,6 +318,104 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_trained(tmp_path, 
         SequenceMatchTrainer(model, args, rows_of(), None, tokenizer_of(), peft_config=adapter)
 
 
+def test_what_a_row_may_not_hold_is_named_before_anything_is_trained(tmp_path):
+    for rows, message in (
+        ([{"prompt": "w1", "completion": f"w2 {BACKSPACE}"}], "answer in row 0 of train_dataset has '<backspace>'"),
+        ([{"prompt": BACKSPACE, "completion": "w2"}], "prompt in row 0 of train_dataset has <backspace>"),
+        ([{"prompt": "w1 " * 600, "completion": "w2"}], "1 of 1 rows of train_dataset have more than 128 tokens"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            trainer_of(tmp_path, rows=rows, max_length=None)
+    with pytest.raises(ValueError, match="no end token"):
+        trainer_of(tmp_path, tokenizer=tokenizer_of(eos_token=None))
+    with pytest.raises(ValueError, match="max_length is 600; the model has positions for 128"):
+        trainer_of(tmp_path, max_length=600)
+
+
+def test_what_would_change_the_loss_is_refused(tmp_path, rng):
+    for name, value in (("label_smoothing_factor", 0.1), ("torch_compile", True), ("neftune_noise_alpha", 5.0)):
+        with pytest.raises(ValueError, match=f"{name} is {value}, which this trainer does not take"):
+            SequenceMatchConfig(output_dir=str(tmp_path), use_cpu=True, **{name: value})
+    args = SequenceMatchConfig(output_dir=str(tmp_path), **SMALL)
+    assert '"noise": 0.2' in args.to_json_string() and "gamma" in args.to_dict()
+    model = model_of(rng, *MODELS["llama"])
+    with pytest.raises(ValueError, match="compute_metrics is not taken here; of theirs are callbacks"):
+        SequenceMatchTrainer(model, args, rows_of(), None, tokenizer_of(), compute_metrics=len)
+    with pytest.raises(ValueError, match="use answer or evaluate"):
+        trainer_of(tmp_path).predict(rows_of())
+
+
+def test_an_adapter_that_does_not_train_the_key_is_refused(tmp_path, rng):
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    args = SequenceMatchConfig(output_dir=str(tmp_path), **SMALL)
+    adapted = get_peft_model(model_of(rng, *MODELS["llama"]), LoraConfig(r=2, target_modules="all-linear"))
+    with pytest.raises(ValueError, match="does not train the row of <backspace>"):
+        SequenceMatchTrainer(adapted, args, rows_of(), None, tokenizer_of())
+    adapted.save_pretrained(tmp_path / "adapter")
+    loaded = PeftModel.from_pretrained(model_of(rng, *MODELS["llama"]), tmp_path / "adapter")
+    with pytest.raises(ValueError, match="no weight of the model is trained; load an adapter with is_trainable"):
+        SequenceMatchTrainer(loaded, args, rows_of(), None, tokenizer_of())
+
+
+def test_weights_of_four_bits_are_trained_through_an_adapter_only(tmp_path, rng):
+    """What theirs asks of a model, without the weights themselves, for which a GPU is wanted."""
+    from transformers.trainer_utils import validate_quantization_for_training
+
+    for adapter in (True, False):
+        module = trainer_of(tmp_path, adapter=adapter, double=False).model
+        module.policy.model.is_quantized = True
+        module.policy.model.hf_quantizer = type("Quantizer", (), {"is_trainable": True})()
+        if adapter:
+            validate_quantization_for_training(module)
+        else:
+            with pytest.raises(ValueError, match="purely quantized"):
+                validate_quantization_for_training(module)
+
+
+def test_early_stopping_sees_the_accuracies(tmp_path):
+    stop = transformers.EarlyStoppingCallback(early_stopping_patience=1)
+    options = {"save_strategy": "steps", "save_steps": 1.0, "eval_strategy": "steps", "eval_steps": 1.0}
+    options |= {"load_best_model_at_end": True, "metric_for_best_model": "accuracy", "max_steps": 9, "eval_answers": 2}
+    trainer = trainer_of(tmp_path, eval_rows=rows_of(4), learning_rate=0.0, **options)
+    trainer.add_callback(stop)
+    trainer.train()
+    assert trainer.state.global_step == 2  # no better than before
+    lines = [line for line in trainer.state.log_history if "eval_loss" in line]
+    assert all("eval_accuracy" in line for line in lines)
+
+
+def test_the_loss_of_an_evaluation_is_the_mean_over_its_rows(tmp_path):
+    rows, found = rows_of(7), []
+    for size in (7, 3, 64):
+        trainer = trainer_of(tmp_path, eval_rows=rows, per_device_eval_batch_size=size, noise=0.0)
+        found.append(trainer.evaluate()["eval_loss"])
+    alone = [trainer_of(tmp_path, eval_rows=[row], noise=0.0).evaluate()["eval_loss"] for row in rows]
+    assert found == pytest.approx([np.mean(alone)] * 3, rel=1e-6)
+
+
+def test_a_checkpoint_that_was_cut_short_is_passed_by_or_named(tmp_path):
+    options = {"save_strategy": "steps", "save_steps": 2.0, "keyboard": "answers"}
+    trainer_of(tmp_path, **options).train()
+    (tmp_path / "checkpoint-4" / "trainer_state.json").unlink()
+    again = trainer_of(tmp_path, **options)
+    again.train(resume_from_checkpoint=True)
+    assert again._initial_global_step == 2
+    with pytest.raises(ValueError, match="was made on another keyboard"):
+        trainer_of(tmp_path, rows=rows_of(24, seed=3), **options).train(str(tmp_path / "checkpoint-2"))
+    buffer = tmp_path / "checkpoint-2" / "replay_buffer.safetensors"
+    buffer.write_bytes(buffer.read_bytes()[:50])
+    with pytest.raises(ValueError, match=r"replay_buffer\.safetensors was changed or cut short"):
+        trainer_of(tmp_path, **options).train(str(tmp_path / "checkpoint-2"))
+    with pytest.raises(ValueError, match="has no whole checkpoint to go on from"):
+        trainer_of(tmp_path / "none", **options).train(resume_from_checkpoint=True)
+
+
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path):
+    with pytest.raises(FloatingPointError, match="is nan in the updates up to"):
+        trainer_of(tmp_path, method="mle", double=False, learning_rate=1e30, max_steps=8, logging_steps=1.0).train()
+
+
 def test_several_data_sets_are_evaluated_each_under_its_name(tmp_path):
     trainer = trainer_of(tmp_path, eval_rows={"near": rows_of(4), "far": rows_of(4, seed=1)}, eval_answers=2)
     found = trainer.evaluate()

@@ -28,6 +28,7 @@ MODELS = {
     "mistral": ("Mistral", {**GROUPED, **WINDOW}),
     "opt": ("OPT", {**SMALL, **NO_KEYS, "ffn_dim": 64, "word_embed_proj_dim": 32}),
     "pythia": ("GPTNeoX", {**SMALL, **NO_KEYS}),
+    "phi": ("Phi", GROUPED),  # its head has a bias
 }
 REFUSED = {
     "recurrent": ("Mamba", {"vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2}),

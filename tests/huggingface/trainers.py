@@ -42,7 +42,9 @@ def rows_of(count=24, seed=0):
     return [{"prompt": one, "completion": other} for one, other in zip(texts[::2], texts[1::2], strict=True)]
 
 
-def trainer_of(out, kind="llama", adapter=False, double=True, rows=None, eval_rows=None, model=None, **options):
+def trainer_of(
+    out, kind="llama", adapter=False, double=True, rows=None, eval_rows=None, model=None, tokenizer=None, **options
+):
     """A trainer on a small model of random weights; in float64, so that what is equal is equal."""
     model = model_of(np.random.default_rng(0), *MODELS[kind]) if model is None else model
     model = model.double() if double else model
@@ -50,7 +52,7 @@ def trainer_of(out, kind="llama", adapter=False, double=True, rows=None, eval_ro
     lora = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear") if adapter else None
     torch.manual_seed(0)
     rows = rows_of() if rows is None else rows
-    return SequenceMatchTrainer(model, args, rows, eval_rows, tokenizer_of(), peft_config=lora)
+    return SequenceMatchTrainer(model, args, rows, eval_rows, tokenizer or tokenizer_of(), peft_config=lora)
 
 
 def weights_of(trainer):
