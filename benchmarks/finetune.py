@@ -2,20 +2,17 @@
 
 Both begin with the model in data/checkpoints/mle, a GPT-NeoX by another name, and train by SequenceMatch for as many
 updates on the same questions. They draw other slips, and their learning rates fall a little differently; the answers
-should be as good, within what seeds differ. Beside that, the seconds of an update, and those of TRL's trainer for
-likelihood if that is installed. `python benchmarks/finetune.py` runs it; it needs the extra `[hf]`.
+should be as good, within what seeds differ. `python benchmarks/finetune.py` runs it; it needs the extra `[hf]`.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import tempfile
-import time
 from typing import Any
 
 import torch
-from table import machine, median
+from table import machine
 
 from smatch_edu.huggingface import SequenceMatchConfig, SequenceMatchTrainer, from_hugging_face, load_pretrained
 from smatch_edu.huggingface.finetune import task_rows
@@ -35,8 +32,8 @@ SHARED: dict[str, Any] = {
 }
 
 
-def own_loop(seed: int, steps: int, start: str) -> tuple[Policy, float]:
-    """The policy after so many updates of the library's loop, and the seconds of one."""
+def own_loop(seed: int, steps: int, start: str) -> Policy:
+    """The policy after so many updates of the library's loop."""
     config = TrainingConfig(
         family="addition",
         init=start,
@@ -50,13 +47,13 @@ def own_loop(seed: int, steps: int, start: str) -> tuple[Policy, float]:
         seed=seed,
         **SHARED,
     )
-    run, begun = start_run(config), time.perf_counter()
+    run = start_run(config)
     while run.step < steps:
         run.update()
-    return run.policy.eval(), (time.perf_counter() - begun) / steps
+    return run.policy.eval()
 
 
-def their_loop(seed: int, steps: int, start: str) -> tuple[Policy, float]:
+def their_loop(seed: int, steps: int, start: str) -> Policy:
     """The same through the trainer, put back into a policy of the library."""
     model, tokenizer = load_pretrained(start)
     with tempfile.TemporaryDirectory() as out:
@@ -79,44 +76,11 @@ def their_loop(seed: int, steps: int, start: str) -> tuple[Policy, float]:
             **SHARED,
         )
         trainer = SequenceMatchTrainer(model, args, task_rows("addition", "train"), None, tokenizer)
-        begun = time.perf_counter()
         trainer.train()
-        seconds = (time.perf_counter() - begun) / steps
     config = TrainingConfig(family="addition", num_layers=3, width=96, noise=0.1)
     policy = Policy(config.make_task(), config)
     policy.transformer.load_state_dict(from_hugging_face(trainer.policy.model).state_dict())
-    return policy.eval(), seconds
-
-
-def likelihood_update(start: str, steps: int, trl: bool) -> float:
-    """Seconds of an update of maximum likelihood, through our trainer or through TRL's."""
-    model, tokenizer = load_pretrained(start)
-    common: dict[str, Any] = {
-        "max_steps": steps,
-        "per_device_train_batch_size": 34,
-        "report_to": "none",
-        "save_strategy": "no",
-        "use_cpu": True,
-        "disable_tqdm": True,
-        "logging_strategy": "no",
-        "bf16": False,
-    }
-    rows = task_rows("addition", "train")
-    with tempfile.TemporaryDirectory() as out:
-        if trl:
-            from datasets import Dataset
-            from trl import SFTConfig, SFTTrainer
-
-            tokenizer.pad_token = tokenizer.eos_token
-            told = Dataset.from_list([{"text": row["prompt"] + row["completion"]} for row in rows])
-            given = SFTConfig(output_dir=out, gradient_checkpointing=False, dataset_text_field="text", **common)
-            trainer: Any = SFTTrainer(model, args=given, train_dataset=told, processing_class=tokenizer)
-        else:
-            args = SequenceMatchConfig(output_dir=out, method="mle", noise=0.0, **common)
-            trainer = SequenceMatchTrainer(model, args, rows, None, tokenizer)
-        begun = time.perf_counter()
-        trainer.train()
-        return (time.perf_counter() - begun) / steps
+    return policy.eval()
 
 
 def main() -> None:
@@ -125,18 +89,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--questions", type=int, default=1000)
-    parser.add_argument("--pairs", type=int, default=5)
     given = parser.parse_args()
     torch.set_num_threads(1)
     start = str(packaged("checkpoints", "mle"))
     print(machine())
     print(f"{given.steps} updates of SequenceMatch from {given.seeds} seeds, {given.questions} held-out questions")
-    loops, found, seconds = {"own loop": own_loop, "trainer": their_loop}, {}, {}
+    loops, found = {"own loop": own_loop, "trainer": their_loop}, {}
     for name, loop in loops.items():
         runs = [loop(seed, given.steps, start) for seed in range(given.seeds)]
-        asked = runs[0][0].task.split("held_out")[: given.questions]
-        found[name] = evaluate([policy for policy, _ in runs], asked, CONDITIONS)
-        seconds[name] = median([each for _, each in runs])
+        asked = runs[0].task.split("held_out")[: given.questions]
+        found[name] = evaluate(runs, asked, CONDITIONS)
     rows = []
     for number, condition in enumerate(CONDITIONS):
         for name in loops:
@@ -144,14 +106,6 @@ def main() -> None:
             spread = f"{right.min():.3f} to {right.max():.3f}"
             rows.append([str(condition), name, str(found[name][number].accuracy), spread])
     print(text_table(("answers", "through", "accuracy", "seeds"), rows, words=2, group=1))
-    print(f"an update of SequenceMatch: trainer / own loop {seconds['trainer'] / seconds['own loop']:.2f}")
-    if importlib.util.find_spec("trl") is None:
-        print("TRL is not installed: no comparison with its trainer")
-        return
-    ratios = [likelihood_update(start, 20, False) / likelihood_update(start, 20, True) for _ in range(given.pairs)]
-    print(
-        f"an update of likelihood: this trainer / TRL's {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
 
 
 if __name__ == "__main__":

@@ -21,3 +21,17 @@ def test_the_training_benchmark_prints_its_rows():
     for part in ("the model types", "texts laid out", "forward", "backward", "waiting for the device"):
         assert f"  {part}, additions" in done.stdout and f"  {part}, words, with slips" in done.stdout
     assert "x 1.00" in rows[0] and "x 1.00" not in rows[4] and "in rows of their own" in rows[1]
+
+
+@pytest.mark.slow
+def test_the_trainer_reaches_what_the_own_loop_reaches():
+    pytest.importorskip("transformers", reason="needs the extra [hf]")
+    command = [sys.executable, "-W", "ignore", "finetune.py", "--seeds", "2", "--questions", "500"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, timeout=900, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [line.split("  ") for line in done.stdout.splitlines() if " own loop " in line or " trainer " in line]
+    means = [float(next(cell for cell in row if "[" in cell).split()[0]) for row in rows if len(row) > 2]
+    assert len(means) == 8
+    for own, theirs in zip(means[::2], means[1::2], strict=True):
+        assert abs(own - theirs) < 0.06, done.stdout

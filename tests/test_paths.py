@@ -5,7 +5,11 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+import torch
+
 import smatch_edu
+from smatch_edu.configs import FinetuneStudyConfig
 from smatch_edu.configs.training import METHODS
 from smatch_edu.course import generate
 from smatch_edu.network import Transformer, TransformerConfig
@@ -41,6 +45,9 @@ USED += (extend_table, read_table, check_writable, check_folder, naming, write_a
 USED += (Transformer.save, Transformer.load, generate, load_words)
 
 
+OF_LANGUAGE_MODELS = {"load_pretrained", "save_finetuned", "load_finetuned", "load_heads", "read_jsonl", "runs"}
+
+
 def taking_paths():
     """name → the annotations of its paths, of all public functions and methods but the commands themselves."""
     found = {}
@@ -59,7 +66,7 @@ def taking_paths():
 def test_a_path_may_be_text_wherever_one_is_taken():
     found = taking_paths()
     assert {name: paths for name, paths in found.items() if not all("str" in path for path in paths)} == {}
-    called = {function.__name__ for function in USED}
+    called = {function.__name__ for function in USED} | OF_LANGUAGE_MODELS
     assert {name for name in found if name.split(".")[-1] not in called} == set(), "add a call of these below"
 
 
@@ -93,3 +100,20 @@ def test_text_does_what_a_path_does(tmp_path):
     assert [line.split()[-1] for line in generate(str(tmp_path / "notebooks"), str(tmp_path / "learn"))] == ["new"]
     (tmp_path / "words.tsv").write_text("word\tcount\na\t3\n")
     assert load_words(1, str(tmp_path / "words.tsv")).words == ("a",)
+
+
+def test_text_does_what_a_path_does_for_language_models(tmp_path):
+    pytest.importorskip("transformers", reason="needs the extra [hf]")
+    from smatch_edu.huggingface import as_policy, finetune, finetuned, load_pretrained
+
+    saved, rows = str(tmp_path / "saved"), str(tmp_path / "rows.jsonl")
+    model, tokenizer = load_pretrained(str(packaged("checkpoints", "base")))
+    policy, model = as_policy(model, tokenizer)
+    finetuned.save_finetuned(saved, policy, model, tokenizer, {})
+    again, _ = finetuned.load_finetuned(saved)
+    finetuned.load_heads(again, saved)
+    assert torch.equal(again.absorbing_value, policy.absorbing_value)
+    (tmp_path / "rows.jsonl").write_text('{"text": "1"}')
+    assert finetune.read_jsonl(rows) == [{"text": "1"}]
+    runs = FinetuneStudyConfig().runs(str(tmp_path))
+    assert all(one.out.parent == tmp_path for one in runs.values())

@@ -11,6 +11,7 @@ from typing import Any
 from smatch_edu.configs.experiments import combinations
 from smatch_edu.configs.training import METHODS
 from smatch_edu.support.errors import check_seed, nearest
+from smatch_edu.support.files import as_path
 
 TASKS = ("addition", "in_base_10", "in_base", "words")
 # What is taken where a setting is left out. The paper names γ, α, η, the model and the adapter, and nothing else.
@@ -192,7 +193,7 @@ class FinetuneStudyConfig:
             raise ValueError(f"seeds is {self.seeds}; it must be at least 1")
         self.runs(Path("run"))
 
-    def runs(self, folder: Path) -> dict[tuple[str, ...], FinetuneConfig]:
+    def runs(self, folder: str | Path) -> dict[tuple[str, ...], FinetuneConfig]:
         """(task, arm, seed, model, steps, batch_size, noise, learning_rate, settings) as text → how it is finetuned,
         each in a folder of its own in this one. ValueError for a setting that there is not."""
         found = {}
@@ -204,6 +205,6 @@ class FinetuneStudyConfig:
                 numbers = (f"{one:g}" if isinstance(one, float) else str(one) for one in common.values())
                 key = (task, arm, str(seed), *numbers, settings)
                 given = {**common, **ARMS[arm], **varied}
-                own = folder / f"run{zlib.crc32(repr(key).encode()):08x}"
+                own = as_path(folder) / f"run{zlib.crc32(repr(key).encode()):08x}"
                 found[key] = FinetuneConfig(own, task=task, seed=seed, questions=self.questions, **given)
         return found
