@@ -9,6 +9,7 @@ Built by hand in notebooks/09_training_sequencematch.ipynb. Source: Cundy & Ermo
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.exact.mdp import StringMDP
@@ -28,6 +30,8 @@ from smatch_edu.text import Trajectory, TrajectoryBatch, as_tree, augment_batch,
 from smatch_edu.text.tree import TreePass, Walks
 from smatch_edu.training.keyboard import every_text, expected_next_value, leads_of
 from smatch_edu.training.objectives import Trajectories
+
+AT_ONCE = 2**25  # logits that a loss has in memory at once
 
 
 class Keys(NamedTuple):
@@ -122,10 +126,10 @@ class TextPolicy(nn.Module, ABC):
         asked[walks.states] = True
         asked[walks.leads[walks.leads >= 0]] = True
         number = np.cumsum(asked) - 1
-        legal = self.legal(tree.depth[asked] + 1, tree.start[asked])
+        length, start = tree.depth[asked] + 1, tree.start[asked]
         states = number[walks.states]
-        known = np.minimum(batch.pressed, self.keys.num_actions - 1)
-        for place in np.flatnonzero((known < batch.pressed) | ~legal[states[batch.trajectory, batch.time], known]):
+        here = states[batch.trajectory, batch.time]
+        for place in np.flatnonzero(~self.may(batch.pressed, length[here], start[here])):
             whose, step, action = (int(part[place]) for part in (batch.trajectory, batch.time, batch.pressed))
             raise ValueError(f"trajectory {whose} takes action {action} at step {step}, where it is illegal")
         weights = np.ones(len(batch.pressed), dtype=np.float32)
@@ -139,15 +143,38 @@ class TextPolicy(nn.Module, ABC):
             return on_cpu.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else on_cpu
 
         # All of it before the pass: later the CPU would wait for that.
-        at, legal_there, where = sent(laid.at.numpy()[asked]), sent(legal), sent(states)
+        at, where = sent(laid.at.numpy()[asked]), sent(states)
         lengths, ended, led_to = sent(batch.lengths), sent(walks.ended), sent(leads)
         places = sent(batch.trajectory * columns + batch.time)
-        pressed, counted = (sent(batch.table(part, columns)) for part in (batch.pressed, weights))
+        actions = batch.table(batch.pressed, columns)
+        pressed, counted = sent(actions), sent(batch.table(weights, columns))
+
+        if pressed_only:
+            cut, order = _parts(states.ravel(), max(1, AT_ONCE // self.keys.num_actions), len(length))
+            parts = [
+                (some, sent(self.legal(length[some], start[some])), sent(text), sent(actions.ravel()[whose]))
+                for some, text, whose in cut
+            ]
+            back = sent(np.argsort(order, kind="stable"))
+        else:
+            legal = sent(self.legal(length, start))
 
         hidden = self.hidden(laid).flatten(0, 1).index_select(0, at)
-        logits = self.logits(hidden, legal_there)
-        values = torch.logsumexp(logits.masked_fill(~legal_there, -math.inf), dim=1)
         ahead = terminal = None
+        if pressed_only:
+            again = len(parts) > 1  # what a part has in memory is made once more for the gradient
+            found = [
+                checkpoint(self._pressed, hidden[some], may, text, action, use_reentrant=False)
+                if again
+                else self._pressed(hidden, may, text, action)
+                for some, may, text, action in parts
+            ]
+            values, chosen = (torch.cat(pieces) for pieces in zip(*found, strict=True))
+            given = {"logits": chosen.index_select(0, back).view(*where.shape, 1), "actions": 0 * pressed}
+        else:
+            logits = self.logits(hidden, legal)
+            values = torch.logsumexp(logits.masked_fill(~legal, -math.inf), dim=1)
+            given = {"logits": _at(logits, where), "actions": pressed, "legal": legal[where]}
         if slips is not None:
             led = _at(values[:, None], led_to)[..., 0]
             average = expected_next_value(led[:, 0], led[:, 1:], config.noise)
@@ -156,10 +183,6 @@ class TextPolicy(nn.Module, ABC):
             last = hidden[where[torch.arange(len(batch), device=device), lengths - 1]]
             rewards = self.terminal_head(last.to(self.terminal_head.weight.dtype))
             terminal = rewards.float()[:, 0] / (1 - config.gamma)
-        if pressed_only:
-            given = {"logits": _at(logits.view(-1, 1), where * logits.shape[1] + pressed), "actions": 0 * pressed}
-        else:
-            given = {"logits": _at(logits, where), "actions": pressed, "legal": legal_there[where]}
         return Trajectories.trusted(
             **given,
             lengths=lengths,
@@ -199,22 +222,36 @@ class TextPolicy(nn.Module, ABC):
         log_policy = torch.log_softmax(logits.masked_fill(~legal, -math.inf), dim=-1)
         return torch.where(legal, log_policy + self.value_head(hidden.to(self.value_head.weight.dtype)).float(), 0.0)
 
-    def legal(
-        self, length: Int[np.ndarray, " texts"], start: Int[np.ndarray, " texts"]
-    ) -> Bool[np.ndarray, "texts actions"]:
-        """Tokens that can be typed while there is room, `<backspace>` where something of one's own stands, `<eos>`
-        always.
+    def _pressed(
+        self,
+        hidden: Float[Tensor, "texts width"],
+        legal: Bool[Tensor, "texts actions"],
+        text: Int[Tensor, " asked"],
+        action: Int[Tensor, " asked"],
+    ) -> tuple[Float[Tensor, " texts"], Float[Tensor, " asked"]]:
+        """V of texts, and ℓ of actions at some of them."""
+        logits = self.logits(hidden, legal)
+        values = torch.logsumexp(logits.masked_fill(~legal, -math.inf), dim=1)
+        return values, _at(logits.view(-1, 1), text * logits.shape[1] + action)[:, 0]
+
+    def may(self, action: np.ndarray, length: np.ndarray, start: np.ndarray) -> np.ndarray:
+        """Whether an action is legal in a text: tokens that can be typed while there is room, `<backspace>` where
+        something of one's own stands, `<eos>` always; of any shapes that go together.
 
         Args:
             length: of the text, prompt included.
             start: that of the prompt alone.
         """
         keys = self.keys
-        legal = np.zeros((len(length), keys.num_actions), dtype=bool)
-        legal[:, : keys.num_keys] = (length < keys.max_length)[:, None]
-        legal[:, keys.eos] = True
-        legal[:, keys.backspace] = (length > start) & self.config.backspace
-        return legal
+        typed = (action < keys.num_keys) & (length < keys.max_length)
+        deleted = (action == keys.backspace) & (length > start) & self.config.backspace
+        return typed | deleted | (action == keys.eos)
+
+    def legal(
+        self, length: Int[np.ndarray, " texts"], start: Int[np.ndarray, " texts"]
+    ) -> Bool[np.ndarray, "texts actions"]:
+        """The same of all actions."""
+        return self.may(np.arange(self.keys.num_actions), length[:, None], start[:, None])
 
     @torch.no_grad()
     def proposals(self, examples: Sequence[Example]) -> list[Float[np.ndarray, "time tokens"]]:
@@ -279,6 +316,23 @@ class Policy(TextPolicy):
         is_eos = torch.arange(mdp.num_actions) == mdp.eos
         stay = torch.where(is_eos, terminal[:, None], 0.0)
         return torch.cat([_finite(self.logits(hidden, everywhere)[:, columns]), stay])
+
+
+def _parts(
+    texts: Int[np.ndarray, " asked"], size: int, count: int
+) -> tuple[list[tuple[slice, np.ndarray, np.ndarray]], Int[np.ndarray, " asked"]]:
+    """Cut texts 0..count-1 into parts of so many, and sort what is asked of them accordingly.
+
+    Returns:
+        For each part the texts, which of its texts each question is about, and the numbers of these questions; and the
+        numbers of all questions in the order in which they come then.
+    """
+    order = np.argsort(texts, kind="stable")
+    lows = range(0, count, size)
+    cuts = np.searchsorted(texts[order], [*lows, count])
+    each = [order[first:last] for first, last in itertools.pairwise(cuts)]
+    found = [(slice(low, low + size), texts[whose] - low, whose) for low, whose in zip(lows, each, strict=True)]
+    return found, order
 
 
 def _at(rows: Float[Tensor, "texts features"], where: Int[Tensor, "*any"]) -> Float[Tensor, "*any features"]:

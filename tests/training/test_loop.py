@@ -22,6 +22,7 @@ from smatch_edu.network import Transformer
 from smatch_edu.support.arrays import read_tensors
 from smatch_edu.tasks import get_task
 from smatch_edu.text import Trajectory, TrajectoryBatch
+from smatch_edu.training import policy as policies
 from smatch_edu.training.loop import (
     CHECKPOINT,
     CONFIG,
@@ -310,6 +311,25 @@ plain, compiled = Run(config), Run(dataclasses.replace(config, compiled=True))
 apart = [compiled.update()["loss"] / plain.update()["loss"] - 1 for _ in range(config.warmup_steps + 4)]
 print(max(map(abs, apart)) < 1e-4 and compiled.policy.transformer.blocks._compiled_call_impl is not None)
 """
+
+
+@pytest.mark.parametrize("method", ["bc", "sequencematch"])
+@pytest.mark.parametrize("value_head", [False, True])
+def test_a_loss_in_parts_of_the_texts_is_the_loss(monkeypatch, method, value_head):
+    run = Run(with_options(method=method, value_head=value_head, steps=20, warmup_steps=2))
+    run.type_texts()
+    data = run.batcher.demonstrations(9, run.policy)
+    sampled = TrajectoryBatch.of(*run.buffer.sample(5, np.random.default_rng(0)))
+    found = []
+    for at_once in (10**9, 70, 1):
+        monkeypatch.setattr(policies, "AT_ONCE", at_once)
+        loss, _ = loss_of(run.policy, run.config, data, sampled, 9, run.batcher.shown)
+        run.optimiser.zero_grad()
+        loss.backward()
+        found.append([loss.detach(), *(part.grad.clone() for part in run.policy.parameters() if part.grad is not None)])
+    for other in found[1:]:
+        for one, same in zip(found[0], other, strict=True):
+            torch.testing.assert_close(same, one, rtol=1e-4, atol=1e-6)
 
 
 def test_compiled_updates_are_those_of_the_run_that_is_not():
