@@ -66,9 +66,9 @@ def keep_what_is_read(run: Run, read: list[TrajectoryBatch]) -> None:
     """Let the run append the trajectories of every update to a list."""
     on = run.policy.on
 
-    def keeping(walked: TrajectoryBatch, *given: Any) -> Trajectories:
+    def keeping(walked: TrajectoryBatch, *given: Any, **options: Any) -> Trajectories:
         read.append(walked)
-        return on(walked, *given)
+        return on(walked, *given, **options)
 
     setattr(run.policy, "on", keeping)  # noqa: B010 a method, for this one object
 
