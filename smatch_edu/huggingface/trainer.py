@@ -226,8 +226,11 @@ class SequenceMatchTrainer(Trainer):
     def demonstrations(self, rows: Sequence[int], examples: Sequence[Example], step: int) -> TrajectoryBatch:
         """These examples as they are typed at a step."""
         config, keys = self.config_now(), self.policy.keys
+        if not config.typed_noise:
+            prompts, answers = zip(*examples, strict=True)
+            return augment_batch(prompts, answers, 0.0, keys.backspace, keys.eos, seed=0, num_tokens=keys.num_keys)
         mistakes: list[Any] = [None] * len(rows)
-        if config.typed_noise and config.noise_mode == "model":
+        if config.noise_mode == "model":
             with self._typing():
                 mistakes = self.policy.proposals(examples)
         return TrajectoryBatch.of(
