@@ -173,12 +173,27 @@ def test_the_wheel_holds_the_library_and_its_data_and_nothing_else(wheel):
     modules = {path.relative_to(ROOT).as_posix() for path in sources}
     assert modules and modules <= names
     assert "smatch_edu/py.typed" in names
-    tables = [ROOT / "data" / "words.tsv", ROOT / "data" / "results" / "keyboard.tsv"]
+    results = ROOT / "data" / "results"
+    tables = [
+        ROOT / "data" / "words.tsv",
+        *results.glob("*.tsv"),
+        results / "arithmetic.txt",
+        results / "undemonstrated.txt",
+    ]
+    tables.remove(results / "keyboard_validation.tsv")
     read = [*tables, *(ROOT / "data" / "arithmetic").glob("*.tsv")]
     read += [path for path in (ROOT / "data" / "checkpoints").rglob("*") if path.is_file()]
     shipped = {f"smatch_edu/_data/{path.relative_to(ROOT / 'data').as_posix()}" for path in read}
     assert {name for name in names if name.startswith("smatch_edu/_data/")} == shipped
     assert all(name.startswith("smatch_edu/") for name in names)
+    asked = {
+        found
+        for path in (ROOT / "notebooks").glob("*.ipynb")
+        for found in re.findall(r'packaged\(\\"results\\", \\"([^"\\]+)', path.read_text(encoding="utf-8"))
+    }
+    assert (
+        asked and {f"smatch_edu/_data/results/{name}" for name in asked} <= names
+    )  # on Colab there is the wheel alone
 
 
 def test_an_installed_wheel_works_away_from_the_repository(wheel, tmp_path):
