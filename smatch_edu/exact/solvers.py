@@ -110,7 +110,7 @@ def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: 
         found = climb(problem.at(alpha), sampled, guess, wanted, max_rounds)
         max_rounds -= len(found.gaps) - 1
         evaluations += len(found.heights)
-        if alpha == target and (best is None or found.gaps[-1] < best.gaps[-1]):
+        if alpha == target and (best is None or not best.gaps[-1] <= found.gaps[-1]):  # NaN is worse than any
             best = found
         if max_rounds <= 0 or (alpha == target and found.gaps[-1] <= tolerance):
             break
@@ -160,7 +160,7 @@ def climb(problem: Problem, sampled: bool, unknowns: Tensor, tolerance: float, m
             gaps.append(float(gradient @ gradient) / (2 * alpha) if value.isfinite() else math.inf)
         else:
             gaps.append((problem.cost(policy.flatten(), occupancy) - value).item())
-        stuck = round_number >= PATIENCE and gaps[-1] > gaps[-1 - PATIENCE] / 2
+        stuck = math.isnan(gaps[-1]) or (round_number >= PATIENCE and gaps[-1] > gaps[-1 - PATIENCE] / 2)
         if gaps[-1] <= tolerance or stuck or round_number == max_rounds:
             break
         if round_number > 0 and problem.divergence.smooth and problem.buffer is None and not sampled:

@@ -15,7 +15,7 @@ import torch
 from scipy.optimize import minimize
 
 import oracles
-from smatch_edu.exact import tabular
+from smatch_edu.exact import solvers, tabular
 from smatch_edu.exact.divergences import DIVERGENCES
 from smatch_edu.exact.mdp import TERMINALS, StringMDP
 from smatch_edu.exact.problem import Problem as MatchingProblem
@@ -770,6 +770,24 @@ def test_a_start_that_never_or_hardly_ever_presses_some_keys_can_be_left(rng, so
     starts = [mdp.demonstrator([(0,)]), oracles.random_policy(rng, mdp.legal, concentration=0.1)]
     found = solve(mdp, expert, name, gamma, 0.3, initial_policy=starts[rng.integers(2)])
     assert found.gap <= 1e-7 and found.value == pytest.approx(wanted, abs=2e-7)
+
+
+def test_a_climb_that_overflows_is_given_up_at_once_and_another_is_made(rng, monkeypatch):
+    mdp, _, expert, gamma = problem(rng, "dense", size=(2, 1))
+    wanted = maximise_objective(mdp, expert, "forward_kl", gamma, 0.3).value
+    rounds, climb = [], solvers.climb
+
+    def overflowing(one, sampled, unknowns, *given):
+        if not rounds:  # where u is 1e-298, and 1/u nearly more than a float64 holds
+            unknowns = torch.full_like(unknowns, math.nan)
+        found = climb(one, sampled, unknowns, *given)
+        rounds.append(len(found.gaps))
+        return found
+
+    monkeypatch.setattr(solvers, "climb", overflowing)
+    found = maximise_objective(mdp, expert, "forward_kl", gamma, 0.3)
+    assert rounds[0] == 1 and len(rounds) > 2
+    assert found.converged and found.value == pytest.approx(wanted, abs=2e-7)
 
 
 @pytest.mark.parametrize("name", DIVERGENCES)
