@@ -60,6 +60,7 @@ bench: .venv/.installed-bench ## time the algorithms against plain ones, as rati
 	$(PINNED) $(PY) benchmarks/transformer.py
 	OMP_NUM_THREADS=1 $(PY) benchmarks/training.py
 	$(PY) benchmarks/gpu.py
+	$(PY) benchmarks/gpu_finetune.py
 
 format: .venv/.installed-test ## repair what ruff can repair
 	$(PY) -m ruff check --fix

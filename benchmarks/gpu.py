@@ -63,7 +63,7 @@ class Bench:
     dtype: torch.dtype
     pairs: int
     inputs: int
-    sizes: dict[str, tuple[int, int, int]]
+    sizes: dict[str, Any]  # by name: layers, heads and width, or what else a file's sections make a model of
     table: Table
 
     def row(self, what: str, size: str, numbers: Sequence[float], wanted: str) -> None:
@@ -393,10 +393,13 @@ def self_test() -> None:
         expect(peak_flops(card) == peak or (peak is None and np.isnan(peak_flops(card))), f"a wrong peak of {card}")
 
 
-def measure(bench: Bench, sizes: list[str]) -> bool:
+Sections = Sequence[Callable[[Bench, str], None]]
+
+
+def measure(bench: Bench, sections: Sections, sizes: list[str]) -> bool:
     """Fill the table; whether every section ran."""
     failed = False
-    for section, size in itertools.product(SECTIONS, sizes):
+    for section, size in itertools.product(sections, sizes):
         torch.compiler.reset()  # torch gives up on a function that it has compiled for 8 shapes
         torch.cuda.empty_cache()
         try:
@@ -409,10 +412,11 @@ def measure(bench: Bench, sizes: list[str]) -> bool:
     return not failed
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def command(about: str | None, sections: Sections, sizes: dict[str, Any], self_test: Callable[[], None]) -> None:
+    """What a file of sections does when it is called, and what it says of itself."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
+    parser.add_argument("--sizes", nargs="+", default=list(sizes), choices=list(sizes))
     parser.add_argument("--out", type=Path, help="a Markdown file for the table")
     arguments = parser.parse_args()
     if arguments.pairs < 1:
@@ -424,8 +428,8 @@ def main() -> None:
         name = torch.cuda.get_device_name()
         lines = [f"{name}, dense bf16 peak {peak_flops(name):.3g} FLOP/s (nan: unknown)", machine()]
         print(*lines, sep="\n")
-        bench = Bench("cuda", torch.bfloat16, arguments.pairs, 1024, SIZES, Table(HEADER))
-        ok = measure(bench, arguments.sizes)
+        bench = Bench("cuda", torch.bfloat16, arguments.pairs, 1024, sizes, Table(HEADER))
+        ok = measure(bench, sections, arguments.sizes)
         cells = [[cell.strip() for cell in row] for row in (HEADER, ["---"] * len(HEADER), *bench.table.rows)]
         lines += [""] + ["| " + " | ".join(row) + " |" for row in cells]
     else:
@@ -435,6 +439,10 @@ def main() -> None:
     if arguments.out:
         write_atomically(arguments.out, "\n".join(lines) + "\n")
     sys.exit(not ok)
+
+
+def main() -> None:
+    command(__doc__, SECTIONS, SIZES, self_test)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The GPU benchmark without a GPU: its self-test runs and can fail, and a broken section costs only itself."""
+"""The GPU benchmarks without a GPU: their self-tests run and can fail, and a broken section costs only itself."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SENTENCE = "no CUDA device: nothing was measured on a GPU; the self-test passed\n"
 
 BROKEN_SECTION = """
@@ -77,16 +77,26 @@ for target, name, broken, word in [
 
 def run(*arguments, folder):
     """Python, one thread, with no GPU in sight even where there is one."""
-    hidden = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(SCRIPT.parent)}
+    hidden = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(BENCHMARKS)}
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=os.environ | hidden, capture_output=True, text=True
     )
 
 
-def test_without_a_gpu_the_self_test_runs_and_nothing_is_measured(tmp_path):
-    done = run(str(SCRIPT), "--out", "found.md", folder=tmp_path)
+@pytest.mark.parametrize("script", ["gpu.py", "gpu_finetune.py"])
+def test_without_a_gpu_the_self_test_runs_and_nothing_is_measured(tmp_path, script):
+    if script == "gpu_finetune.py":
+        pytest.importorskip("peft", reason="needs the extra [hf]")
+    done = run(str(BENCHMARKS / script), "--out", "found.md", folder=tmp_path)
     assert (done.returncode, done.stdout) == (0, SENTENCE), done.stderr
     assert (tmp_path / "found.md").read_text(encoding="utf-8") == SENTENCE
+
+
+def test_without_the_extra_that_is_said_in_a_sentence(tmp_path):
+    without = "import sys; sys.modules['peft'] = None; import gpu_finetune"
+    done = run("-c", without, folder=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert done.stderr.startswith("nothing was measured: this needs the extra [hf] (")
 
 
 def test_a_section_that_breaks_is_reported_and_the_others_still_run(tmp_path):
@@ -102,3 +112,35 @@ def test_a_section_that_breaks_is_reported_and_the_others_still_run(tmp_path):
 def test_the_self_test_finds_what_is_broken(tmp_path):
     done = run("-c", SABOTAGE, folder=tmp_path)
     assert done.stdout.splitlines() == ["found"] * 12, done.stdout + done.stderr
+
+
+# What is broken in the other file, and a word of the complaint that must follow.
+SABOTAGE_OF_FINETUNING = """
+import contextlib, io
+from unittest import mock
+import gpu_finetune
+from smatch_edu.huggingface import visibility
+
+everything = lambda expires, *_: visibility.visible(expires.clamp(min=10**6))
+for target, name, broken, word in [
+    (gpu_finetune, "flops_per_input", lambda model: 1, "operations for"),
+    (gpu_finetune, "keep_what_is_read", lambda run, read: None, "inputs by SequenceMatch"),
+    (gpu_finetune, "check_visibility", lambda model: 0.7, "is 0.7 off"),
+    (gpu_finetune.np, "log", lambda share: -60.0, "is never pressed"),
+    (visibility, "_seen", everything, "does not see"),
+]:
+    with mock.patch.object(target, name, broken), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            gpu_finetune.self_test()
+            complaint = "nothing"
+        except Exception as error:
+            complaint = str(error)
+    print("found" if word in complaint else f"MISSED {name}: {complaint}")
+"""
+
+
+@pytest.mark.slow
+def test_the_self_test_of_finetuning_finds_what_is_broken(tmp_path):
+    pytest.importorskip("peft", reason="needs the extra [hf]")
+    done = run("-c", SABOTAGE_OF_FINETUNING, folder=tmp_path)
+    assert done.stdout.splitlines() == ["found"] * 5, done.stdout + done.stderr
