@@ -49,10 +49,11 @@ def in_own_rows(run: Run, walked: TrajectoryBatch) -> Trajectories:
     keys, network, columns = run.policy.keys, run.policy.transformer, int(walked.lengths.max())
     packed = pack_batch(list(walked), keys.backspace, keys.eos)
     row = torch.arange(len(walked))[:, None]
-    length = packed.positions[row, packed.state_of_action].numpy() + 1
-    legal = run.policy.legal(length.ravel(), np.repeat(walked.prompt_lengths, columns)).reshape(*length.shape, -1)
+    length = packed.positions[row, packed.state_of_action] + 1
+    start = torch.from_numpy(walked.prompt_lengths.repeat(columns))
+    may = run.policy.legal(length.flatten(), start).view(*length.shape, -1)
     hidden = network.hidden(packed.tokens, packed.positions, attention(packed.expires, packed.tokens.shape))
-    found, may = packed.at_actions(hidden), torch.from_numpy(legal)
+    found = packed.at_actions(hidden)
     return Trajectories.trusted(
         logits=run.policy.logits(found, may),
         actions=torch.from_numpy(walked.table(walked.pressed, columns)),

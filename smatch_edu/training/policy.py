@@ -13,7 +13,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -148,30 +148,27 @@ class TextPolicy(nn.Module, ABC):
         places = sent(batch.trajectory * columns + batch.time)
         actions = batch.table(batch.pressed, columns)
         pressed, counted = sent(actions), sent(batch.table(weights, columns))
+        sizes, starts = sent(length), sent(start)
 
         if pressed_only:
             cut, order = _parts(states.ravel(), max(1, AT_ONCE // self.keys.num_actions), len(length))
-            parts = [
-                (some, sent(self.legal(length[some], start[some])), sent(text), sent(actions.ravel()[whose]))
-                for some, text, whose in cut
-            ]
+            parts = [(some, sent(text), sent(actions.ravel()[whose])) for some, text, whose in cut]
             back = sent(np.argsort(order, kind="stable"))
-        else:
-            legal = sent(self.legal(length, start))
 
         hidden = self.hidden(laid).flatten(0, 1).index_select(0, at)
         ahead = terminal = None
         if pressed_only:
             again = len(parts) > 1  # what a part has in memory is made once more for the gradient
             found = [
-                checkpoint(self._pressed, hidden[some], may, text, action, use_reentrant=False)
+                checkpoint(self._pressed, hidden[some], sizes[some], starts[some], text, action, use_reentrant=False)
                 if again
-                else self._pressed(hidden, may, text, action)
-                for some, may, text, action in parts
+                else self._pressed(hidden, sizes, starts, text, action)
+                for some, text, action in parts
             ]
             values, chosen = (torch.cat(pieces) for pieces in zip(*found, strict=True))
             given = {"logits": chosen.index_select(0, back).view(*where.shape, 1), "actions": 0 * pressed}
         else:
+            legal = self.legal(sizes, starts)
             logits = self.logits(hidden, legal)
             values = torch.logsumexp(logits.masked_fill(~legal, -math.inf), dim=1)
             given = {"logits": _at(logits, where), "actions": pressed, "legal": legal[where]}
@@ -225,18 +222,20 @@ class TextPolicy(nn.Module, ABC):
     def _pressed(
         self,
         hidden: Float[Tensor, "texts width"],
-        legal: Bool[Tensor, "texts actions"],
+        length: Int[Tensor, " texts"],
+        start: Int[Tensor, " texts"],
         text: Int[Tensor, " asked"],
         action: Int[Tensor, " asked"],
     ) -> tuple[Float[Tensor, " texts"], Float[Tensor, " asked"]]:
         """V of texts, and ℓ of actions at some of them."""
+        legal = self.legal(length, start)
         logits = self.logits(hidden, legal)
         values = torch.logsumexp(logits.masked_fill(~legal, -math.inf), dim=1)
         return values, _at(logits.view(-1, 1), text * logits.shape[1] + action)[:, 0]
 
-    def may(self, action: np.ndarray, length: np.ndarray, start: np.ndarray) -> np.ndarray:
+    def may(self, action: Any, length: Any, start: Any) -> Any:
         """Whether an action is legal in a text: tokens that can be typed while there is room, `<backspace>` where
-        something of one's own stands, `<eos>` always; of any shapes that go together.
+        something of one's own stands, `<eos>` always; arrays or tensors, of any shapes that go together.
 
         Args:
             length: of the text, prompt included.
@@ -247,11 +246,9 @@ class TextPolicy(nn.Module, ABC):
         deleted = (action == keys.backspace) & (length > start) & self.config.backspace
         return typed | deleted | (action == keys.eos)
 
-    def legal(
-        self, length: Int[np.ndarray, " texts"], start: Int[np.ndarray, " texts"]
-    ) -> Bool[np.ndarray, "texts actions"]:
-        """The same of all actions."""
-        return self.may(np.arange(self.keys.num_actions), length[:, None], start[:, None])
+    def legal(self, length: Int[Tensor, " texts"], start: Int[Tensor, " texts"]) -> Bool[Tensor, "texts actions"]:
+        """The same of all actions, made where the logits are: of a large vocabulary it is too much to send."""
+        return self.may(torch.arange(self.keys.num_actions, device=length.device), length[:, None], start[:, None])
 
     @torch.no_grad()
     def proposals(self, examples: Sequence[Example]) -> list[Float[np.ndarray, "time tokens"]]:
