@@ -126,7 +126,7 @@ for target, name, broken, word in [
     (gpu_finetune, "flops_per_input", lambda model: 1, "operations for"),
     (gpu_finetune, "keep_what_is_read", lambda run, read: None, "inputs by SequenceMatch"),
     (gpu_finetune, "check_visibility", lambda model: 0.7, "is 0.7 off"),
-    (gpu_finetune.np, "log", lambda share: -60.0, "is never pressed"),
+    (gpu_finetune.np, "log", lambda share: -60.0, "12 rows"),  # 0 % twice
     (visibility, "_seen", everything, "does not see"),
 ]:
     with mock.patch.object(target, name, broken), contextlib.redirect_stdout(io.StringIO()):
