@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from smatch_edu.configs.training import TrainingConfig
 from smatch_edu.huggingface.visibility import NAME
+from smatch_edu.network.flex import flex_attention_over
 from smatch_edu.text.tree import TreePass
 from smatch_edu.training.policy import Keys, TextPolicy
 
@@ -92,8 +93,10 @@ class LanguageModelPolicy(TextPolicy):
         self._check_head()
 
     def hidden(self, laid: TreePass) -> Float[Tensor, "rows inputs width"]:
-        depths, expires = (part.to(self.theirs.device) for part in (laid.positions, laid.expires))
-        return self.read(laid.tokens, depths, depths=depths, expires=expires)
+        device = self.theirs.device
+        depths, expires = (part.to(device) for part in (laid.positions, laid.expires))
+        over = flex_attention_over(laid.expires, device) if device.type == "cuda" else None  # once, not in each layer
+        return self.read(laid.tokens, depths, depths=depths, expires=expires, over=over)
 
     def read(self, tokens: Tensor, positions: Tensor, **given: Any) -> Float[Tensor, "rows inputs width"]:
         """The last hidden vectors of one pass over the library's ids; what is given besides is for the attention."""

@@ -38,8 +38,8 @@ TRIED = 24  # actions of a walk in the self-test
 TOLERANCE = {
     torch.float32: 1e-4,
     torch.float64: 1e-9,
-    torch.bfloat16: 0.1,
-    torch.float16: 0.02,
+    torch.bfloat16: 0.5,  # it is .06 with 124 M weights and .12 with 1.2 billion; with a wrong mask 4 and more
+    torch.float16: 0.06,
 }  # of the logits' spread
 
 
@@ -54,6 +54,7 @@ def attention_of_a_layer(
     *,
     expires: Int[Tensor, "rows inputs"] | None = None,
     attend: Attend | None = None,
+    over: Attend | None = None,
     depths: Int[Tensor, "rows inputs"] | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
@@ -61,7 +62,8 @@ def attention_of_a_layer(
 ) -> tuple[Tensor, None]:
     """The attention of one layer: (rows, heads, inputs, head) → (rows, inputs, heads, head). What a model hands over
     besides is its own: fewer heads of keys than of queries, a window, a cap on the scores. With `attend` the caller
-    has the keys and values, and does the rest (`network.decoding.StackCache`)."""
+    has the keys and values, and does the rest (`network.decoding.StackCache`). `over` is `flex_attention_over` of
+    `expires`, where it was made for all layers at once."""
     if attend is not None:
         factor = 1.0 if scaling is None else scaling * query.shape[-1] ** 0.5  # theirs, by ours
         return attend(query * factor, key, value, int(cast(int, module.layer_idx))).transpose(1, 2).contiguous(), None
@@ -73,9 +75,9 @@ def attention_of_a_layer(
     if groups > 1:
         key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    if query.is_cuda and softcap is None and sliding_window is None and not dropout:
+    if (over is not None or query.is_cuda) and softcap is None and sliding_window is None and not dropout:
         factor = scale * query.shape[-1] ** 0.5
-        found = flex_attention_over(expires)(query * factor, key, value, 0)
+        found = (over or flex_attention_over(expires))(query * factor, key, value, 0)
         return found.transpose(1, 2).contiguous(), None
     seen = _seen(expires, depths, sliding_window)[:, None]
     if softcap is None:
@@ -164,7 +166,7 @@ def check_visibility(model: PreTrainedModel, before: str = "sdpa", seed: int = 0
                     layers[layer] = max(layers[layer], float(difference))
     finally:
         model.train(was_training)
-    allowed = TOLERANCE.get(model.dtype, 0.1)
+    allowed = TOLERANCE.get(model.dtype, 0.5)
     if not worst <= allowed:
         wrong = np.flatnonzero(~(layers <= allowed))
         suspect = f"; the first layer that differs is number {wrong[0]} of {len(layers) - 1}" if len(wrong) else ""

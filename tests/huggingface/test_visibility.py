@@ -5,7 +5,10 @@ import torch
 
 transformers = pytest.importorskip("transformers", reason="needs the extra [hf]")
 
+from torch.nn.attention.flex_attention import flex_attention  # noqa: E402
+
 from smatch_edu.huggingface.visibility import check_visibility, make_visible  # noqa: E402
+from smatch_edu.network.flex import flex_attention_over  # noqa: E402
 
 SMALL = {
     "vocab_size": 97,
@@ -76,6 +79,19 @@ def test_without_expires_a_model_is_as_it_was(rng):
     torch.testing.assert_close(found[mask.bool()], wanted[mask.bool()], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "gemma2"])
+def test_the_kernel_of_a_gpu_sees_the_same(rng, monkeypatch, kind):
+    """FlexAttention, as it is without a GPU; layers with a window or a cap are left to the mask."""
+    monkeypatch.setattr("smatch_edu.network.flex._compiled", lambda: flex_attention)
+    model = make_visible(model_of(rng, *MODELS[kind]))
+    tokens, depths = torch.from_numpy(rng.integers(97, size=(2, 12))), torch.tensor([[*range(6), *range(3, 9)]] * 2)
+    given = {"position_ids": depths, "depths": depths, "expires": torch.tensor([[99] * 3 + [6] * 3 + [99] * 6] * 2)}
+    with torch.no_grad():
+        wanted = model(tokens, **given).logits
+        found = model(tokens, **given, over=flex_attention_over(given["expires"])).logits
+    torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_model_that_does_not_see_what_it_should_is_refused_and_left_as_it_was(rng, kind):
     model = model_of(rng, *REFUSED[kind])
@@ -85,9 +101,10 @@ def test_a_model_that_does_not_see_what_it_should_is_refused_and_left_as_it_was(
     assert model.config._attn_implementation == before
 
 
-def test_a_wrong_mask_is_found(rng, monkeypatch):
-    """The self-test can fail: a causal mask, and one that lets deleted tokens be seen."""
-    model = model_of(rng, *MODELS["llama"])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_a_wrong_mask_is_found(rng, monkeypatch, kind):
+    """The self-test can fail: a causal mask, which lets deleted tokens be seen; in numbers of few digits, too."""
+    model = model_of(rng, *MODELS["llama"]).to(kind)
     monkeypatch.setattr(
         "smatch_edu.huggingface.visibility._seen",
         lambda expires, depths, window: torch.ones(*expires.shape, expires.shape[1]).tril().bool(),
