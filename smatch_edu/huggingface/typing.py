@@ -41,6 +41,7 @@ class TypingModel(nn.Module):
 
     def __init__(self, policy: LanguageModelPolicy) -> None:
         super().__init__()
+        self.language_model = policy.model  # first: the cache has the numbers of a module's first weight
         self.policy, shape = policy, policy.model.config.get_text_config()
         for name in ("sliding_window", "attn_logit_softcapping"):
             given = getattr(shape, name, None)

@@ -20,6 +20,7 @@ from smatch_edu.huggingface import (  # noqa: E402
 )
 from smatch_edu.huggingface.typing import TypingModel  # noqa: E402
 from smatch_edu.network import generate  # noqa: E402
+from smatch_edu.network.decoding import StackCache  # noqa: E402
 
 
 @torch.no_grad()
@@ -83,3 +84,18 @@ def test_windows_and_options_that_are_not_taken_are_named(rng):
     for name, message in (("streamer", "what was typed may be deleted"), ("stopping_criteria", "texts that only grow")):
         with pytest.raises(ValueError, match=f"{name} is not taken: .*{message}"):
             generate_with_backspace(policy, tokenizer_of(), ["w1"], **{name: [print]})
+
+
+def test_the_cache_has_the_numbers_of_the_model(rng, monkeypatch):
+    """And not those of V of what follows the end, which is a float32."""
+    model = make_visible(model_of(rng, *MODELS["llama"]).bfloat16())
+    policy = LanguageModelPolicy(model, TokenIds(97, 5, 96), TrainingConfig(family="addition"), max_length=24)
+    kinds, attend = set(), StackCache.attend
+
+    def noted(cache, *given):
+        kinds.add(cache.stored.dtype)
+        return attend(cache, *given)
+
+    monkeypatch.setattr(StackCache, "attend", noted)
+    generate(TypingModel(policy), [[1, 2]], policy.ids.eos, policy.ids.backspace, max_actions=4)
+    assert kinds == {torch.bfloat16} and policy.absorbing_value.dtype == torch.float32
