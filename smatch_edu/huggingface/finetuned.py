@@ -207,8 +207,8 @@ def card(policy: LanguageModelPolicy, model: Any, about: Mapping[str, Any]) -> s
             "    policy, tokenizer = load_finetuned(FOLDER)",
             '    generate_with_backspace(policy, tokenizer, ["..."], max_actions=64).texts',
             "",
-            "Without it the model loads as any other, and the key is an ordinary token: it appears in the text, deletes"
-            " nothing, and what follows was not trained to stand behind it.",
+            "Without it the model loads as any other, and the key is an ordinary token, of the special ones that most"
+            " programs do not show: it deletes nothing, and what follows was not trained to stand behind it.",
             "",
             *(f"    {line}" for line in ["tokenizer = AutoTokenizer.from_pretrained(FOLDER)", *loading]),
             "",
