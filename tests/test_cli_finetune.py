@@ -71,6 +71,7 @@ def test_without_an_adapter_all_weights_are_trained(tmp_path, model, data):
         (["--task", "addition", "--eval-data", "x"], "the task 'addition' has its own"),
         (["--task", "addition", "--method", "rl"], "method"),
         (["--task", "addition", "--preset", "papers"], "preset"),
+        (["--task", "addition", "--terminal", "every"], "terminal"),
         (["--task", "addition", "--accumulate", "3"], "batch_size is 4, which cannot be cut into 3 equal parts"),
         (["--task", "addition", "--quantise", "True"], "quantise needs a GPU, and torch finds none here"),
         (["--task", "addition", "--gamma", "1.0"], "gamma is 1.0"),
@@ -126,11 +127,12 @@ def test_the_experiment_has_a_row_a_run_and_runs_none_twice(tmp_path, model, cap
     out = tmp_path / "table.tsv"
     options = ["experiment", "finetune", "--out", str(out), "--model", str(model), "--steps", "4", "--questions", "3"]
     options += ["--tasks", "addition", "--arms", "mle", "undemonstrated", "--vary", "lora=2", "max_actions=6"]
+    options += ["terminal=each"]
     assert main(options) == 0
     head, *rows = out.read_text().splitlines()
     assert len(rows) == 2 and {row.split("\t")[1] for row in rows} == {"mle", "undemonstrated"}
     named = dict(zip(head.split("\t"), rows[1].split("\t"), strict=True))
-    assert named["settings"] == "lora=2 max_actions=6" and 0 <= float(named["accuracy_slips"]) <= 1
+    assert named["settings"] == "lora=2 max_actions=6 terminal=each" and 0 <= float(named["accuracy_slips"]) <= 1
     monkeypatch.setattr(finetuning, "trainer_of", None)
     assert main(options) == 0 and out.read_text().splitlines()[1:] == rows
     assert not list(tmp_path.glob("run*"))

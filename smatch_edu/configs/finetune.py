@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from smatch_edu.configs.experiments import combinations
-from smatch_edu.configs.training import METHODS
+from smatch_edu.configs.training import METHODS, TERMINALS
 from smatch_edu.support.errors import check_seed, nearest
 from smatch_edu.support.files import as_path
 
@@ -67,6 +67,7 @@ class FinetuneConfig:
         beta_end: weight of cloning at the end.
         cloning_steps: updates by cloning alone; below 1 a share of all.
         beta_steps: updates after those in which β falls to beta_end; below 1 a share of all.
+        terminal: "one" state after the end, or "each": one for each finished text, with its own value.
         keyboard: tokens that can be typed: "all", or those of the "answers"; if left out, these for a task, and all for
             other data.
         max_length: of a text, prompt included, in tokens; one more than the longest example if left out.
@@ -98,6 +99,7 @@ class FinetuneConfig:
     beta_end: float = 0.5
     cloning_steps: float = 0.5
     beta_steps: float = 0.25
+    terminal: str = "one"
     keyboard: str | None = None
     max_length: int | None = None
     max_actions: int | None = None
@@ -111,6 +113,8 @@ class FinetuneConfig:
             raise nearest(self.preset, PRESETS, "preset")
         if self.method not in METHODS:
             raise nearest(self.method, METHODS, "method")
+        if self.terminal not in TERMINALS:
+            raise nearest(self.terminal, TERMINALS, "terminal")
         if (self.data is None) == (not self.task):
             raise ValueError(f"data is {self.data} and task is {self.task!r}; give exactly one of them")
         if self.task and self.task not in TASKS:

@@ -109,6 +109,7 @@ def trainer_of(config: FinetuneConfig, rows: Rows, measured: Rows, **options: An
         beta_end=config.beta_end,
         cloning_steps=config.cloning_steps,
         beta_steps=config.beta_steps,
+        terminal=config.terminal,
         keyboard=config.keyboard or ("answers" if config.task else "all"),
         max_length=config.max_length,
         max_actions=config.max_actions,
