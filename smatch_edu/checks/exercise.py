@@ -83,11 +83,22 @@ class Exercise:
             raise self._not_yet(
                 f"A function was wanted, and this is {_a(answer)}. Hand over the function's name alone."
             )
-        rng = np.random.default_rng(seed)
-        cases = [dict(self.draw(rng)) for _ in range(self.num_cases)]
-        outcomes = [self._call(answer, case) for case in cases]
-        wanted = [self.oracle(**copy.deepcopy(case)) for case in cases]
+        cases = self.cases(seed)
+        largest = self.judge(cases, [self._call(answer, case) for case in cases])
+        print(f"{self.number} ✓ {self.title} ({self.num_cases} {self.inputs}, largest error {largest:.1e})")
 
+    def cases(self, seed: int | Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Fresh random inputs, always the same from the same seed."""
+        rng = np.random.default_rng(seed)
+        return [dict(self.draw(rng)) for _ in range(self.num_cases)]
+
+    def judge(self, cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any]) -> float:
+        """The largest error of what was returned for these inputs, wherever it was computed.
+
+        Raises:
+            NotYet: it is of the wrong kind or shape, or wrong.
+        """
+        wanted = [self.oracle(**copy.deepcopy(dict(case))) for case in cases]
         for case, returned, right in zip(cases, outcomes, wanted, strict=True):
             try:
                 _matching(returned, right)
@@ -99,8 +110,20 @@ class Exercise:
             first = wrong[0]
             hint = self._hint(cases, outcomes, wanted, wrong)
             raise self._not_yet(f"{hint}{self._example(cases[first], outcomes[first])}")
-        largest = max((_distance(r, w) for r, w in zip(outcomes, wanted, strict=True)), default=0.0)
-        print(f"{self.number} ✓ {self.title} ({self.num_cases} {self.inputs}, largest error {largest:.1e})")
+        return max((_distance(r, w) for r, w in zip(outcomes, wanted, strict=True)), default=0.0)
+
+    def refusal(self, message: str, case: Mapping[str, Any] | None = None) -> NotYet:
+        """An answer that came to no result is told why, and for which inputs."""
+        return self._not_yet(message if case is None else message + self._example(case))
+
+    def unchanged(self, case: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Raise `NotYet` if an input is not what it was before the call."""
+        changed = [name for name, value in after.items() if not _same(value, case[name])]
+        if changed:
+            raise self._not_yet(
+                f"Your function changes its input `{changed[0]}`. Whoever calls it may need that again: work on a "
+                "copy, or make a new array."
+            )
 
     def _call(self, answer: Callable[..., Any], case: Mapping[str, Any]) -> Any:
         """What the answer returns for copies of the inputs, which it must leave as they are."""
@@ -120,12 +143,7 @@ class Exercise:
         except (Exception, SystemExit) as error:
             stopped = f"Your function stopped with {_named(error)}{_where(answer, error)}{self._example(case)}"
             raise self._not_yet(stopped) from error
-        changed = [name for name, value in given.items() if not _same(value, case[name])]
-        if changed:
-            raise self._not_yet(
-                f"Your function changes its input `{changed[0]}`. Whoever calls it may need that again: work on a "
-                "copy, or make a new array."
-            )
+        self.unchanged(case, given)
         try:
             return copy.deepcopy(returned)  # the next call may fill the same array again
         except Exception:
