@@ -258,10 +258,61 @@ def run_learn(source: Path = Path("notebooks"), out: Path = Path("learn")) -> No
         source: the folder of the solved notebooks.
         out: the folder to work in.
     """
-    from smatch_edu import course
+    from smatch_edu.course.student_versions import generate
 
-    for line in course.generate(source, out):
+    for line in generate(source, out):
         print(line)
+
+
+@app.command(name="assignments")
+def run_assignments(source: Path = Path("notebooks"), out: Path = Path("dist/assignments")) -> None:
+    """Make the assignments: the folders source, release and solution, as nbgrader wants them.
+
+    Args:
+        source: the folder of the solved notebooks.
+        out: where the folders go.
+    """
+    from smatch_edu.course.assignments import write_assignments
+
+    for line in write_assignments(source, out):
+        print(line)
+
+
+@app.command(name="grade")
+def run_grade(
+    submitted: tyro.conf.Positional[Path],
+    source: Path = Path("notebooks"),
+    out: Path = Path("graded"),
+    seed: int | None = None,
+    seconds: float = 10.0,
+    memory: float = 2.0,
+) -> None:
+    """Grade a class. One that was interrupted goes on where it was; what has not changed is not graded again.
+
+    Args:
+        submitted: the folder with one for each student, in that one for each assignment, in that the notebook.
+        source: the folder of the solved notebooks.
+        out: the folder for grades.csv, exercises.csv and feedback/.
+        seed: of the inputs that are drawn; left out, a secret one, which is kept in the folder.
+        seconds: that all calls of one answer may take.
+        memory: in GB, that an answer may use.
+    """
+    if seconds <= 0 or memory <= 0:
+        raise ValueError(f"seconds is {seconds:g} and memory {memory:g}; both must be above 0")
+    from smatch_edu import course
+    from smatch_edu.sandbox import Limits
+
+    limits = Limits(seconds=seconds, memory=int(memory * 2**30))
+    rows = []
+    try:
+        for row in course.grade_class(submitted, source, out, seed, limits):
+            rows.append(row)
+            course.write_feedback(out, row)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what was graded is kept in {out}, and the same command goes on from it") from None
+    course.write_grades(out, rows)
+    print(course.report(rows))
+    print(f"Grades: {out / 'grades.csv'}, each exercise: {out / 'exercises.csv'}, pages: {out / 'feedback'}")
 
 
 experiment = tyro.extras.SubcommandApp()

@@ -35,6 +35,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 HOUSE = """
 support
+sandbox
 exact
 text
 tasks network pictures
@@ -42,7 +43,8 @@ configs
 training
 huggingface
 studies
-course checks
+checks
+course
 cli
 __main__
 """

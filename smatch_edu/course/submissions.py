@@ -1,0 +1,192 @@
+"""What was handed in: submitted/<student>/<assignment>/<notebook>.ipynb, and everything else that lies there.
+
+Nothing that somebody hands in stops anything: each thing found becomes a `Submission`, if need be one with a problem.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from smatch_edu.course.notebooks import Cell, code_cells, read_notebook
+from smatch_edu.support.errors import nearest
+
+TAKEN = "found by the function's name: nbgrader's name for the cell is gone"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in for one assignment.
+
+    Attributes:
+        student: the folder's name; what is no UTF-8 in it is written as \\xff.
+        assignment: the assignment's name, "" if that cannot be told.
+        path: of the notebook, None if there is none to grade.
+        problem: why there is none, "" otherwise.
+        remarks: what an instructor should know.
+    """
+
+    student: str
+    assignment: str
+    path: Path | None = None
+    problem: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def timestamp(self) -> str:
+        """When the notebook was last written, as nbgrader writes it."""
+        try:
+            written = self.path.lstat().st_mtime if self.path else 0.0
+        except OSError:
+            written = 0.0
+        return datetime.fromtimestamp(written, timezone.utc).strftime("%Y-%m-%d %H:%M:%S") if written else ""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The code of a submitted notebook.
+
+    Attributes:
+        cells: in order.
+        digest: of the file.
+        remarks: what is unusual about it, and no reason not to grade it.
+    """
+
+    cells: tuple[Cell, ...]
+    digest: str
+    remarks: tuple[str, ...] = field(default=())
+
+
+def find_submissions(submitted: Path, assignments: Sequence[str]) -> list[Submission]:
+    """All that was handed in, and for every student of the class what was not, of assignments that others handed in.
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+    if not submitted.is_dir():
+        raise ValueError(f"{submitted} is no folder; the one with a folder for each student was wanted")
+    found: list[Submission] = []
+    students = []
+    for entry in sorted(submitted.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if not entry.is_dir() or entry.is_symlink():
+            problem = f"lies outside of any student's folder; move it to {submitted.name}/<student>/<assignment>/"
+            found.append(Submission(shown(entry.name), "", None, problem))
+            continue
+        students.append(shown(entry.name))
+        found += _of_student(entry, assignments)
+    given = {(one.student, one.assignment) for one in found}
+    wanted = sorted({one.assignment for one in found if one.path is not None})
+    for student in students:
+        found += [Submission(student, a, None, "nothing was handed in") for a in wanted if (student, a) not in given]
+    return [_with_twins(one, students) for one in sorted(found, key=lambda one: (one.student, one.assignment))]
+
+
+def read_submission(path: Path) -> Written:
+    """The code of a submitted notebook. ValueError if it cannot be graded, with the reason."""
+    notebook, content = read_notebook(path)
+    remarks = _of_kernel(notebook)
+    return Written(tuple(code_cells(notebook)), hashlib.sha256(content).hexdigest(), remarks)
+
+
+def answer_cell(cells: Sequence[Cell], grade_id: str, function: str) -> tuple[Cell | None, str]:
+    """The cell with the answer, and a remark if it is not where it was wanted.
+
+    By nbgrader's name; of several, as copying a cell makes them, the last one that defines the function. Without the
+    name, which some editors drop, the last cell that defines it.
+    """
+    named = [cell for cell in cells if cell.grade_id == grade_id]
+    defining = [cell for cell in named if f"def {function}" in cell.source]
+    if named:
+        remark = f"{len(named)} cells are named {grade_id!r}; the last one was graded" if len(named) > 1 else ""
+        return (defining or named)[-1], remark
+    others = [cell for cell in cells if f"def {function}(" in cell.source]
+    return (others[-1], f"{grade_id!r} was {TAKEN}") if others else (None, "")
+
+
+def shown(name: str) -> str:
+    """A file's name as text: what is no UTF-8 in it is written as \\xff."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _of_student(folder: Path, assignments: Sequence[str]) -> list[Submission]:
+    """All that one student handed in."""
+    student, found = shown(folder.name), []
+    try:
+        entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
+    except OSError as error:
+        return [Submission(student, "", None, f"the folder cannot be read ({error.strerror})")]
+    if not entries:
+        return [Submission(student, "", None, "the folder is empty")]
+    for entry in entries:
+        name = shown(entry.name)
+        if entry.is_dir() and not entry.is_symlink():
+            if name in assignments:
+                found.append(_of_assignment(student, entry, name))
+            else:
+                found.append(Submission(student, name, None, str(nearest(name, assignments, "assignment"))))
+        elif entry.suffix == ".ipynb" and shown(entry.stem) in assignments:
+            remark = f"{name} lay in the student's folder, and not in one of the assignment's name"
+            found.append(Submission(student, shown(entry.stem), entry, "", (remark,)))
+        else:
+            found.append(Submission(student, "", None, f"{name} is no assignment's folder"))
+    graded = {one.assignment for one in found if one.path and not one.remarks}
+    return [one for one in found if not (one.remarks and "lay in" in one.remarks[0] and one.assignment in graded)]
+
+
+def _of_assignment(student: str, folder: Path, assignment: str) -> Submission:
+    """The notebook of an assignment: the one with its name, or else the only one that is there."""
+    try:
+        notebooks = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".ipynb" and path.name[0] != ".")
+    except OSError as error:
+        return Submission(student, assignment, None, f"the folder cannot be read ({error.strerror})")
+    named = [path for path in notebooks if path.name == f"{assignment}.ipynb"]
+    if not notebooks:
+        return Submission(student, assignment, None, f"there is no notebook; {assignment}.ipynb was wanted")
+    if not named and len(notebooks) > 1:
+        names = ", ".join(shown(path.name) for path in notebooks)
+        return Submission(student, assignment, None, f"which one counts? {names}; {assignment}.ipynb was wanted")
+    path = (named or notebooks)[0]
+    remarks = [] if named else [f"the notebook is named {shown(path.name)}; {assignment}.ipynb was wanted"]
+    others = [shown(other.name) for other in notebooks if other != path]
+    remarks += [f"also there, and not graded: {', '.join(others)}"] if others else []
+    return Submission(student, assignment, path, "", tuple(remarks))
+
+
+def _with_twins(one: Submission, students: Sequence[str]) -> Submission:
+    """With a remark if another folder might be the same student's."""
+    twins = [other for other in students if other != one.student and _plain(other) == _plain(one.student)]
+    if not twins:
+        return one
+    remark = f"perhaps the same student as {', '.join(map(repr, twins))}"
+    return Submission(one.student, one.assignment, one.path, one.problem, (*one.remarks, remark))
+
+
+def _plain(name: str) -> str:
+    """A name without what a second upload changes: case, how accents are written, " (1)", "_copy"."""
+    name = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"(\s*\(\d\)|[ _-]copy)$", "", name.strip())
+
+
+def _of_kernel(notebook: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the notebook says of the language that it was written in. ValueError if that is not Python."""
+    metadata = notebook.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    kernel, info = metadata.get("kernelspec"), metadata.get("language_info")
+    kernel, info = kernel if isinstance(kernel, dict) else {}, info if isinstance(info, dict) else {}
+    language = str(kernel.get("language") or info.get("name") or "python")[:40]
+    if language.lower() not in ("python", "ipython"):
+        raise ValueError(f"its kernel is for {language}; Python was wanted")
+    version, here = str(info.get("version") or "")[:20], platform.python_version()
+    if version and version.split(".")[:2] != here.split(".")[:2]:
+        return (f"written with Python {version}, graded with {here}",)
+    return ()

@@ -1,0 +1,281 @@
+"""The program of the process in which somebody else's function is called.
+
+It gives up its rights, runs what the function needs of its notebook, and answers with data. It knows no oracle.
+
+    parent → child   the job: what was written, what may be read, the limits
+    child → parent   prepared: which protection is in force, what of the library the text names
+    child → parent   ready, or refused: there is no such function, and why
+    parent → child   the inputs of one case              child → parent   what was returned, or how it stopped
+
+While it answers, the child may ask the parent to call a function that is among the inputs.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import inspect
+import linecache
+import os
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from smatch_edu.sandbox.excerpt import CHECKS, LIBRARY, excerpt, imports, odd_names, of_the_library, statements
+from smatch_edu.sandbox.framing import Channel, decode, encode
+from smatch_edu.sandbox.landlock import restrict
+
+YOURS = "<answer>"  # the file name of the answer's cell
+FORBIDDEN = (  # audit events, by how they begin
+    *("socket.", "subprocess.", "ctypes.", "shutil.", "webbrowser.", "pty.", "sys.setprofile", "sys.settrace"),
+    *("os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile", "os.kill"),
+)
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def main() -> None:
+    """Read the job from stdin, and answer on stdout; what is printed goes nowhere."""
+    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    channel = Channel(incoming, outgoing)
+    job = channel.receive()
+    Answers(job, channel).serve()
+
+
+class Answers:
+    """One function of a submission, and the process around it."""
+
+    def __init__(self, job: Mapping[str, Any], channel: Channel) -> None:
+        self.job, self.channel = job, channel
+        self.used: set[str] = set()  # of the library, by the function while it was called
+        self.armed = False  # from when on it has given up its rights
+        self.calling = False  # while lines of the submission run
+
+    def serve(self) -> None:
+        """Prepare, then call the function for each case that comes."""
+        _limit(self.job["limits"])
+        try:
+            answer = statements(self.job["answer"], YOURS)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = (getattr(error, "text", None) or "").strip()
+            self._refuse(f"Your cell is no Python: {_said(error)}" + (f" at `{line}`" if line else ""))
+            return
+        groups = [self._statements(cells, name) for name, cells in self.job["groups"]]
+        chosen = excerpt(answer, *groups)
+        _stand_in_for_the_checks()
+        sys.addaudithook(self._audit)
+        for name in sorted(imports([*chosen, *answer])):
+            with contextlib.suppress(Exception):
+                _load(name)  # now: afterwards no library can be loaded that needs more than an answer may do
+        files = bool(self.job["read"]) and restrict(self.job["read"], [self.job["folder"]])
+        self.channel.send(
+            {
+                "prepared": True,
+                "files": files,
+                "library": of_the_library([*chosen, *answer]),
+                "odd": odd_names([*chosen, *answer]),
+            }
+        )
+        sys.setprofile(self._profile)
+        threading.setprofile(self._profile)
+        self.armed = True
+        function = self._function(chosen, answer)
+        if function is not None:
+            self.channel.send({"ready": True})
+            while True:
+                self.channel.send(self._answer(function, self.channel.receive()))
+
+    def _statements(self, cells: list[str], name: str) -> list[Any]:
+        found = []
+        for cell in cells:
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                found += statements(cell, name)
+        return found
+
+    def _refuse(self, reason: str, todo: bool = False) -> None:
+        self.channel.send({"refused": reason, "todo": todo})
+
+    def _function(self, chosen: list[Any], answer: list[Any]) -> Callable[..., Any] | None:
+        """The function, once all that it needs has been run. None, and the parent is told, if there is none."""
+        module = types.ModuleType("submission")
+        sys.modules["submission"] = module
+        lines = self.job["answer"].splitlines(keepends=True)
+        linecache.cache[YOURS] = (sum(map(len, lines)), None, lines, YOURS)
+        failed = ""
+        for one in [*chosen, *answer]:
+            own = one.filename == YOURS
+            try:
+                with self._calling():
+                    exec(compile(ast.Module([one.node], []), one.filename, "exec", dont_inherit=True), module.__dict__)
+            except BaseException as error:
+                place = _line(error)
+                if own:
+                    todo = isinstance(error, NotImplementedError)
+                    self._refuse(f"Your cell stops with {_said(error)}{place}.{failed}", todo)
+                    return None
+                failed = f" Before it, `{ast.unparse(one.node).splitlines()[0][:80]}` stopped with {_said(error)}."
+        name = self.job["function"]
+        function = getattr(module, name, None)
+        if not callable(function):
+            others = [n for one in answer for n in sorted(one.binds)]
+            there = f"it defines {', '.join(map(repr, others))}" if others else "it defines nothing"
+            self._refuse(f"There is no function `{name}` in your cell; {there}.")
+            return None
+        return function
+
+    def _answer(self, function: Callable[..., Any], message: Mapping[str, Any]) -> dict[str, Any]:
+        """What the function returns for one case."""
+        given = {name: self._input(name, value) for name, value in message["case"].items()}
+        try:
+            inspect.signature(function).bind(*given.values())
+        except TypeError:
+            return {"takes": str(inspect.signature(function))}
+        except ValueError:
+            pass  # a built-in without a signature
+        try:
+            with self._calling():
+                returned = encode(function(*given.values()))
+            after = {name: encode(value) for name, value in given.items() if not callable(value)}
+            return {"returned": returned, "after": after, "used": sorted(self.used)}
+        except BaseException as error:
+            own = _deepest(error) == YOURS
+            stub = own and isinstance(error, NotImplementedError)
+            return {"stopped": _said(error), "line": _line(error), "todo": stub, "used": sorted(self.used)}
+
+    def _input(self, name: str, value: Any) -> Any:
+        """An input; one that is a function stays with the parent, and is called there."""
+        if not (isinstance(value, dict) and "function" in value):
+            return decode(value)
+
+        def ask(*arguments: Any) -> Any:
+            self.channel.send({"call": name, "arguments": [encode(one) for one in arguments]})
+            reply = self.channel.receive()
+            if "error" in reply:
+                raise ValueError(reply["error"])
+            torch = sys.modules.get("torch")
+            result = decode(reply["result"])
+            tensors = torch is not None and any(isinstance(one, torch.Tensor) for one in arguments)
+            return torch.as_tensor(result) if torch is not None and tensors else result
+
+        ask.__name__ = str(value["function"])
+        return ask
+
+    @contextlib.contextmanager
+    def _calling(self) -> Iterator[None]:
+        self.calling = True
+        try:
+            yield
+        finally:
+            self.calling = False
+
+    def _profile(self, frame: types.FrameType, event: str, _: Any) -> None:
+        """Note each function of the library that is entered from outside it."""
+        if event == "call" and self.calling and frame.f_code.co_filename.startswith(self.job["library"]):
+            caller = frame.f_back.f_code.co_filename if frame.f_back else ""
+            if not caller.startswith(self.job["library"]):
+                name = frame.f_globals.get("__name__", LIBRARY)
+                if not str(name).startswith(f"{LIBRARY}.sandbox"):
+                    self.used.add(f"{name}.{frame.f_code.co_name}")
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """What an answer may not do. The kernel forbids it too, where it can; this holds everywhere, if less firmly."""
+        if event == "open":
+            self._opened(*arguments)
+        elif self.armed and event.startswith(FORBIDDEN):
+            raise PermissionError(f"an answer may not use {event}")
+        elif event == "import" and self.calling and str(arguments[0]).startswith(f"{LIBRARY}."):
+            self.used.add(str(arguments[0]))
+
+    def _opened(self, path: Any, _: Any, flags: int) -> None:
+        if not isinstance(path, str | bytes | os.PathLike):
+            return
+        place = os.path.realpath(os.fsdecode(path))
+        if place.startswith(self.job["folder"] + os.sep):
+            return
+        if self.armed and flags & WRITES:
+            raise PermissionError(f"an answer may not write {place}")
+        if any(place == hidden or place.startswith(hidden + os.sep) for hidden in self.job["hidden"]):
+            raise PermissionError(f"an answer may not read {place}")
+        if place.startswith(self.job["library"]) and place.endswith(".py") and self.calling:
+            self.used.add(f"the text of {os.path.basename(place)}")
+
+
+class _Stand(types.ModuleType):
+    """In place of the checks: whatever is asked of them, an answer comes back as it is."""
+
+    def __init__(self) -> None:
+        super().__init__(CHECKS)
+        self.__path__ = []  # a package, in which no module is found
+
+    def __getattr__(self, name: str) -> Any:
+        return _pass_on if not name.startswith("__") else super().__getattribute__(name)
+
+
+class _PassOn:
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, answer: Any = None, *_: Any, **__: Any) -> Any:
+        return answer
+
+
+_pass_on = _PassOn()
+
+
+def _stand_in_for_the_checks() -> None:
+    for name in [name for name in sys.modules if name == CHECKS or name.startswith(f"{CHECKS}.")]:
+        del sys.modules[name]
+    sys.modules[CHECKS] = _Stand()
+    importlib.import_module(LIBRARY).__dict__["checks"] = sys.modules[CHECKS]
+
+
+def _load(name: str) -> None:
+    """Import a module, or the module that holds a name; never the checks."""
+    if (name + ".").startswith(f"{CHECKS}."):
+        return
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        importlib.import_module(name.rpartition(".")[0] or name)
+
+
+def _limit(limits: Mapping[str, int]) -> None:
+    """Hold this process and what it starts to its limits, as far as the system knows them."""
+    with contextlib.suppress(ImportError):  # Windows: the parent watches alone
+        import resource
+
+        for name, most in limits.items():
+            kind = getattr(resource, f"RLIMIT_{name}", None)
+            if kind is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    resource.setrlimit(kind, (most, most))
+
+
+def _said(error: BaseException) -> str:
+    """An error in one line; its own `__str__` may fail."""
+    try:
+        message = str(error).strip().splitlines()
+    except BaseException:
+        message = []
+    return f"{type(error).__name__}: {message[0][:300]}" if message else type(error).__name__
+
+
+def _deepest(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return frames[-1].filename if frames else ""
+
+
+def _line(error: BaseException) -> str:
+    """The line of the answer's cell at which it stopped."""
+    try:
+        own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == YOURS]
+        line = (own[-1].line or linecache.getline(YOURS, own[-1].lineno or 0)).strip()[:200] if own else ""
+    except BaseException:
+        return ""
+    return f" at `{line}`" if line else ""

@@ -1,0 +1,128 @@
+"""Values as data between two processes, of which one does not trust the other: JSON, with arrays in base64.
+
+A number, text, list, dictionary or array comes out as it went in. What is none of these comes out as an empty object
+whose class has the same name. Nothing that is read can run: a pickle could.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import sys
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+LARGEST = 1 << 22  # bytes of a frame; the results of an exercise are thousands of times smaller
+DEEPEST = 20  # lists in lists
+KINDS = "biuf"  # numpy's: truth values, integers, real numbers
+
+
+class FrameError(Exception):
+    """What was read is no frame, or what should be sent does not fit into one."""
+
+
+class Channel:
+    """Frames over a pipe in each direction: four bytes that say how long it is, and JSON."""
+
+    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+        self.incoming, self.outgoing = incoming, outgoing
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Raises FrameError if it is too large, and OSError if nobody listens any more."""
+        content = json.dumps(message).encode()
+        if len(content) > LARGEST:
+            raise FrameError(f"{len(content) / 1e6:.1f} MB are more than the {LARGEST / 1e6:.0f} MB that can be sent")
+        self.outgoing.write(struct.pack(">I", len(content)) + content)
+        self.outgoing.flush()
+
+    def receive(self) -> dict[str, Any]:
+        """The next message. EOFError when there is no more, FrameError if it is none."""
+        head = self.incoming.read(4)
+        if len(head) < 4:
+            raise EOFError("the other process has ended")
+        (length,) = struct.unpack(">I", head)
+        if length > LARGEST:
+            raise FrameError(f"a message of {length / 1e6:.0f} MB; at most {LARGEST / 1e6:.0f} MB were wanted")
+        content = self.incoming.read(length)
+        if len(content) < length:
+            raise EOFError("the other process has ended in the middle of a message")
+        try:
+            message = json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise FrameError(f"a message that is no JSON ({type(error).__name__})") from None
+        if not isinstance(message, dict):
+            raise FrameError("a message that is no JSON object")
+        return message
+
+
+def encode(value: Any, depth: int = 0) -> Any:
+    """A value as JSON can hold it; of what cannot be sent, the name of its kind. FrameError if it is too large."""
+    try:
+        return _encoded(value, depth)
+    except FrameError:
+        raise
+    except Exception:  # its `__array__`, `__iter__` or `__float__` may do anything
+        return {"other": type(value).__name__}
+
+
+def _encoded(value: Any, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise ValueError("lists in lists in lists")
+    if value is None or isinstance(value, bool | str):
+        return value if value is None or isinstance(value, bool) else {"text": str.__str__(value)}
+    if isinstance(value, int | float) and not isinstance(value, np.generic):
+        return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, Mapping):
+        return {"items": [[_encoded(k, depth + 1), encode(v, depth + 1)] for k, v in value.items()]}
+    if isinstance(value, list | tuple):
+        return [encode(entry, depth + 1) for entry in value]
+    if type(value).__name__ in ("Fraction", "Decimal"):
+        return float(value)
+    array = _array(value)
+    if array.dtype == object and array.ndim:
+        return encode(array.tolist(), depth + 1)
+    if array.dtype.kind not in KINDS:
+        raise TypeError(f"{array.dtype} is no kind of real number")
+    if array.nbytes > LARGEST // 2:
+        raise FrameError(f"an array of {array.nbytes / 1e6:.0f} MB is more than can be sent")
+    content = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    return {"array": content, "dtype": array.dtype.str, "shape": list(array.shape)}
+
+
+def _array(value: Any) -> np.ndarray:
+    """An array, a tensor of any kind, or what says how it becomes an array."""
+    torch = sys.modules.get("torch")  # if it is not loaded, this is no tensor
+    if torch is not None and isinstance(value, torch.Tensor):
+        value = value.detach().to_dense().cpu().resolve_neg().resolve_conj()
+        value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    if not isinstance(value, np.ndarray | np.generic) and not hasattr(value, "__array__"):
+        raise TypeError("no array")
+    array = np.asarray(value)
+    return array.astype(np.float64) if array.dtype == np.longdouble else array
+
+
+def decode(data: Any) -> Any:
+    """The value. FrameError if `encode` did not make this."""
+    if data is None or isinstance(data, bool | int | float):
+        return data
+    if isinstance(data, list):
+        return [decode(entry) for entry in data]
+    try:
+        match data:
+            case {"text": str(text)}:
+                return text
+            case {"items": list(pairs)}:
+                return {decode(key): decode(value) for key, value in pairs}
+            case {"other": str(name)}:
+                return type(name if name.isidentifier() else "object", (), {})()
+            case {"array": str(content), "dtype": str(dtype), "shape": list(shape)}:
+                kind = np.dtype(dtype)
+                if kind.kind not in KINDS:
+                    raise TypeError(f"arrays of {kind}")
+                return np.frombuffer(base64.b64decode(content), kind).reshape([int(n) for n in shape]).copy()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise FrameError(f"a value that cannot be read ({error})") from None
+    raise FrameError("a value of no known kind")
