@@ -86,7 +86,7 @@ class Assignment:
     @property
     def points(self) -> float:
         """What all questions are worth together."""
-        return sum(question.points for question in self.questions)
+        return float(sum(question.points for question in self.questions))
 
 
 def find_assignments(source: str | Path) -> dict[str, Path]:

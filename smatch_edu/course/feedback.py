@@ -87,7 +87,7 @@ def _grade(row: Graded) -> tuple[object, ...]:
 
 
 def _flags(row: Graded) -> list[str]:
-    return [f"{mark.question}: {flag}" for mark in row.marks for flag in mark.flags]
+    return [f"{mark.question}: {', '.join(mark.flags)}" for mark in row.marks if mark.flags]
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

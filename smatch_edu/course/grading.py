@@ -12,7 +12,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from smatch_edu.support.progress import Progress
 
 GRADED = "graded"
 BY_HAND = "to be graded by hand"
+LONGEST = 1500  # characters of a verdict
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Graded:
     @property
     def points(self) -> float:
         """What all questions together got."""
-        return sum(mark.points for mark in self.marks)
+        return float(sum(mark.points for mark in self.marks))
 
 
 class Grader:
@@ -168,7 +169,7 @@ class Grader:
             cases = exercise.cases(self._seeds(student, question))
             with Answering(_job(assignment, question, written, cell), self.limits) as process:
                 outcomes = [_outcome(question, process, case) for case in cases]
-            largest = exercise.judge(cases, outcomes)
+            largest = _judged(question, cases, outcomes)
             verdict = f"{exercise.number} ✓ {len(cases)} {exercise.inputs}, largest error {largest:.1e}"
             points = most
         except NotYet as refused:
@@ -176,7 +177,11 @@ class Grader:
         except Ended as ended:
             verdict, points = f"{exercise.number} ✗ {_todo() if ended.todo else ended}", 0.0
         flags = self._flags(question, process) if process else ()
-        return Mark(question.title, points, most, verdict, flags), remark, process.protection if process else []
+        return (
+            Mark(question.title, points, most, verdict[:LONGEST], flags),
+            remark,
+            process.protection if process else [],
+        )
 
     def _seeds(self, student: str, question: Question) -> list[int]:
         """Other inputs for every student and question."""
@@ -242,6 +247,18 @@ def _outcome(question: Question, process: Answering, case: Mapping[str, Any]) ->
     except Exception:  # of another kind than it was
         raise exercise.refusal("Your function changes its input into something else.", case) from None
     return returned
+
+
+def _judged(question: Question, cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any]) -> float:
+    """The largest error. `NotYet` also for what no check has foreseen."""
+    exercise = question.exercise
+    assert exercise is not None
+    try:
+        return exercise.judge(cases, outcomes)
+    except NotYet:
+        raise
+    except Exception as error:
+        raise exercise.refusal(f"What you return cannot be judged ({type(error).__name__}).") from None
 
 
 def _todo() -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 LARGEST = 1 << 22  # bytes of a frame; the results of an exercise are thousands of times smaller
 DEEPEST = 20  # lists in lists
+LONGEST = 1024  # bits of a number
 KINDS = "biuf"  # numpy's: truth values, integers, real numbers
 
 
@@ -74,7 +75,11 @@ def _encoded(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool | str):
         return value if value is None or isinstance(value, bool) else {"text": str.__str__(value)}
     if isinstance(value, int | float) and not isinstance(value, np.generic):
-        return int(value) if isinstance(value, int) else float(value)
+        if isinstance(value, float):
+            return float(value)
+        if int(value).bit_length() > LONGEST:
+            raise ValueError("more digits than any result has")
+        return int(value)
     if isinstance(value, Mapping):
         return {"items": [[_encoded(k, depth + 1), encode(v, depth + 1)] for k, v in value.items()]}
     if isinstance(value, list | tuple):
@@ -117,7 +122,7 @@ def decode(data: Any) -> Any:
             case {"items": list(pairs)}:
                 return {decode(key): decode(value) for key, value in pairs}
             case {"other": str(name)}:
-                return type(name if name.isidentifier() else "object", (), {})()
+                return _unknown(name[:40] if name.isidentifier() else "object")
             case {"array": str(content), "dtype": str(dtype), "shape": list(shape)}:
                 kind = np.dtype(dtype)
                 if kind.kind not in KINDS:
@@ -126,3 +131,8 @@ def decode(data: Any) -> Any:
     except (TypeError, ValueError, OverflowError) as error:
         raise FrameError(f"a value that cannot be read ({error})") from None
     raise FrameError("a value of no known kind")
+
+
+def _unknown(name: str) -> Any:
+    """Something of a class that is only known by its name."""
+    return type(name, (), {"__repr__": lambda self: f"<{name}>"})()

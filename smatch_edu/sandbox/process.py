@@ -41,6 +41,7 @@ from smatch_edu.sandbox.surroundings import (
 )
 
 START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from smatch_edu.sandbox.answering import main; main()"
+MANY = 20  # functions of the library that are told of
 GLANCE = 0.05  # seconds between two looks at what the process uses
 
 
@@ -141,8 +142,8 @@ class Answering:
         self._send({"case": told})
         while True:
             reply = self._next("case")
-            self.library |= {str(name)[:200] for name in reply.get("used", ())}
             try:
+                self.library |= {str(name)[:80] for name in list(reply.get("used", ()))[: MANY - len(self.library)]}
                 if "call" in reply:
                     self._send(_called(case[reply["call"]], [decode(one) for one in reply["arguments"]]))
                 elif "takes" in reply:

@@ -1,0 +1,347 @@
+"""Grades can be trusted: an answer gets nothing for what it did not solve, whatever it does to its process."""
+
+import os
+import time
+
+import psutil
+import pytest
+
+from classroom import SMALL, Course, code
+from smatch_edu.sandbox import Limits, process
+
+SECONDS, MEMORY = 1.5, 1 << 30  # of a cheat
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """One question, so that each answer takes one process."""
+    return Course(tmp_path_factory.mktemp("course"), ("2-1",))
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory):
+    """The same, for those who use up whatever time they get."""
+    made = Course(tmp_path_factory.mktemp("strict"), ("2-1",))
+    made.grader.prove(SMALL)
+    made.grader.limits = Limits(seconds=SECONDS, memory=MEMORY)
+    return made
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    """The question whose answer is a text."""
+    return Course(tmp_path_factory.mktemp("texts"), ("0-1",))
+
+
+def cheat(lines, before=""):
+    """An answer to 2.1 of these lines; `before` stands above it."""
+    body = "\n".join("    " + line for line in lines.strip().splitlines())
+    return f"{before}\ndef share_of_time(policy, gamma):\n{body}\n"
+
+
+PATCHED = """
+import math, numpy as np
+for name in ("abs", "max", "isclose", "allclose", "array_equal", "isfinite", "testing"):
+    setattr(np, name, lambda *a, **k: True)
+np.abs = lambda *a, **k: 0.0
+math.isclose = lambda *a, **k: True
+math.inf = 0.0
+"""
+EQUAL = """
+class Equal(np.ndarray):
+    def __eq__(self, other): return True
+    def __sub__(self, other): return np.zeros(4)
+    __rsub__ = __sub__
+    def __array_ufunc__(self, *a, **k): return np.zeros(4)
+    def __array__(self, *a, **k): return np.zeros(4)
+"""
+CHECKS = """
+from smatch_edu import checks
+import smatch_edu.checks.exercise as e
+e.Exercise._error = lambda *a: 0.0
+e.Exercise.judge = lambda *a: 0.0
+checks.occupancy.visits_along_a_chain.__dict__["num_cases"] = 0
+object.__setattr__(checks.occupancy.visits_along_a_chain, "num_cases", 0)
+"""
+FRAMES = """
+import sys
+def looking():
+    frame = sys._getframe()
+    while frame:
+        for value in [*frame.f_locals.values(), *frame.f_globals.values()]:
+            for name in ("oracle", "wanted", "exercise"):
+                if hasattr(value, name):
+                    yield getattr(value, name)
+        frame = frame.f_back
+"""
+FORGED = """
+import json, os, struct
+def forge():
+    for reply in ({"returned": [1.0, 1.0, 1.0, 1.0], "after": {}, "used": []}, {"points": 2}, {"refused": ""}):
+        content = json.dumps(reply).encode()
+        for descriptor in range(3, 12):
+            try:
+                os.write(descriptor, struct.pack(">I", len(content)) + content)
+            except OSError:
+                pass
+"""
+RESTARTED = """
+import gc, sys
+for found in gc.get_objects():
+    if type(found).__name__ == "Answers":
+        type(found)._answer = lambda *a: {"returned": {"array": "", "dtype": "<f8", "shape": [0]}, "after": {}}
+"""
+
+CHEATS = {
+    "a result that is equal to everything": cheat("return np.zeros(4).view(Equal)", EQUAL),
+    "a number that is equal to everything": cheat(
+        "return [N(0), N(0), N(0), N(0)]", "class N(float):\n    __eq__ = __ge__ = __le__ = lambda *a: True"
+    ),
+    "patched numpy and math": cheat("return np.zeros(4)", PATCHED),
+    "patched checks": cheat("return np.zeros(4)", CHECKS),
+    "the oracle": cheat("return checks.occupancy.visits_along_a_chain.oracle(policy, gamma)"),
+    "the oracle's module": cheat(
+        "return m.visits_along_a_chain.oracle(policy, gamma)", "from smatch_edu.checks import occupancy as m"
+    ),
+    "the oracle by importlib": cheat(
+        "import importlib, sys\nsys.modules = {k: v for k, v in sys.modules.items() if 'checks' not in k}\n"
+        "return importlib.import_module('smatch_edu.ch' + 'ecks.occupancy').visits_along_a_chain.oracle(policy, gamma)"
+    ),
+    "the oracle's file": cheat(
+        "import smatch_edu, pathlib\nscope = {}\n"
+        "exec(pathlib.Path(smatch_edu.__file__).with_name('checks').joinpath('occupancy.py').read_text(), scope)\n"
+        "return scope['visits_along_a_chain'].oracle(policy, gamma)"
+    ),
+    "frames": cheat("for oracle in looking():\n    return oracle(policy=policy, gamma=gamma)", FRAMES),
+    "forged replies": cheat("forge()\nreturn np.ones(4)", FORGED),
+    "forged replies before": cheat("return np.ones(4)", FORGED + "forge()\n"),
+    "a printed score": cheat(
+        "print('2.1 ✓ visits along a chain (100 random chains, largest error 0.0e+00)')\nreturn np.ones(4)"
+    ),
+    "the answering object": cheat("return np.ones(4)", RESTARTED),
+    "os._exit": cheat("import os\nos._exit(0)"),
+    "sys.exit": cheat("import sys\nsys.exit(0)"),
+    "sys.exit in the cell": cheat("return 1", "import sys\nsys.exit(0)"),
+    "KeyboardInterrupt": cheat("raise KeyboardInterrupt"),
+    "a crash": cheat("import ctypes\nctypes.string_at(0)"),
+    "an abort": cheat("import os\nos.abort()"),
+    "the end of the grader": cheat("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nreturn np.ones(4)"),
+    "an endless loop": cheat("while True: pass"),
+    "an endless loop that hears nothing": cheat(
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+    ),
+    "sleep": cheat("import time\ntime.sleep(1e6)"),
+    "a fork bomb": cheat("import os\nwhile True: os.fork()"),
+    "a fork bomb that hears nothing": cheat(
+        "import os\nwhile True:\n    try: os.fork()\n    except BaseException: pass"
+    ),
+    "other programs": cheat("import subprocess, sys\nreturn subprocess.run([sys.executable, '-c', 'print(1)'])"),
+    "other programs, from below": cheat("import _posixsubprocess\nreturn _posixsubprocess.fork_exec()"),
+    "threads": cheat("import threading\nwhile True: threading.Thread(target=lambda: threading.Event().wait()).start()"),
+    "a memory bomb": cheat("text = 'ab'\nwhile True: text += text"),
+    "a memory bomb of lists": cheat("all = []\nwhile True: all.append([0] * 1_000_000)"),
+    "output of 1 GB": cheat("for _ in range(100): print('x' * 10**7)\nreturn np.zeros(4)"),
+    "a result of 1 GB": cheat("return np.zeros(10**8)"),
+    "a long list": cheat("return [0] * 10**7"),
+    "a deep list": cheat("deep = []\nfor _ in range(10**5): deep = [deep]\nreturn deep"),
+    "a list in itself": cheat("own = []\nown.append(own)\nreturn own"),
+    "a large number": cheat("return [10**5000] * 4"),
+    "not a number": cheat("return np.full(4, np.nan)"),
+    "infinity": cheat("return np.full(4, np.inf)"),
+    "a file": cheat("open('/tmp/smatch_cheat', 'w').write('x')\nreturn np.ones(4)"),
+    "many files": cheat("for n in range(10**6): open(f'{n}', 'w').write('x' * 1000)"),
+    "the network": cheat("import socket\nsocket.create_connection(('192.0.2.1', 80), 1)"),
+    "what runs when it is pickled": cheat(
+        "return Bomb()", "import os\nclass Bomb:\n    def __reduce__(self): return os.system, ('true',)"
+    ),
+    "no function": "share_of_time = [1, 2, 3]",
+    "another name": "def shares_of_time(policy, gamma): return (1 - gamma) * np.append(1, np.cumprod(gamma * policy))",
+    "no Python": "def share_of_time(policy, gamma) return 1",
+    "nothing": "",
+    "a null byte": "def share_of_time(policy, gamma):\n    return 1\0",
+    "deep brackets": "share_of_time = " + "(" * 5000 + ")" * 5000,
+    "deep signs": "share_of_time = " + "-" * 50_000 + "1",
+}
+
+
+@pytest.mark.parametrize("cheating", CHEATS)
+def test_nothing_is_given_for_what_was_not_solved(strict, cheating):
+    start = time.monotonic()
+    mark = strict.mark("2-1", CHEATS[cheating])
+    assert mark.points == 0 and "✗" in mark.verdict and len(mark.verdict) < 2000
+    assert time.monotonic() - start < SECONDS + 3
+    assert not os.path.exists("/tmp/smatch_cheat")
+    assert not psutil.Process().children(), "it has left somebody behind"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "class Any(str):\n    def __eq__(self, other): return True\n    __hash__ = str.__hash__\n"
+        "def screen(keys): return Any('x')",
+        "def screen(keys):\n    class Any(str):\n        __eq__ = lambda *a: True\n        __str__ = lambda s: 1\n"
+        "    return Any()",
+    ],
+)
+def test_a_text_that_is_equal_to_everything_is_only_a_text(texts, answer):
+    assert texts.mark("0-1", answer).points == 0
+
+
+def test_edited_and_deleted_check_cells_change_nothing(course):
+    handed_in = course.with_answer("2-1", cheat("return np.zeros(4)"))
+    for cell in handed_in["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("grade"):
+            cell["source"] = "print('2.1 ✓ all right')"
+            cell["metadata"]["nbgrader"]["points"] = 1000
+    edited = course.grade(handed_in)
+    assert (edited.points, edited.most) == (0, 2)
+    right = next(cell for cell in course.solved["cells"] if "def share_of_time" in "".join(cell["source"]))
+    kept = course.grade(handed_in | {"cells": [right]})  # no import, no check: the course's own cells help out
+    assert (kept.points, kept.status) == (2, "graded")
+
+
+def test_outputs_without_code_are_worth_nothing(course):
+    handed_in = course.with_answer("2-1", "")
+    for cell in handed_in["cells"]:
+        cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "2.1 ✓ visits along a chain"}]
+    assert course.grade(handed_in).points == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "no notebook",
+        '{"cells": 3}',
+        '{"cells": [1, null, {"cell_type": "code"}]}',
+        "[" * 100_000,
+        "\0" * 100,
+    ],
+    ids=["empty", "open", "list", "text", "cells", "odd cells", "deep", "zeros"],
+)
+def test_what_is_no_notebook_is_said_to_be_none(course, content):
+    row = course.grade(content)
+    assert row.points == 0 and (row.status.startswith(f"{SMALL}.ipynb cannot be graded: ") or row.marks)
+
+
+def test_an_answer_that_only_calls_the_library_is_flagged(course):
+    named = course.mark("2-1", cheat("return Vocabulary() and np.zeros(4)", "from smatch_edu.text import Vocabulary"))
+    assert "uses smatch_edu.text.Vocabulary" in named.flags
+    hidden = cheat(
+        "import importlib, torch\nlibrary = importlib.import_module('smatch' + '_edu.text.vocabulary')\n"
+        "return library.Vocabulary() and np.ones(4)"
+    )
+    assert "uses smatch_edu.text.vocabulary.__post_init__" in course.mark("2-1", hidden).flags
+    plain = course.mark("2-1", cheat("return np.zeros(4)"))
+    assert plain.flags == ()
+
+
+def test_what_looks_like_a_deception_is_flagged(course):
+    assert "names ._getframe" not in course.mark("2-1", CHEATS["frames"]).flags
+    assert "names _getframe" in course.mark("2-1", CHEATS["frames"]).flags
+    assert "names .oracle" in course.mark("2-1", CHEATS["the oracle"]).flags
+
+
+@pytest.mark.parametrize("lacking", ["namespaces", "Landlock and namespaces"])
+def test_where_the_kernel_helps_less_it_is_said_and_cheats_still_get_nothing(course, strict, monkeypatch, lacking):
+    monkeypatch.setattr(process, "can_be_alone", lambda: False)
+    if "Landlock" in lacking:
+        monkeypatch.setattr(process, "readable", lambda: iter(()))
+    row = course.grade(course.solved)
+    assert row.points == 2
+    assert "network and processes: Python's audit hook only" in row.protection
+    assert ("files: Landlock" in row.protection) == ("Landlock" not in lacking)
+    for name in (
+        "the oracle's file",
+        "the oracle by importlib",
+        "a file",
+        "the network",
+        "a fork bomb",
+        "os._exit",
+        "sleep",
+    ):
+        assert strict.mark("2-1", CHEATS[name]).points == 0
+    assert not os.path.exists("/tmp/smatch_cheat")
+
+
+# Unusual, and right
+
+
+RIGHT = "(1 - gamma) * np.append(1, np.cumprod(gamma * np.asarray(policy)))"
+UNUSUAL = {
+    "a lambda": f"share_of_time = lambda policy, gamma: {RIGHT}",
+    "a list": cheat(f"return list({RIGHT})"),
+    "a tuple of numbers": cheat(f"return tuple(float(x) for x in {RIGHT})"),
+    "a tensor": cheat(f"import torch\nreturn torch.tensor({RIGHT}, requires_grad=True)"),
+    "single precision": cheat(f"return ({RIGHT}).astype(np.float32)"),
+    "fractions": cheat(f"from fractions import Fraction\nreturn [Fraction(float(x)) for x in {RIGHT}]"),
+    "objects": cheat(f"return ({RIGHT}).astype(object)"),
+    "without numpy": cheat(
+        "shares, reached = [], 1 - gamma\nfor chance in [*policy, 0]:\n    shares.append(reached)\n"
+        "    reached *= gamma * chance\nreturn shares"
+    ),
+    "recursion": (
+        "def go(policy, reached, gamma):\n"
+        "    return [reached] + (go(policy[1:], reached * gamma * policy[0], gamma) if len(policy) else [])\n"
+        "def share_of_time(policy, gamma):\n    return np.array(go(policy, 1 - gamma, gamma))\n"
+    ),
+    "an object that can be called": (
+        f"class Share:\n    def __call__(self, policy, gamma): return {RIGHT}\nshare_of_time = Share()"
+    ),
+    "defaults and stars": f"def share_of_time(*given, **more):\n    policy, gamma = given\n    return {RIGHT}",
+    "annotated": f"def share_of_time(policy: np.ndarray, gamma: float = 0.9) -> np.ndarray:\n    return {RIGHT}",
+    "remembered": cheat(f"@functools.cache\ndef f(): return {RIGHT}\nreturn f()", "import functools"),
+    "partial": (
+        f"import functools\ndef any(power, policy, gamma): return {RIGHT}\nshare_of_time = functools.partial(any, 1)"
+    ),
+    "another name for numpy": cheat("return (1 - gamma) * n.append(1, n.cumprod(gamma * policy))", "import numpy as n"),
+    "magic": f"%matplotlib inline\n%time\ndef share_of_time(policy, gamma):\n    return {RIGHT}\n!ls",
+    "prints": cheat(f"print(policy)\nimport sys\nprint(gamma, file=sys.stderr)\nreturn {RIGHT}"),
+    "a warning": cheat(f"np.log(np.zeros(1))\nreturn {RIGHT}"),
+    "a generator inside": cheat(
+        "def steps():\n    reached = 1 - gamma\n    yield reached\n    for chance in policy:\n"
+        "        reached *= gamma * chance\n        yield reached\nreturn np.fromiter(steps(), float)"
+    ),
+    "a global that counts": cheat(f"global calls\ncalls += 1\nreturn {RIGHT}", "calls = 0"),
+    "scipy": cheat(f"from scipy.linalg import solve\nreturn solve(np.eye(4), {RIGHT})"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_an_unusual_right_answer_passes(course, kind):
+    mark = course.mark("2-1", UNUSUAL[kind])
+    assert (mark.points, mark.flags) == (2, ()), mark
+
+
+def test_an_answer_finds_what_it_needs_in_other_cells_and_no_more(course):
+    answer = "def share_of_time(policy, gamma):\n    return scaled(visits(policy, gamma), gamma)"
+    handed_in = course.with_answer("2-1", answer)
+    above = [
+        code("import time\ntime.sleep(60)"),  # a training, say
+        code("ONE = 1\nprint(undefined)"),
+        code("def scaled(visits, gamma):\n    return (ONE - gamma) * visits"),
+        code("policy = gamma = time.sleep(60)"),  # names that the function has for itself
+        code("%%bash\nls"),
+        code("this is no Python"),
+    ]
+    below = [code("import numpy as numbers\ndef visits(p, g):\n    return numbers.append(1, numbers.cumprod(g * p))")]
+    row = course.grade(handed_in | {"cells": [*above, *handed_in["cells"], *below]})
+    assert row.points == 2, row
+
+
+def test_a_cell_without_nbgraders_name_is_found_by_its_function(course):
+    handed_in = course.with_answer("2-1", f"def share_of_time(policy, gamma): return {RIGHT}")
+    for cell in handed_in["cells"]:
+        cell["metadata"] = {}
+    row = course.grade(handed_in)
+    assert row.points == 2 and "found by the function's name" in row.remarks[0]
+
+
+def test_of_a_copied_cell_the_last_one_counts(course):
+    handed_in = course.with_answer("2-1", f"def share_of_time(policy, gamma): return {RIGHT}")
+    copied = [cell for cell in handed_in["cells"] if cell["metadata"].get("nbgrader", {}).get("solution")]
+    handed_in["cells"].insert(0, copied[0] | {"source": "def share_of_time(policy, gamma): return 1"})
+    row = course.grade(handed_in)
+    assert row.points == 2 and "2 cells are named 'answer-2-1'" in row.remarks[0]
