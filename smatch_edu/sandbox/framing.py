@@ -11,7 +11,8 @@ import json
 import struct
 import sys
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class FrameError(Exception):
 class Channel:
     """Frames over a pipe in each direction: four bytes that say how long it is, and JSON."""
 
-    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
+    def __init__(self, incoming: BufferedIOBase, outgoing: BufferedIOBase) -> None:
         self.incoming, self.outgoing = incoming, outgoing
 
     def send(self, message: Mapping[str, Any]) -> None:

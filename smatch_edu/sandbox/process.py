@@ -18,9 +18,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import psutil
 
@@ -119,8 +120,8 @@ class Answering:
                 preexec_fn=die_with_parent if sys.platform == "linux" else None,
                 start_new_session=True,
             )
-            assert self.process.stdin is not None and self.process.stdout is not None
-            self.channel = Channel(self.process.stdout, self.process.stdin)  # type: ignore[arg-type]
+            incoming, outgoing = self.process.stdout, self.process.stdin
+            self.channel = Channel(cast(BufferedIOBase, incoming), cast(BufferedIOBase, outgoing))
             self.reader = threading.Thread(target=self._read, daemon=True)
             self.reader.start()
             self.alarm = threading.Timer(limits.seconds + 1, self._kill)  # also while we write and nobody reads
