@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from textwrap import shorten
 
 from smatch_edu.course.grading import GRADED, Graded
 from smatch_edu.pictures.show import page_html
@@ -45,17 +46,15 @@ def write_feedback(out: Path, row: Graded) -> Path | None:
 def report(rows: Sequence[Graded]) -> str:
     """The class for a terminal: the rows that an instructor should look at, a summary, the protection in force."""
     told = [
-        (row.student, row.assignment, f"{row.points:g}/{row.most:g}", said)
-        for row in rows
+        (row.student, row.assignment, f"{row.points:g}/{row.most:g}", shorten(said, 100, placeholder=" …"))
+        for row in sorted(rows, key=lambda row: (row.student, row.assignment))
         for said in (row.status, *row.remarks, *_flags(row))
         if said != GRADED
     ]
     graded = [row for row in rows if row.status == GRADED]
     full = sum(row.points == row.most for row in graded)
-    lines = [text_table(("student", "assignment", "points", "what happened"), told, words=4, group=1)] if told else []
-    lines.append(
-        f"{len(rows)} rows: {len(graded)} graded, {full} of them in full; {len(rows) - len(graded)} not graded."
-    )
+    lines = [text_table(("student", "assignment", "points", "what happened"), told, words=4, group=0)] if told else []
+    lines.append(f"{len(rows)} rows: {len(graded)} graded, {full} in full; {len(rows) - len(graded)} not graded.")
     if graded:
         slowest = max(row.seconds for row in graded)
         lines.append(

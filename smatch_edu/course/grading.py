@@ -20,7 +20,7 @@ from typing import Any
 from smatch_edu import __version__
 from smatch_edu.checks.exercise import NotYet
 from smatch_edu.course.assignments import Assignment, Question, find_assignments, read_assignment
-from smatch_edu.course.notebooks import Cell
+from smatch_edu.course.notebooks import Cell, read_file
 from smatch_edu.course.submissions import Submission, Written, answer_cell, find_submissions, read_submission, shown
 from smatch_edu.sandbox.process import LIMITS, Answering, Ended, Job, Limits
 from smatch_edu.support.errors import check_seed
@@ -217,9 +217,16 @@ def grade_class(
     with Progress(len(submissions), "grading", "submission", done=len(submissions) - len(todo)) as progress:
         for one in todo:
             progress.now(f"{one.student} {one.assignment}")
-            graded = grader.grade(one)
             if one.path is not None:
-                _record(out, one, graded)
+                grader.prove(one.assignment)
+            try:
+                graded = grader.grade(one)
+            except Exception as error:  # of ours or of the system: it costs this row, until the next run
+                status = f"the grader stopped with {type(error).__name__}: {error}; the next run tries again"
+                graded = Graded(one.student, one.assignment, status, grader.most(one.assignment))
+            else:
+                if graded.status == GRADED:
+                    _record(out, one, graded)
             yield graded
             progress.advance()
 
@@ -295,7 +302,7 @@ def _recorded(grader: Grader, submission: Submission, out: Path) -> Graded | Non
         return None
     try:
         graded = restored(json.loads(_place(out, submission).read_text("utf-8")))
-        digest = hashlib.sha256(submission.path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(read_file(submission.path)).hexdigest()
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return graded if graded.key == grader.key(submission, digest) else None

@@ -29,12 +29,8 @@ class Cell:
     grading: Mapping[str, Any]
 
 
-def read_notebook(path: Path) -> tuple[dict[str, Any], bytes]:
-    """A notebook, and the bytes of its file.
-
-    Raises:
-        ValueError: it is no file, too large, no JSON, no notebook, or of an old format; says which.
-    """
+def read_file(path: Path) -> bytes:
+    """A file that somebody handed in. ValueError if it is none (a link may lead anywhere), or too large."""
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
@@ -42,9 +38,18 @@ def read_notebook(path: Path) -> tuple[dict[str, Any], bytes]:
         if found.st_size > LARGEST:
             size = f"{found.st_size / 2**20:,.0f} MB"
             raise ValueError(f"it has {size}, and at most {LARGEST >> 20} are read; its outputs may be cleared")
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ValueError(f"it cannot be read ({error.strerror})") from None
+
+
+def read_notebook(path: Path) -> tuple[dict[str, Any], bytes]:
+    """A notebook, and the bytes of its file.
+
+    Raises:
+        ValueError: it is no file, too large, no JSON, no notebook, or of an old format; says which.
+    """
+    content = read_file(path)
     try:
         notebook = json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
