@@ -120,7 +120,10 @@ def read_assignment(path: Path) -> Assignment:
                 questions.append(Question(cell, cell, cell.grade_id, None))
                 continue
             module, name, function = _checked(cell, where)
-            exercise = getattr(getattr(checks, module), name, None)
+            try:
+                exercise = getattr(getattr(checks, module), name, None)
+            except AttributeError as error:
+                raise ValueError(f"{where}: {error}") from None
             if not isinstance(exercise, Exercise):
                 raise ValueError(f"{where}: checks.{module} has no exercise {name!r}")
             answers = [one for one in cells if one.grading.get("solution") and _defines(one, function)]
@@ -138,15 +141,15 @@ def write_assignments(source: str | Path, out: str | Path) -> Iterator[str]:
 
     Raises:
         FileNotFoundError: `source` holds none.
-        ValueError: a notebook has a check that is none; nothing of it is written then.
+        ValueError: a notebook has a check that is none; nothing is written then.
     """
     out = as_path(out)
     paths = find_assignments(source)
-    check_folder(out.parent) if not out.parent.is_dir() else None
+    assignments = [read_assignment(path) for path in paths.values()]
+    out.parent.mkdir(parents=True, exist_ok=True)
     check_folder(out)
     write_atomically(out / CONFIG_FILE, CONFIG)
-    for name, path in paths.items():
-        assignment = read_assignment(path)
+    for assignment, (name, path) in zip(assignments, paths.items(), strict=True):
         notebook = json.loads(path.read_text("utf-8"))
         versions = {"source": _cleared(notebook), "release": release(notebook, path.name), "solution": solved(notebook)}
         for step, version in versions.items():
