@@ -11,10 +11,10 @@ NB      ?= $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run finetune test test-all static unit notebooks execute lab bench format clean
+.PHONY: help run finetune test test-all static unit notebooks execute lab assignments bench format clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
 	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run, finetune and lab, THREADS=2 for notebooks and benchmarks,'
 	@echo 'NB=notebooks/02_occupancy.ipynb for make notebooks and execute.'
 
@@ -53,6 +53,9 @@ execute: .venv/.installed-test ## run notebooks and store their outputs: make ex
 lab: .venv/.installed-lab ## open the student versions in JupyterLab, made in learn/
 	.venv/bin/smatch learn --source notebooks --out learn
 	$(PY) -m jupyterlab --notebook-dir=learn --LabApp.default_url=/lab/tree/00_start_here.ipynb $(ARGS)
+
+assignments: .venv/.installed-run ## what an instructor hands out and keeps, in nbgrader's format, in dist/assignments/
+	.venv/bin/smatch assignments --source notebooks --out dist/assignments
 
 bench: .venv/.installed-bench ## time the algorithms against plain ones, as ratios
 	$(PINNED) $(PY) benchmarks/occupancy.py

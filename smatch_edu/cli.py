@@ -346,6 +346,22 @@ def run_keyboard(config: tyro.conf.OmitArgPrefixes[KeyboardConfig]) -> None:
     print(f"Table: {config.out}")
 
 
+@app.command(name="check")
+def run_check() -> None:
+    """Look whether this environment can run the course, and say how to mend what cannot."""
+    from smatch_edu.support.environment import examine
+
+    faults = 0
+    for finding in examine():
+        print(finding, flush=True)
+        faults += finding.good is False
+    if faults:
+        raise ValueError(f"{faults} fault{'s' * (faults > 1)}; what mends each stands behind its arrow")
+    from smatch_edu.sandbox.surroundings import protection
+
+    print(f"A submission would be held by: {', '.join(protection())}.")
+
+
 @experiment.command(name="finetune")
 def run_finetune_study(config: tyro.conf.OmitArgPrefixes[FinetuneStudyConfig]) -> None:
     """Finetune a pretrained model by likelihood, cloning and SequenceMatch, and see how well each answers."""

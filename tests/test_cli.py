@@ -14,7 +14,7 @@ from smatch_edu.cli import main
 from smatch_edu.support.files import packaged
 
 COMMANDS = ["", "walkthrough", "compare", "train", "generate", "evaluate", "learn", "experiment", "version"]
-COMMANDS += ["experiment sweep", "experiment neural-divergence"]
+COMMANDS += ["experiment sweep", "experiment neural-divergence", "assignments", "grade", "check"]
 
 
 def started(*arguments, **options):

@@ -241,7 +241,7 @@ def test_environment_yml_asks_for_what_pyproject_asks_for():
 # Words, links, numbers
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/what_is_new.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/what_is_new.md", "docs/instructor.md"])
 def test_links_point_at_files_that_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert page != "README.md" or text.count("\n") <= 150, "what is long has a page of its own"

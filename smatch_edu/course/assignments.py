@@ -24,6 +24,7 @@ from smatch_edu import checks
 from smatch_edu.checks.exercise import Exercise
 from smatch_edu.course.notebooks import Cell, code_cells, read_notebook
 from smatch_edu.course.student_versions import BEGIN, END, student_version
+from smatch_edu.sandbox.excerpt import statements, without_magic
 from smatch_edu.support.files import as_path, check_folder, write_atomically
 
 CONFIG = '''"""nbgrader's settings for this course; `smatch assignments` wrote the folders beside it."""
@@ -212,8 +213,7 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
 
 def _checked(cell: Cell, where: str) -> tuple[str, str, str]:
     """The module, the exercise and the function that a check cell names."""
-    with_magic = [line for line in cell.source.splitlines() if not line.startswith(("%", "!"))]
-    for node in ast.walk(ast.parse("\n".join(with_magic))):
+    for node in ast.walk(ast.parse(without_magic(cell.source))):
         match node:
             case ast.Call(
                 func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="checks"), attr=module), attr=name),
@@ -224,4 +224,4 @@ def _checked(cell: Cell, where: str) -> tuple[str, str, str]:
 
 
 def _defines(cell: Cell, function: str) -> bool:
-    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in ast.parse(cell.source).body)
+    return any(function in one.binds for one in statements(cell.source, ""))

@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from smatch_edu import __version__
 from smatch_edu.checks.exercise import NotYet
 from smatch_edu.course.assignments import Assignment, Question, find_assignments, read_assignment
@@ -167,7 +169,7 @@ class Grader:
         process = None
         try:
             cases = exercise.cases(self._seeds(student, question))
-            with Answering(_job(assignment, question, written, cell), self.limits) as process:
+            with Answering(_job(assignment, question, written, cell, cases), self.limits) as process:
                 outcomes = [_outcome(question, process, case) for case in cases]
             largest = _judged(question, cases, outcomes)
             verdict = f"{exercise.number} ✓ {len(cases)} {exercise.inputs}, largest error {largest:.1e}"
@@ -231,12 +233,16 @@ def grade_class(
             progress.advance()
 
 
-def _job(assignment: Assignment, question: Question, written: Written, cell: Cell) -> Job:
+def _job(
+    assignment: Assignment, question: Question, written: Written, cell: Cell, cases: Sequence[Mapping[str, Any]]
+) -> Job:
     """The function, with the cells above it, those below, and the course's own without its solutions."""
     place = [one.number for one in written.cells].index(cell.number)
     above, below = ([one.source for one in part] for part in (written.cells[:place], written.cells[place + 1 :]))
     own = [one.source for one in assignment.cells if not one.grading.get("solution")]
-    return Job(question.function, cell.source, (("<above>", above), ("<below>", below), ("<course>", own)))
+    tensors = any(isinstance(value, Tensor) for case in cases for value in case.values())
+    groups = (("<above>", above), ("<below>", below), ("<course>", own))
+    return Job(question.function, cell.source, groups, ("torch",) if tensors else ())
 
 
 def _outcome(question: Question, process: Answering, case: Mapping[str, Any]) -> Any:

@@ -70,7 +70,7 @@ class Answers:
         chosen = excerpt(answer, *groups)
         _stand_in_for_the_checks()
         sys.addaudithook(self._audit)
-        for name in sorted(imports([*chosen, *answer])):
+        for name in [*self.job["modules"], *sorted(imports([*chosen, *answer]))]:
             with contextlib.suppress(Exception):
                 _load(name)  # now: afterwards no library can be loaded that needs more than an answer may do
         files = bool(self.job["read"]) and restrict(self.job["read"], [self.job["folder"]])
@@ -158,10 +158,7 @@ class Answers:
             reply = self.channel.receive()
             if "error" in reply:
                 raise ValueError(reply["error"])
-            torch = sys.modules.get("torch")
-            result = decode(reply["result"])
-            tensors = torch is not None and any(isinstance(one, torch.Tensor) for one in arguments)
-            return torch.as_tensor(result) if torch is not None and tensors else result
+            return decode(reply["result"])
 
         ask.__name__ = str(value["function"])
         return ask

@@ -1,7 +1,7 @@
 """Values as data between two processes, of which one does not trust the other: JSON, with arrays in base64.
 
-A number, text, list, dictionary or array comes out as it went in. What is none of these comes out as an empty object
-whose class has the same name. Nothing that is read can run: a pickle could.
+A number, text, list, dictionary, array or tensor comes out as it went in. What is none of these comes out as an empty
+object whose class has the same name. Nothing that is read can run: a pickle could.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 LARGEST = 1 << 22  # bytes of a frame; the results of an exercise are thousands of times smaller
 DEEPEST = 20  # lists in lists
 LONGEST = 1024  # bits of a number
+TENSORS = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 KINDS = "biuf"  # numpy's: truth values, integers, real numbers
 
 
@@ -87,7 +88,7 @@ def _encoded(value: Any, depth: int) -> Any:
         return [encode(entry, depth + 1) for entry in value]
     if type(value).__name__ in ("Fraction", "Decimal"):
         return float(value)
-    array = _array(value)
+    array, tensor = _array(value)
     if array.dtype == object and array.ndim:
         return encode(array.tolist(), depth + 1)
     if array.dtype.kind not in KINDS:
@@ -95,19 +96,20 @@ def _encoded(value: Any, depth: int) -> Any:
     if array.nbytes > LARGEST // 2:
         raise FrameError(f"an array of {array.nbytes / 1e6:.0f} MB is more than can be sent")
     content = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-    return {"array": content, "dtype": array.dtype.str, "shape": list(array.shape)}
+    return {"array": content, "dtype": array.dtype.str, "shape": list(array.shape), "tensor": tensor}
 
 
-def _array(value: Any) -> np.ndarray:
-    """An array, a tensor of any kind, or what says how it becomes an array."""
+def _array(value: Any) -> tuple[np.ndarray, str]:
+    """An array, a tensor of any kind, or what says how it becomes an array; and a tensor's type, "" for no tensor."""
     torch = sys.modules.get("torch")  # if it is not loaded, this is no tensor
     if torch is not None and isinstance(value, torch.Tensor):
+        kind = str(value.dtype).removeprefix("torch.")
         value = value.detach().to_dense().cpu().resolve_neg().resolve_conj()
-        value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy(), kind
     if not isinstance(value, np.ndarray | np.generic) and not hasattr(value, "__array__"):
         raise TypeError("no array")
     array = np.asarray(value)
-    return array.astype(np.float64) if array.dtype == np.longdouble else array
+    return array.astype(np.float64) if array.dtype == np.longdouble else array, ""
 
 
 def decode(data: Any) -> Any:
@@ -124,11 +126,13 @@ def decode(data: Any) -> Any:
                 return {decode(key): decode(value) for key, value in pairs}
             case {"other": str(name)}:
                 return _unknown(name[:40] if name.isidentifier() else "object")
-            case {"array": str(content), "dtype": str(dtype), "shape": list(shape)}:
+            case {"array": str(content), "dtype": str(dtype), "shape": list(shape), "tensor": str(tensor)}:
                 kind = np.dtype(dtype)
                 if kind.kind not in KINDS:
                     raise TypeError(f"arrays of {kind}")
-                return np.frombuffer(base64.b64decode(content), kind).reshape([int(n) for n in shape]).copy()
+                array = np.frombuffer(base64.b64decode(content), kind).reshape([int(n) for n in shape]).copy()
+                torch = sys.modules.get("torch") if tensor in TENSORS else None
+                return array if torch is None else torch.from_numpy(array).to(getattr(torch, tensor))
     except (TypeError, ValueError, OverflowError) as error:
         raise FrameError(f"a value that cannot be read ({error})") from None
     raise FrameError("a value of no known kind")

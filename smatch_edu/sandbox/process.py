@@ -74,11 +74,13 @@ class Job:
         function: its name.
         answer: the text of its cell.
         groups: (file name, cells) where it finds the names that it uses, the most likely place first.
+        modules: that its inputs need, such as torch for tensors.
     """
 
     function: str
     answer: str
     groups: Sequence[tuple[str, Sequence[str]]] = ()
+    modules: Sequence[str] = ()
 
 
 class Ended(Exception):  # noqa: N818, it is no error of ours
@@ -167,6 +169,7 @@ class Answering:
             "function": job.function,
             "answer": job.answer,
             "groups": [[name, list(cells)] for name, cells in job.groups],
+            "modules": list(job.modules),
             "folder": str(self.folder),
             "library": str(PACKAGE) + os.sep,
             "hidden": [str(PACKAGE / name) for name in HIDDEN],

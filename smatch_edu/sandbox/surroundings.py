@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from smatch_edu.sandbox.landlock import version
 from smatch_edu.support.files import packaged
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -30,6 +31,11 @@ def in_force(files: bool, alone: bool) -> list[str]:
         "network and processes: namespaces" if alone else "network and processes: Python's audit hook only",
         "time, memory: limits" if sys.platform != "win32" else "time, memory: watched only",
     ]
+
+
+def protection() -> list[str]:
+    """What would be in force here."""
+    return in_force(version() > 0, can_be_alone())
 
 
 @functools.cache

@@ -8,6 +8,7 @@ Look here when something is missing elsewhere; nothing of SequenceMatch is in he
     tables       numbers and tables as text
     progress     how far a long job has come: a bar, or a line now and then
     results      a table that grows run by run, also when several write into it
+    environment  whether this environment can run the course, and what mends it
 
 `arrays` is imported by its own name: it loads torch, which takes seconds, and the rest does without.
 """

@@ -49,7 +49,9 @@ def test_what_becomes_numbers_arrives_as_numbers(rng):
     numbers = rng.normal(size=3)
     for tensor in (torch.tensor(numbers, requires_grad=True), torch.tensor(numbers).to_sparse()):
         assert np.array_equal(sent(tensor), numbers)
-    assert sent(torch.tensor(numbers).bfloat16()).dtype == np.float32
+    for kind in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool):
+        tensor = torch.tensor(numbers * 9).to(kind)
+        assert sent(tensor).dtype == kind and torch.equal(sent(tensor), tensor)
     assert sent([Fraction(1, 4), Decimal("0.5")]) == [0.25, 0.5]
     assert sent(np.array([Fraction(1, 4), 2], dtype=object)) == [0.25, 2]
     assert sent((1, np.float64(2))) == [1, 2.0]
@@ -86,12 +88,12 @@ def test_a_list_that_holds_itself_arrives_with_an_end():
 @pytest.mark.parametrize(
     "data",
     [
-        {"array": "AAAA", "dtype": "O", "shape": [1]},
-        {"array": "AAAA", "dtype": "f8", "shape": [1]},
-        {"array": "AAAAAAAAAAA=", "dtype": "f8", "shape": [10**12]},
-        {"array": "AAAAAAAAAAA=", "dtype": "f8", "shape": ["1"] * 3 + [None]},
-        {"array": "AAAAAAAAAAA=", "dtype": "V8,O", "shape": [1]},
-        {"array": "€", "dtype": "f8", "shape": []},
+        {"array": "AAAA", "dtype": "O", "shape": [1], "tensor": ""},
+        {"array": "AAAA", "dtype": "f8", "shape": [1], "tensor": ""},
+        {"array": "AAAAAAAAAAA=", "dtype": "f8", "shape": [10**12], "tensor": ""},
+        {"array": "AAAAAAAAAAA=", "dtype": "f8", "shape": ["1"] * 3 + [None], "tensor": ""},
+        {"array": "AAAAAAAAAAA=", "dtype": "V8,O", "shape": [1], "tensor": ""},
+        {"array": "€", "dtype": "f8", "shape": [], "tensor": ""},
         {"items": [[[1], 2]]},
         {"items": [1]},
         {"pickle": "gASVKAAAAAAA"},

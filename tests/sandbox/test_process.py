@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from smatch_edu.sandbox import Answering, Ended, Job, Limits
 from smatch_edu.sandbox.landlock import version
@@ -29,6 +30,13 @@ def test_a_function_is_called_case_by_case(rng):
     answer = "import numpy as np\ndef f(a, b): return np.asarray(a).T * b"
     for array, back in zip(arrays, asked(answer, *({"a": a, "b": 2} for a in arrays)), strict=True):
         assert np.array_equal(back, 2 * array.T)
+
+
+def test_tensors_arrive_as_tensors_and_come_back_as_such(rng):
+    x = torch.tensor(rng.normal(size=3))
+    with Answering(Job("f", "def f(x, g): return g(x).softmax(0).flip(0)", modules=("torch",))) as process:
+        back, after = process.ask({"x": x, "g": lambda y: 2 * y})
+    assert torch.equal(back, (2 * x).softmax(0).flip(0)) and torch.equal(after["x"], x)
 
 
 def test_inputs_come_back_as_they_are_after_the_call():
