@@ -162,7 +162,8 @@ class Grader:
         exercise, most = question.exercise, question.points
         if exercise is None:
             return Mark(question.title, 0.0, most, BY_HAND), "", []
-        cell, remark = answer_cell(written.cells, question.answer.grade_id, question.function)
+        known = {one.source for one in assignment.cells if not one.grading.get("solution")}
+        cell, remark = answer_cell(written.cells, question.answer.grade_id, question.function, known)
         if cell is None:
             verdict = f"{exercise.number} ✗ There is no cell {question.answer.grade_id!r} in your notebook."
             return Mark(question.title, 0.0, most, verdict), remark, []

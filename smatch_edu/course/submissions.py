@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,8 +18,6 @@ from typing import Any
 
 from smatch_edu.course.notebooks import Cell, code_cells, read_notebook
 from smatch_edu.support.errors import nearest
-
-TAKEN = "found by the function's name: nbgrader's name for the cell is gone"
 
 
 @dataclass(frozen=True)
@@ -98,19 +96,26 @@ def read_submission(path: Path) -> Written:
     return Written(tuple(code_cells(notebook)), hashlib.sha256(content).hexdigest(), remarks)
 
 
-def answer_cell(cells: Sequence[Cell], grade_id: str, function: str) -> tuple[Cell | None, str]:
+def answer_cell(
+    cells: Sequence[Cell], grade_id: str, function: str, known: Collection[str] = ()
+) -> tuple[Cell | None, str]:
     """The cell with the answer, and a remark if it is not where it was wanted.
 
-    By nbgrader's name; of several, as copying a cell makes them, the last one that defines the function. Without the
-    name, which some editors drop, the last cell that defines it.
+    By nbgrader's name; of several, as copying a cell makes them, the last one that gives the function. If none does
+    (some editors drop the name, some students write elsewhere), the last cell that does and is not the course's own.
+
+    Args:
+        known: the course's own cells.
     """
+    gives = re.compile(rf"^\s*(async\s+def|def|class)\s+{function}\b|^{function}\s*[:=]", re.MULTILINE)
     named = [cell for cell in cells if cell.grade_id == grade_id]
-    defining = [cell for cell in named if f"def {function}" in cell.source]
-    if named:
-        remark = f"{len(named)} cells are named {grade_id!r}; the last one was graded" if len(named) > 1 else ""
-        return (defining or named)[-1], remark
-    others = [cell for cell in cells if f"def {function}(" in cell.source]
-    return (others[-1], f"{grade_id!r} was {TAKEN}") if others else (None, "")
+    right = [cell for cell in named if gives.search(cell.source)]
+    if right:
+        return right[-1], f"{len(named)} cells are named {grade_id!r}; the last one was graded" if named[1:] else ""
+    others = [cell for cell in cells if gives.search(cell.source) and cell.source not in known]
+    if others:
+        return others[-1], f"{function!r} was found in another cell than {grade_id!r}"
+    return (named[-1] if named else None), ""
 
 
 def shown(name: str) -> str:

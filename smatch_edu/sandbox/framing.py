@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-LARGEST = 1 << 22  # bytes of a frame; the results of an exercise are thousands of times smaller
+LARGEST = 1 << 22  # bytes of a result; those of an exercise are thousands of times smaller
+NOTEBOOK = 1 << 27  # bytes of a frame that somebody whom one trusts has made; it may hold the code of a notebook
 DEEPEST = 20  # lists in lists
 LONGEST = 1024  # bits of a number
 TENSORS = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
@@ -28,16 +29,23 @@ class FrameError(Exception):
 
 
 class Channel:
-    """Frames over a pipe in each direction: four bytes that say how long it is, and JSON."""
+    """Frames over a pipe in each direction: four bytes that say how long it is, and JSON.
 
-    def __init__(self, incoming: BufferedIOBase, outgoing: BufferedIOBase) -> None:
-        self.incoming, self.outgoing = incoming, outgoing
+    Args:
+        incoming, outgoing: the pipes.
+        reads, writes: how many bytes a frame may have.
+    """
+
+    def __init__(
+        self, incoming: BufferedIOBase, outgoing: BufferedIOBase, reads: int = LARGEST, writes: int = LARGEST
+    ) -> None:
+        self.incoming, self.outgoing, self.reads, self.writes = incoming, outgoing, reads, writes
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Raises FrameError if it is too large, and OSError if nobody listens any more."""
         content = json.dumps(message).encode()
-        if len(content) > LARGEST:
-            raise FrameError(f"{len(content) / 1e6:.1f} MB are more than the {LARGEST / 1e6:.0f} MB that can be sent")
+        if len(content) > self.writes:
+            raise FrameError(f"{len(content) / 1e6:.1f} MB are more than the {self.writes / 1e6:.0f} that can be sent")
         self.outgoing.write(struct.pack(">I", len(content)) + content)
         self.outgoing.flush()
 
@@ -47,8 +55,8 @@ class Channel:
         if len(head) < 4:
             raise EOFError("the other process has ended")
         (length,) = struct.unpack(">I", head)
-        if length > LARGEST:
-            raise FrameError(f"a message of {length / 1e6:.0f} MB; at most {LARGEST / 1e6:.0f} MB were wanted")
+        if length > self.reads:
+            raise FrameError(f"a message of {length / 1e6:.0f} MB; at most {self.reads / 1e6:.0f} MB were wanted")
         content = self.incoming.read(length)
         if len(content) < length:
             raise EOFError("the other process has ended in the middle of a message")
@@ -113,7 +121,7 @@ def _array(value: Any) -> tuple[np.ndarray, str]:
 
 
 def decode(data: Any) -> Any:
-    """The value. FrameError if `encode` did not make this."""
+    """The value. FrameError if `encode` did not make this (RecursionError if it is lists in lists in lists)."""
     if data is None or isinstance(data, bool | int | float):
         return data
     if isinstance(data, list):

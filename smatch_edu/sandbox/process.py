@@ -25,7 +25,7 @@ from typing import Any, cast
 
 import psutil
 
-from smatch_edu.sandbox.framing import Channel, FrameError, decode, encode
+from smatch_edu.sandbox.framing import NOTEBOOK, Channel, FrameError, decode, encode
 from smatch_edu.sandbox.surroundings import (
     ALONE,
     HIDDEN,
@@ -113,7 +113,7 @@ class Answering:
         alone = can_be_alone()
         try:
             self.process = subprocess.Popen(
-                [*(ALONE if alone else ()), sys.executable, "-I", "-c", START, json.dumps(path())],
+                [*(ALONE if alone else ()), sys.executable, "-s", "-c", START, json.dumps(path())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -123,7 +123,7 @@ class Answering:
                 start_new_session=True,
             )
             incoming, outgoing = self.process.stdout, self.process.stdin
-            self.channel = Channel(cast(BufferedIOBase, incoming), cast(BufferedIOBase, outgoing))
+            self.channel = Channel(cast(BufferedIOBase, incoming), cast(BufferedIOBase, outgoing), writes=NOTEBOOK)
             self.reader = threading.Thread(target=self._read, daemon=True)
             self.reader.start()
             self.alarm = threading.Timer(limits.seconds + 1, self._kill)  # also while we write and nobody reads
@@ -146,7 +146,8 @@ class Answering:
         while True:
             reply = self._next("case")
             try:
-                self.library |= {str(name)[:80] for name in list(reply.get("used", ()))[: MANY - len(self.library)]}
+                room = max(0, MANY - len(self.library))
+                self.library |= {str(name)[:80] for name in list(reply.get("used", ()))[:room]}
                 if "call" in reply:
                     self._send(_called(case[reply["call"]], [decode(one) for one in reply["arguments"]]))
                 elif "takes" in reply:
@@ -158,7 +159,7 @@ class Answering:
                 else:
                     after = {name: decode(value) for name, value in dict(reply["after"]).items() if name in case}
                     return decode(reply["returned"]), after
-            except (FrameError, KeyError, TypeError, ValueError, AttributeError) as error:
+            except (FrameError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
                 raise Ended(f"What came back was no result ({type(error).__name__}).") from None
 
     def _told(self, job: Job, alone: bool) -> dict[str, Any]:
@@ -180,6 +181,8 @@ class Answering:
     def _send(self, message: Mapping[str, Any]) -> None:
         try:
             self.channel.send(message)
+        except FrameError as error:
+            raise Ended(f"There is more code around your function than can be read: {error}.") from None
         except (OSError, ValueError):
             raise self._over() from None
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -70,16 +70,21 @@ def readable() -> Iterator[str]:
     """What Python and its packages need; of this package all but the checks, and nothing of its repository."""
     places = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     places |= {place for place in sys.path if Path(place).name in ("site-packages", "dist-packages", "lib-dynload")}
-    for place in sorted(places):
-        if Path(place).is_dir() and PACKAGE.is_relative_to(Path(place).resolve()):
-            yield from (str(entry) for entry in Path(place).iterdir() if entry.resolve() != PACKAGE)
-        else:
-            yield place
-    yield from (str(entry) for entry in PACKAGE.iterdir() if entry.name not in HIDDEN)
-    yield str(packaged())
-    for start in dict.fromkeys((sys.base_prefix, sys.prefix, "/usr", "/")):
-        yield from (str(Path(start, name)) for name in ("lib", "lib64"))
-    yield from ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/dev/null", "/dev/urandom", "/sys/devices/system/cpu")
+    places |= {
+        str(Path(start, lib)) for start in (sys.base_prefix, sys.prefix, "/usr", "/") for lib in ("lib", "lib64")
+    }
+    places |= {"/etc/ld.so.cache", "/usr/share/zoneinfo", "/dev/null", "/dev/urandom", "/sys/devices/system/cpu"}
+    for place in sorted(places | {str(PACKAGE), str(packaged())}):
+        yield from map(str, _without(Path(place).resolve(), [PACKAGE / name for name in HIDDEN]))
+
+
+def _without(place: Path, hidden: Sequence[Path]) -> Iterator[Path]:
+    """A place, or if something hidden is in it, what lies beside that."""
+    if not any(one.is_relative_to(place) for one in hidden):
+        yield place
+    elif place not in hidden:
+        for entry in place.iterdir():
+            yield from _without(entry, hidden)
 
 
 def below(pid: int) -> list[psutil.Process]:

@@ -6,10 +6,10 @@ import time
 import psutil
 import pytest
 
-from classroom import SMALL, Course, code
+from classroom import SMALL, Course, code, write
 from smatch_edu.sandbox import Limits, process
 
-SECONDS, MEMORY = 1.5, 1 << 30  # of a cheat
+SECONDS, MEMORY = 1.0, 1 << 30  # of a cheat
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,16 @@ def forge():
             except OSError:
                 pass
 """
+DEEP = """
+import os, struct
+def forge():
+    content = b'{"returned": ' + b"[" * 900 + b"]" * 900 + b', "after": {}}'
+    for descriptor in range(3, 12):
+        try:
+            os.write(descriptor, struct.pack(">I", len(content)) + content)
+        except OSError:
+            pass
+"""
 RESTARTED = """
 import gc, sys
 for found in gc.get_objects():
@@ -145,6 +155,7 @@ CHEATS = {
     "a result of 1 GB": cheat("return np.zeros(10**8)"),
     "a long list": cheat("return [0] * 10**7"),
     "a deep list": cheat("deep = []\nfor _ in range(10**5): deep = [deep]\nreturn deep"),
+    "a forged deep list": cheat("forge()\nreturn 1", DEEP),
     "a list in itself": cheat("own = []\nown.append(own)\nreturn own"),
     "a large number": cheat("return [10**5000] * 4"),
     "not a number": cheat("return np.full(4, np.nan)"),
@@ -228,15 +239,11 @@ def test_what_is_no_notebook_is_said_to_be_none(course, content):
 
 
 def test_an_answer_that_only_calls_the_library_is_flagged(course):
-    named = course.mark("2-1", cheat("return Vocabulary() and np.zeros(4)", "from smatch_edu.text import Vocabulary"))
-    assert "uses smatch_edu.text.Vocabulary" in named.flags
-    hidden = cheat(
-        "import importlib, torch\nlibrary = importlib.import_module('smatch' + '_edu.text.vocabulary')\n"
-        "return library.Vocabulary() and np.ones(4)"
-    )
-    assert "uses smatch_edu.text.vocabulary.__post_init__" in course.mark("2-1", hidden).flags
-    plain = course.mark("2-1", cheat("return np.zeros(4)"))
-    assert plain.flags == ()
+    named = course.mark("2-1", cheat("return number(gamma)", "from smatch_edu.support import number"))
+    assert named.flags == ("uses smatch_edu.support.number", "uses smatch_edu.support.tables.number")
+    hidden = cheat("import importlib\nreturn importlib.import_module('smatch' + '_edu.support.tables').number(gamma)")
+    assert "uses smatch_edu.support.tables.number" in course.mark("2-1", hidden).flags
+    assert course.mark("2-1", cheat("return np.zeros(4)")).flags == ()
 
 
 def test_what_looks_like_a_deception_is_flagged(course):
@@ -298,6 +305,7 @@ UNUSUAL = {
         "        reached *= gamma * chance\n        yield reached\nreturn np.fromiter(steps(), float)"
     ),
     "a global that counts": cheat(f"global calls\ncalls += 1\nreturn {RIGHT}", "calls = 0"),
+    "displays": cheat(f"display(policy)\nassert __name__ == '__main__'\nreturn {RIGHT}"),
     "scipy": cheat(f"from scipy.linalg import solve\nreturn solve(np.eye(4), {RIGHT})"),
 }
 
@@ -329,7 +337,22 @@ def test_a_cell_without_nbgraders_name_is_found_by_its_function(course):
     for cell in handed_in["cells"]:
         cell["metadata"] = {}
     row = course.grade(handed_in)
-    assert row.points == 2 and "found by the function's name" in row.remarks[0]
+    assert row.points == 2 and "was found in another cell" in row.remarks[0]
+
+
+def test_an_answer_may_stand_in_a_cell_of_its_own_but_the_courses_own_cells_are_no_answer(course):
+    right = code(f"def share_of_time(policy, gamma): return {RIGHT}")
+    row = course.grade(course.with_answer("2-1", "# see below", extra=[right]))
+    assert row.points == 2 and "was found in another cell" in row.remarks[0]
+    course.solved["cells"].append(right)
+    try:
+        course.grader.read.clear()
+        write(course.source / f"{SMALL}.ipynb", course.solved)
+        assert course.mark("2-1", "# see below").points == 0
+    finally:
+        course.solved["cells"].pop()
+        course.grader.read.clear()
+        write(course.source / f"{SMALL}.ipynb", course.solved)
 
 
 def test_of_a_copied_cell_the_last_one_counts(course):

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from classroom import SMALL, WANTED, Course, code, notebook, write
+from smatch_edu import checks
 from smatch_edu.checks.exercise import Exercise
 from smatch_edu.cli import main
 from smatch_edu.course import grade_class, write_grades
 from smatch_edu.course.assignments import solved
-from smatch_edu.course.grading import GRADED
-from smatch_edu.sandbox import Answering, Limits
+from smatch_edu.course.grading import GRADED, Grader
+from smatch_edu.sandbox import Answering
+from smatch_edu.sandbox.framing import encode
 
 NOTEBOOK = f"{SMALL}.ipynb"
 
@@ -299,12 +301,26 @@ def test_a_spreadsheet_is_given_no_formula(short, tmp_path):
     assert ("'=1+1", SMALL) in graded(short, tmp_path / "submitted", tmp_path / "out")
 
 
+def test_the_inputs_of_every_exercise_can_be_sent(rng):
+    for module in checks.__all__:
+        for name, found in vars(getattr(checks, module)).items():
+            if isinstance(found, Exercise):
+                for value in found.draw(rng).values():
+                    assert callable(value) or "other" not in json.dumps(encode(value)), f"checks.{module}.{name}"
+
+
 @pytest.mark.slow
-def test_a_class_of_a_hundred_is_graded_in_one_command(course, tmp_path):
-    folder = tmp_path / "submitted"
+def test_every_lessons_own_solution_gets_full_marks():
+    grader = Grader(Path(__file__).parents[2] / "notebooks", 1)
+    for name in grader.paths:
+        grader.prove(name)
+
+
+@pytest.mark.slow
+def test_a_class_of_a_hundred_is_graded_in_one_command(short, tmp_path):
     for number in range(100):
-        handed_in = solved(course.solved) if number % 2 else course.with_answer("", "")
-        write(folder / f"student{number}" / SMALL / NOTEBOOK, handed_in)
-    rows = list(grade_class(folder, course.source, tmp_path / "out", 3, Limits()))
-    assert [row.points for row in sorted(rows, key=lambda row: int(row.student[7:]))] == [0, 2 * len(WANTED)] * 50
+        handed_in = solved(short.solved) if number % 2 else short.with_answer("", "")
+        write(tmp_path / "submitted" / f"student{number}" / SMALL / NOTEBOOK, handed_in)
+    rows = list(grade_class(tmp_path / "submitted", short.source, tmp_path / "out", 3))
+    assert [row.points for row in sorted(rows, key=lambda row: int(row.student[7:]))] == [0, 2] * 50
     assert max(row.seconds for row in rows) < 10

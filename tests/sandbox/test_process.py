@@ -11,7 +11,7 @@ import psutil
 import pytest
 import torch
 
-from smatch_edu.sandbox import Answering, Ended, Job, Limits
+from smatch_edu.sandbox import Answering, Ended, Job, Limits, surroundings
 from smatch_edu.sandbox.landlock import version
 from smatch_edu.sandbox.surroundings import ALONE, PACKAGE, can_be_alone
 
@@ -179,6 +179,34 @@ def test_in_a_namespace_there_is_no_network_and_no_other_process(tmp_path):
     done = subprocess.run([*ALONE, sys.executable, "-c", script], capture_output=True, text=True, check=True)
     unreachable = "Network is unreachable"
     assert done.stdout.splitlines() == ["1 ['lo']", unreachable, unreachable, "No such process"]
+
+
+@pytest.mark.parametrize("inside", ["lib/python3/site-packages", "elsewhere"])
+def test_the_checks_are_below_no_place_that_may_be_read(inside, tmp_path, monkeypatch):
+    package = tmp_path / inside / "smatch_edu"
+    for name in ("checks/__pycache__", "course", "text", "../numpy", "../../more"):
+        (package / name).mkdir(parents=True)
+    for name in ("PACKAGE", "sys.prefix", "sys.base_prefix"):
+        monkeypatch.setattr(f"smatch_edu.sandbox.surroundings.{name}", package if name == "PACKAGE" else str(tmp_path))
+    monkeypatch.setattr("sys.path", [*sys.path, str(package.parent)])
+    places = [Path(place) for place in surroundings.readable()]
+    for name in ("checks", "course"):
+        assert not any((package / name).is_relative_to(place) for place in places)
+    assert any((package / "text").is_relative_to(place) for place in places)
+    beside = any((package.parent / "numpy").is_relative_to(place) for place in places)
+    assert beside == ("site-packages" in inside)
+
+
+def test_much_code_arrives_and_too_much_is_said_to_be(monkeypatch):
+    assert asked("def f(x): return x\ntext = '" + "x" * 5_000_000 + "'", {"x": 1}) == [1]
+    monkeypatch.setattr("smatch_edu.sandbox.process.NOTEBOOK", 1000)
+    with pytest.raises(Ended, match="more code around your function"):
+        asked("def f(x): return x", {"x": 1})
+
+
+def test_dice_without_a_seed_fall_alike():
+    answer = "import numpy as np, random\ndef f(x): return [np.random.rand(), random.random(), hash('text')]"
+    assert asked(answer, {"x": 1}) == asked(answer, {"x": 1})
 
 
 @landlock
