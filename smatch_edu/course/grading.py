@@ -28,6 +28,7 @@ from smatch_edu.sandbox.process import LIMITS, Answering, Ended, Job, Limits
 from smatch_edu.support.errors import check_seed
 from smatch_edu.support.files import check_folder, write_atomically
 from smatch_edu.support.progress import Progress
+from smatch_edu.support.tables import printable
 
 GRADED = "graded"
 BY_HAND = "to be graded by hand"
@@ -120,7 +121,16 @@ class Grader:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def grade(self, submission: Submission) -> Graded:
-        """What a submission gets. Whatever it holds, this returns."""
+        """What a submission gets. Whatever it holds, this returns, and in words that can be printed."""
+        found = self._grade(submission)
+        marks = tuple(
+            replace(mark, verdict=printable(mark.verdict), flags=tuple(map(printable, mark.flags)))
+            for mark in found.marks
+        )
+        remarks = tuple(map(printable, found.remarks))
+        return replace(found, status=printable(found.status), marks=marks, remarks=remarks)
+
+    def _grade(self, submission: Submission) -> Graded:
         most = self.most(submission.assignment)
         told = (submission.student, submission.assignment)
         if submission.path is None:

@@ -5,6 +5,7 @@ Nothing that somebody hands in stops anything: each thing found becomes a `Submi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -16,8 +17,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from smatch_edu.course.notebooks import Cell, code_cells, read_notebook
+from smatch_edu.course.notebooks import Cell, code_cells, read_file, read_notebook
 from smatch_edu.support.errors import nearest
+from smatch_edu.support.tables import printable
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,18 @@ class Submission:
 
     @property
     def timestamp(self) -> str:
-        """When the notebook was last written, as nbgrader writes it."""
+        """When it was handed in: what nbgrader wrote beside the notebook, or when that was last written."""
+        if self.path is None:
+            return ""
         try:
-            written = self.path.lstat().st_mtime if self.path else 0.0
-        except OSError:
-            written = 0.0
-        return datetime.fromtimestamp(written, timezone.utc).strftime("%Y-%m-%d %H:%M:%S") if written else ""
+            told = read_file(self.path.with_name("timestamp.txt")).decode("ascii", "replace")[:40].strip()
+            return printable(told)
+        except ValueError:
+            pass
+        with contextlib.suppress(OSError):
+            written = datetime.fromtimestamp(self.path.lstat().st_mtime, timezone.utc)
+            return written.strftime("%Y-%m-%d %H:%M:%S")
+        return ""
 
 
 @dataclass(frozen=True)
@@ -119,8 +127,8 @@ def answer_cell(
 
 
 def shown(name: str) -> str:
-    """A file's name as text: what is no UTF-8 in it is written as \\xff."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A file's name as text: what is no UTF-8 in it, or cannot be printed, is written as \\xff."""
+    return printable(os.fsencode(name).decode("utf-8", "backslashreplace")).replace("\n", "\\n")
 
 
 def _of_student(folder: Path, assignments: Sequence[str]) -> list[Submission]:

@@ -24,7 +24,7 @@ from smatch_edu.support.files import (
 )
 from smatch_edu.support.progress import Progress
 from smatch_edu.support.results import extend_table, read_table
-from smatch_edu.support.tables import number, percent, text_table
+from smatch_edu.support.tables import number, percent, printable, text_table
 
 __all__ = [
     "Progress",
@@ -39,6 +39,7 @@ __all__ = [
     "number",
     "packaged",
     "percent",
+    "printable",
     "read_table",
     "text_table",
     "write_atomically",

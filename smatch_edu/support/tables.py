@@ -18,6 +18,11 @@ def percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.1f}%"
 
 
+def printable(text: str) -> str:
+    """A text that any terminal and file can hold: what cannot be printed is written as \\x1b or \\ud800."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: int = 3, group: int = 2) -> str:
     """The table for a terminal.
 

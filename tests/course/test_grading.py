@@ -287,6 +287,30 @@ def test_a_run_that_is_killed_goes_on(short, tmp_path):
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
+def test_what_cannot_be_printed_stops_nothing(short, tmp_path, capsys):
+    folder, right = tmp_path / "submitted", solved(short.solved)
+    odd = "def share_of_time(policy, gamma): raise ValueError('\\ud800 \\x1b[31m \\0')"
+    flagged = "import smatch_edu.support as s\ndef share_of_time(p, g): return getattr(s, '\\ud800')"
+    for student, content in {
+        "ann": short.with_answer("2-1", odd),
+        "bob": right | {"metadata": {"kernelspec": {"language": "\ud800\x1b[31m"}}},
+        "cleo": short.with_answer("2-1", flagged),
+        "dan\x1b[31m\n": right,
+    }.items():
+        write(folder / student / SMALL / NOTEBOOK, content)
+    write(folder / "ann" / SMALL / "timestamp.txt", "2026-11-27 07:00:00 UTC\n")
+    out = tmp_path / "out"
+    assert main(["grade", str(folder), "--source", str(short.source), "--out", str(out)]) == 0
+    rows = grades(out)
+    assert (
+        rows["dan\\x1b[31m\\n", SMALL]["score"] == "2.0"
+        and rows["ann", SMALL]["timestamp"] == "2026-11-27 07:00:00 UTC"
+    )
+    assert r"kernel is for \ud800\x1b[31m" in rows["bob", SMALL]["status"]
+    told = capsys.readouterr().out + "".join(path.read_text("utf-8") for path in out.glob("*.csv"))
+    assert "\x1b" not in told and r"ValueError: \ud800 \x1b[31m \x00" in told
+
+
 def test_what_a_person_grades_is_left_to_a_person(tmp_path):
     made = Course(tmp_path, ("2-1",))
     essay = code("# your words", "essay", nbgrader={"grade_id": "essay", "grade": True, "solution": True, "points": 3})

@@ -209,12 +209,48 @@ def test_dice_without_a_seed_fall_alike():
     assert asked(answer, {"x": 1}) == asked(answer, {"x": 1})
 
 
+DISARMED = """
+import gc, os, socket, time
+for one in gc.get_objects():
+    if type(one).__name__ == "Answers":
+        one.armed = False
+        one.job["hidden"] = []
+def forks():
+    for count in range(1000):
+        try:
+            if os.fork() == 0: time.sleep(100)
+        except OSError:
+            return count
+        time.sleep(0.01)
+"""
+
+
 @landlock
-def test_an_answer_that_has_got_rid_of_the_audit_hook_still_cannot_read_the_checks():
-    answer = (
-        "import gc\nfor one in gc.get_objects():\n    if type(one).__name__ == 'Answers':\n"
-        "        one.armed = False\n        one.job['hidden'] = []\n"
-        f"def f(x): return open({str(PACKAGE / 'checks' / 'occupancy.py')!r}).read()"
-    )
+@pytest.mark.parametrize(
+    "place",
+    [PACKAGE / "checks" / "occupancy.py", PACKAGE.parent / "notebooks" / "02_occupancy.ipynb", "/proc/1/environ"],
+)
+def test_without_the_audit_hook_the_checks_still_cannot_be_read(place):
     with pytest.raises(Ended, match="Errno 13"):
-        asked(answer, {"x": 1})
+        asked(DISARMED + f"def f(x): return open({str(place)!r}).read()", {"x": 1})
+
+
+@landlock
+def test_without_the_audit_hook_nothing_is_written_and_no_program_started(tmp_path):
+    with pytest.raises(Ended, match="Errno 13"):
+        asked(DISARMED + f"def f(x): return open({str(tmp_path / 'new')!r}, 'w')", {"x": 1})
+    with pytest.raises(Ended, match="Errno 13"):
+        asked(DISARMED + "import sys\ndef f(x): os.execv(sys.executable, ['python'])", {"x": 1})
+
+
+@alone
+def test_without_the_audit_hook_there_is_still_no_network_and_an_end_to_processes():
+    for kind in ("SOCK_STREAM", "SOCK_DGRAM"):
+        connect = f"def f(x): socket.socket(socket.AF_INET, socket.{kind}).connect(('192.0.2.1', 80))"
+        with pytest.raises(Ended, match=r"unreachable|Errno 13"):
+            asked(DISARMED + connect, {"x": 1})
+    try:
+        assert asked(DISARMED + "def f(x): return forks()", {"x": 1}, limits=Limits(processes=20))[0] < 20
+    except Ended as ended:  # root's processes are only counted from outside
+        assert "more than 20 processes" in str(ended)
+    assert not psutil.Process().children()
