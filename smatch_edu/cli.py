@@ -294,11 +294,11 @@ def run_grade(
         source: the folder of the solved notebooks.
         out: the folder for grades.csv, exercises.csv and feedback/.
         seed: of the inputs that are drawn; left out, a secret one, which is kept in the folder.
-        seconds: that all calls of one answer may take.
+        seconds: of a processor, that all calls of one answer may take.
         memory: in GB, that an answer may use.
     """
-    if seconds <= 0 or memory <= 0:
-        raise ValueError(f"seconds is {seconds:g} and memory {memory:g}; both must be above 0")
+    if not (0 < seconds < 1e6 and 0 < memory < 1e6):
+        raise ValueError(f"seconds is {seconds:g} and memory {memory:g}; both must be above 0 and below a million")
     from smatch_edu import course
     from smatch_edu.sandbox import Limits
 

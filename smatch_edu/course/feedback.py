@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from textwrap import shorten
 
-from smatch_edu.course.grading import GRADED, Graded
+from smatch_edu.course.marks import GRADED, Graded
 from smatch_edu.pictures.show import page_html
 from smatch_edu.support.files import write_atomically
 from smatch_edu.support.tables import text_table

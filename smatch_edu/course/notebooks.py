@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LARGEST = 100 << 20  # bytes of a file; what a figure or a film leaves in a notebook is less
+LARGEST = 50 << 20  # bytes of a file; what figures and films leave in a notebook is less
 
 
 @dataclass(frozen=True)

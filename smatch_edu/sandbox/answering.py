@@ -20,10 +20,9 @@ import linecache
 import os
 import random
 import sys
-import threading
 import traceback
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,13 +30,9 @@ import numpy as np
 from smatch_edu.sandbox.excerpt import CHECKS, LIBRARY, excerpt, imports, odd_names, of_the_library, statements
 from smatch_edu.sandbox.framing import NOTEBOOK, Channel, decode, encode
 from smatch_edu.sandbox.landlock import restrict
+from smatch_edu.sandbox.watching import Watch
 
 YOURS = "<answer>"  # the file name of the answer's cell
-FORBIDDEN = (  # audit events, by how they begin
-    *("socket.", "subprocess.", "ctypes.", "shutil.", "webbrowser.", "pty.", "sys.setprofile", "sys.settrace"),
-    *("os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile", "os.kill"),
-)
-WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def main() -> None:
@@ -56,9 +51,7 @@ class Answers:
 
     def __init__(self, job: Mapping[str, Any], channel: Channel) -> None:
         self.job, self.channel = job, channel
-        self.used: set[str] = set()  # of the library, by the function while it was called
-        self.armed = False  # from when on it has given up its rights
-        self.calling = False  # while lines of the submission run
+        self.watch = Watch(job["library"], job["folder"], job["hidden"])
 
     def serve(self) -> None:
         """Prepare, then call the function for each case that comes."""
@@ -72,7 +65,7 @@ class Answers:
         groups = [self._statements(cells, name) for name, cells in self.job["groups"]]
         chosen = excerpt(answer, *groups)
         _stand_in_for_the_checks()
-        sys.addaudithook(self._audit)
+        sys.addaudithook(self.watch.audit)
         for name in [*self.job["modules"], *sorted(imports([*chosen, *answer]))]:
             with contextlib.suppress(Exception):
                 _load(name)  # now: afterwards no library can be loaded that needs more than an answer may do
@@ -86,9 +79,7 @@ class Answers:
                 "odd": odd_names([*chosen, *answer]),
             }
         )
-        sys.setprofile(self._profile)
-        threading.setprofile(self._profile)
-        self.armed = True
+        self.watch.arm()
         function = self._function(chosen, answer)
         if function is not None:
             self.channel.send({"ready": True})
@@ -115,7 +106,7 @@ class Answers:
         for one in [*chosen, *answer]:
             own = one.filename == YOURS
             try:
-                with self._calling():
+                with self.watch.calling():
                     exec(compile(ast.Module([one.node], []), one.filename, "exec", dont_inherit=True), module.__dict__)
             except BaseException as error:
                 place = _line(error)
@@ -143,14 +134,14 @@ class Answers:
         except ValueError:
             pass  # a built-in without a signature
         try:
-            with self._calling():
+            with self.watch.calling():
                 returned = encode(function(*given.values()))
             after = {name: encode(value) for name, value in given.items() if not callable(value)}
-            return {"returned": returned, "after": after, "used": sorted(self.used)}
+            return {"returned": returned, "after": after, "used": sorted(self.watch.used)}
         except BaseException as error:
             own = _deepest(error) == YOURS
             stub = own and isinstance(error, NotImplementedError)
-            return {"stopped": _said(error), "line": _line(error), "todo": stub, "used": sorted(self.used)}
+            return {"stopped": _said(error), "line": _line(error), "todo": stub, "used": sorted(self.watch.used)}
 
     def _input(self, name: str, value: Any) -> Any:
         """An input; one that is a function stays with the parent, and is called there."""
@@ -166,47 +157,6 @@ class Answers:
 
         ask.__name__ = str(value["function"])
         return ask
-
-    @contextlib.contextmanager
-    def _calling(self) -> Iterator[None]:
-        self.calling = True
-        try:
-            yield
-        finally:
-            self.calling = False
-
-    def _profile(self, frame: types.FrameType, event: str, _: Any) -> None:
-        """Note each function of the library that is entered from outside it."""
-        if event == "call" and self.calling and frame.f_code.co_filename.startswith(self.job["library"]):
-            caller = frame.f_back.f_code.co_filename if frame.f_back else ""
-            if not caller.startswith(self.job["library"]):
-                name = frame.f_globals.get("__name__", LIBRARY)
-                if not str(name).startswith(f"{LIBRARY}.sandbox"):
-                    own = frame.f_code.co_name
-                    self.used.add(str(name) if own == "<module>" else f"{name}.{own}")
-
-    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """What an answer may not do. The kernel forbids it too, where it can; this holds everywhere, if less firmly."""
-        if event == "open":
-            self._opened(*arguments)
-        elif self.armed and event.startswith(FORBIDDEN):
-            raise PermissionError(f"an answer may not use {event}")
-        elif event == "import" and self.calling and str(arguments[0]).startswith(f"{LIBRARY}."):
-            self.used.add(str(arguments[0]))
-
-    def _opened(self, path: Any, _: Any, flags: int) -> None:
-        if not isinstance(path, str | bytes | os.PathLike):
-            return
-        place = os.path.realpath(os.fsdecode(path))
-        if place.startswith(self.job["folder"] + os.sep):
-            return
-        if self.armed and flags & WRITES:
-            raise PermissionError(f"an answer may not write {place}")
-        if any(place == hidden or place.startswith(hidden + os.sep) for hidden in self.job["hidden"]):
-            raise PermissionError("an answer may not read the checks")
-        own = place.startswith(self.job["library"]) and not place.startswith(self.job["library"] + "sandbox")
-        if own and place.endswith(".py") and self.calling:
-            self.used.add(f"the text of {os.path.basename(place)}")
 
 
 class _Stand(types.ModuleType):

@@ -16,8 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +25,7 @@ from typing import Any, cast
 import psutil
 
 from smatch_edu.sandbox.framing import NOTEBOOK, Channel, FrameError, decode, encode
+from smatch_edu.sandbox.job import LIMITS, Ended, Job, Limits
 from smatch_edu.sandbox.surroundings import (
     ALONE,
     HIDDEN,
@@ -46,51 +46,6 @@ MANY = 20  # functions of the library that are told of
 GLANCE = 0.05  # seconds between two looks at what the process uses
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What an answer may use. The same numbers hold for all its cases together.
-
-    Attributes:
-        seconds: of the clock, the start of Python included.
-        memory: bytes.
-        processes: with threads, where the kernel counts them.
-        disk: bytes in its own folder.
-    """
-
-    seconds: float = 10.0
-    memory: int = 2 << 30
-    processes: int = 64
-    disk: int = 32 << 20
-
-
-LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Job:
-    """A function, and the notebook around it.
-
-    Attributes:
-        function: its name.
-        answer: the text of its cell.
-        groups: (file name, cells) where it finds the names that it uses, the most likely place first.
-        modules: that its inputs need, such as torch for tensors.
-    """
-
-    function: str
-    answer: str
-    groups: Sequence[tuple[str, Sequence[str]]] = ()
-    modules: Sequence[str] = ()
-
-
-class Ended(Exception):  # noqa: N818, it is no error of ours
-    """The process came to no result; says why, to whoever wrote the function. `todo`: the stub is still there."""
-
-    def __init__(self, reason: str, todo: bool = False) -> None:
-        super().__init__(reason)
-        self.todo = todo
-
-
 class Answering:
     """The process. `with` ends it and all that it started.
 
@@ -105,7 +60,7 @@ class Answering:
     """
 
     def __init__(self, job: Job, limits: Limits = LIMITS) -> None:
-        self.limits, self.deadline = limits, time.monotonic() + limits.seconds
+        self.limits, self.deadline = limits, time.monotonic() + limits.by_the_clock
         self.folder = Path(tempfile.mkdtemp(prefix="smatch-")).resolve()
         self.library: set[str] = set()
         self.odd: list[str] = []
@@ -126,7 +81,7 @@ class Answering:
             self.channel = Channel(cast(BufferedIOBase, incoming), cast(BufferedIOBase, outgoing), writes=NOTEBOOK)
             self.reader = threading.Thread(target=self._read, daemon=True)
             self.reader.start()
-            self.alarm = threading.Timer(limits.seconds + 1, self._kill)  # also while we write and nobody reads
+            self.alarm = threading.Timer(limits.by_the_clock + 1, self._kill)  # also while we write and nobody reads
             self.alarm.daemon = True
             self.alarm.start()
             self._send(self._told(job, alone))
@@ -217,9 +172,9 @@ class Answering:
 
     def _watch(self) -> None:
         """`Ended` as soon as more is used than may be."""
-        if time.monotonic() > self.deadline:
+        memory, processes, seconds = used(self.process.pid)
+        if seconds > self.limits.seconds or time.monotonic() > self.deadline:
             raise self._late()
-        memory, processes = used(self.process.pid)
         if memory > self.limits.memory:
             raise Ended(f"Your function took more than {self.limits.memory / 2**30:g} GB of memory.")
         if processes > self.limits.processes:

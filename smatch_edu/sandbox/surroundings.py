@@ -24,16 +24,16 @@ HIDDEN = ("checks", "course")  # folders of the package with right answers in th
 ALONE = ("unshare", "--user", "--map-current-user", "--net", "--ipc", "--pid", "--fork", "--kill-child")
 
 
-def in_force(files: bool, alone: bool) -> list[str]:
+def in_force(files: bool, alone: bool) -> tuple[str, ...]:
     """The protection in words, for the report."""
-    return [
+    return (
         "files: Landlock" if files else "files: Python's audit hook only",
         "network and processes: namespaces" if alone else "network and processes: Python's audit hook only",
         "time, memory: limits" if sys.platform != "win32" else "time, memory: watched only",
-    ]
+    )
 
 
-def protection() -> list[str]:
+def protection() -> tuple[str, ...]:
     """What would be in force here."""
     return in_force(version() > 0, can_be_alone())
 
@@ -94,13 +94,14 @@ def below(pid: int) -> list[psutil.Process]:
         return []
 
 
-def used(pid: int) -> tuple[int, int]:
-    """Bytes of memory, and processes, of all that is below a process."""
-    memory, processes = 0, below(pid)
-    for one in processes or [psutil.Process(pid)] if psutil.pid_exists(pid) else []:
+def used(pid: int) -> tuple[int, int, float]:
+    """Bytes of memory, processes, and seconds of a processor, of all that is below a process, or of itself alone."""
+    memory, seconds, processes = 0, 0.0, below(pid)
+    for one in processes or ([psutil.Process(pid)] if psutil.pid_exists(pid) else []):
         with contextlib.suppress(psutil.Error):
             memory += one.memory_info().rss
-    return memory, len(processes)
+            seconds += sum(one.cpu_times()[:2])
+    return memory, len(processes), seconds
 
 
 def larger(folder: Path, most: int) -> bool:

@@ -18,7 +18,8 @@ from smatch_edu.checks.exercise import Exercise
 from smatch_edu.cli import main
 from smatch_edu.course import grade_class, write_grades
 from smatch_edu.course.assignments import solved
-from smatch_edu.course.grading import GRADED, Grader
+from smatch_edu.course.grading import Grader
+from smatch_edu.course.marks import GRADED
 from smatch_edu.sandbox import Answering
 from smatch_edu.sandbox.framing import encode
 
@@ -119,6 +120,8 @@ def odd_class(short, tmp_path):
     }.items():
         write(folder / place, content)
     (folder / "quin").mkdir()
+    with write(folder / "tom" / SMALL / NOTEBOOK, "").open("r+b") as file:
+        file.truncate(1 << 30)
     (folder / ".DS_Store").write_text("")
     if sys.platform == "linux":
         (folder / "rob" / SMALL).mkdir(parents=True)
@@ -149,6 +152,7 @@ SAID = {  # student: points, what the row says
     "rob": (0, "it is a link or a device"),
     "sam": (0, "it is a link or a device"),
     "t\\xffm": (2, ""),
+    "tom": (0, "it has 1,024 MB, and at most 50 are read; its outputs may be cleared"),
 }
 
 
@@ -169,7 +173,7 @@ def test_every_kind_of_submission_gets_a_row_that_says_what_happened(short, odd_
     assert len(rows) == len(SAID) + 5 and all(row["max_score"] == "2.0" for (_, a), row in rows.items() if a == SMALL)
 
     printed = capsys.readouterr().out
-    assert "24 rows: 12 graded, 10 in full; 12 not graded." in printed and "In force: " in printed
+    assert "25 rows: 12 graded, 10 in full; 13 not graded." in printed and "In force: " in printed
     page = (out / "feedback" / "pia" / SMALL / f"{SMALL}.html").read_text("utf-8")
     assert "0 of 2 points" in page and "ended the whole process" in page
     odd = (out / "feedback" / "<b>née" / SMALL / f"{SMALL}.html").read_text("utf-8")
@@ -194,6 +198,8 @@ def test_an_empty_class_is_said_to_be_one(short, tmp_path, capsys):
         (["nowhere"], "nowhere is no folder"),
         ([".", "--source", "nowhere"], "holds no notebook with questions"),
         ([".", "--seconds", "0"], "both must be above 0"),
+        ([".", "--memory", "nan"], "both must be above 0"),
+        ([".", "--seconds", "inf"], "both must be above 0"),
         ([".", "--seed", "-1"], "seed is -1"),
     ],
 )
@@ -250,7 +256,7 @@ def test_a_fault_of_the_grader_costs_one_row_until_the_next_run(short, tmp_path,
 
     with monkeypatch.context() as patch:
         patch.setattr(Exercise, "judge", judge)
-        patch.setattr("smatch_edu.course.grading.Answering", process)
+        patch.setattr("smatch_edu.course.answers.Answering", process)
         rows = graded(short, folder, out)
     assert [rows[student, SMALL]["score"] for student in ("ann", "bob", "cleo")] == ["0.0", "0.0", "2.0"]
     assert "cannot be judged" in (out / "exercises.csv").read_text()

@@ -212,9 +212,9 @@ def test_dice_without_a_seed_fall_alike():
 DISARMED = """
 import gc, os, socket, time
 for one in gc.get_objects():
-    if type(one).__name__ == "Answers":
+    if type(one).__name__ == "Watch":
         one.armed = False
-        one.job["hidden"] = []
+        one.hidden = []
 def forks():
     for count in range(1000):
         try:

@@ -1,0 +1,87 @@
+"""What Python itself sees of an answer, by its audit hook and its profile hook: what it opens, and what it calls.
+
+The kernel forbids the same where it can, and firmly; this holds on every system, against those who do not know how to
+get around it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import types
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+FORBIDDEN = (  # audit events, by how they begin
+    *("socket.", "subprocess.", "ctypes.", "shutil.", "webbrowser.", "pty.", "sys.setprofile", "sys.settrace"),
+    *("os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile", "os.kill"),
+)
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+class Watch:
+    """Forbids and notes, in the process in which it is.
+
+    Args:
+        library: the folder of the library, with its separator.
+        folder: where an answer may write.
+        hidden: what nobody may read.
+
+    Attributes:
+        used: of the library, by lines of the submission.
+    """
+
+    def __init__(self, library: str, folder: str, hidden: Sequence[str]) -> None:
+        self.library, self.folder, self.hidden = library, folder, hidden
+        self.used: set[str] = set()
+        self.armed = self.within = False
+
+    def arm(self) -> None:
+        """From now on all is forbidden that no answer needs; until now only what is hidden was."""
+        sys.setprofile(self._profile)
+        threading.setprofile(self._profile)
+        self.armed = True
+
+    @contextlib.contextmanager
+    def calling(self) -> Iterator[None]:
+        """While lines of the submission run, what they use is noted."""
+        self.within = True
+        try:
+            yield
+        finally:
+            self.within = False
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """The audit hook. PermissionError for what is forbidden."""
+        if event == "open":
+            self._opened(*arguments)
+        elif self.armed and event.startswith(FORBIDDEN):
+            raise PermissionError(f"an answer may not use {event}")
+        elif event == "import" and self.within and str(arguments[0]).startswith("smatch_edu."):
+            self.used.add(str(arguments[0]))
+
+    def _opened(self, path: Any, _: Any, flags: int) -> None:
+        if not isinstance(path, str | bytes | os.PathLike):
+            return
+        place = os.path.realpath(os.fsdecode(path))
+        if place.startswith(self.folder + os.sep):
+            return
+        if self.armed and flags & WRITES:
+            raise PermissionError(f"an answer may not write {place}")
+        if any(place == hidden or place.startswith(hidden + os.sep) for hidden in self.hidden):
+            raise PermissionError("an answer may not read the checks")
+        if self.within and place.endswith(".py") and self._of_library(place):
+            self.used.add(f"the text of {os.path.basename(place)}")
+
+    def _profile(self, frame: types.FrameType, event: str, _: Any) -> None:
+        """Note each function of the library that is entered from outside it."""
+        if not (event == "call" and self.within and self._of_library(frame.f_code.co_filename)):
+            return
+        if frame.f_back is None or not self._of_library(frame.f_back.f_code.co_filename):
+            module, own = str(frame.f_globals.get("__name__", "")), frame.f_code.co_name
+            self.used.add(module if own == "<module>" else f"{module}.{own}")
+
+    def _of_library(self, place: str) -> bool:
+        return place.startswith(self.library) and not place.startswith(self.library + "sandbox")
