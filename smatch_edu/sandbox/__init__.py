@@ -3,6 +3,7 @@
     framing       values as data that cannot run, and messages of them
     excerpt       what a function needs of its notebook
     landlock      giving up one's rights to files
+    seccomp       giving up system calls: processes, the network, signals
     watching      what Python itself sees of an answer, and forbids
     answering     the child: gives up its rights, calls the function
     surroundings  what the child is given to read, and what it uses

@@ -27,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
+from smatch_edu.sandbox import landlock, seccomp
 from smatch_edu.sandbox.excerpt import CHECKS, LIBRARY, excerpt, imports, odd_names, of_the_library, statements
 from smatch_edu.sandbox.framing import NOTEBOOK, Channel, decode, encode
-from smatch_edu.sandbox.landlock import restrict
 from smatch_edu.sandbox.watching import Watch
 
 YOURS = "<answer>"  # the file name of the answer's cell
@@ -51,11 +51,15 @@ class Answers:
 
     def __init__(self, job: Mapping[str, Any], channel: Channel) -> None:
         self.job, self.channel = job, channel
-        self.watch = Watch(job["library"], job["folder"], job["hidden"])
+        self.watch = Watch(job["library"], job["folder"], job["read"])
 
     def serve(self) -> None:
         """Prepare, then call the function for each case that comes."""
         _limit(self.job["limits"])
+        _stand_in_for_the_checks()
+        files = landlock.restrict(self.job["read"], self.job["names"], [self.job["folder"], os.devnull])
+        calls = seccomp.restrict()
+        sys.addaudithook(self.watch.audit)
         try:
             answer = statements(self.job["answer"], YOURS)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -64,17 +68,15 @@ class Answers:
             return
         groups = [self._statements(cells, name) for name, cells in self.job["groups"]]
         chosen = excerpt(answer, *groups)
-        _stand_in_for_the_checks()
-        sys.addaudithook(self.watch.audit)
         for name in [*self.job["modules"], *sorted(imports([*chosen, *answer]))]:
-            with contextlib.suppress(Exception):
-                _load(name)  # now: afterwards no library can be loaded that needs more than an answer may do
+            with contextlib.suppress(Exception, SystemExit):
+                _load(name)  # before the hook is armed: some libraries need more than an answer may do
         _same_chances()
-        files = bool(self.job["read"]) and restrict(self.job["read"], [self.job["folder"]])
         self.channel.send(
             {
                 "prepared": True,
                 "files": files,
+                "calls": calls,
                 "library": of_the_library([*chosen, *answer]),
                 "odd": odd_names([*chosen, *answer]),
             }

@@ -16,15 +16,20 @@ from typing import Any
 
 import numpy as np
 
-LARGEST = 1 << 22  # bytes of a result; those of an exercise are thousands of times smaller
+LARGEST = 1 << 21  # bytes of a frame; a result of an exercise has thousands of times fewer
+ALTOGETHER = (
+    1 << 25
+)  # bytes that are read of somebody whom one does not trust; in memory, lists take thirty times as many
+MOST = 1000  # entries of a dictionary; many more with the same hash would take for ever
 NOTEBOOK = 1 << 27  # bytes of a frame that somebody whom one trusts has made; it may hold the code of a notebook
 DEEPEST = 20  # lists in lists
 LONGEST = 1024  # bits of a number
+LONGEST_TYPE = 4  # letters, as in "<f16"
 TENSORS = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"]
 KINDS = "biuf"  # numpy's: truth values, integers, real numbers
 
 
-class FrameError(Exception):
+class FrameError(ValueError):
     """What was read is no frame, or what should be sent does not fit into one."""
 
 
@@ -34,18 +39,22 @@ class Channel:
     Args:
         incoming, outgoing: the pipes.
         reads, writes: how many bytes a frame may have.
+
+    Attributes:
+        received: bytes so far; no more than ALTOGETHER, or than one frame may have if that is more.
     """
 
     def __init__(
         self, incoming: BufferedIOBase, outgoing: BufferedIOBase, reads: int = LARGEST, writes: int = LARGEST
     ) -> None:
         self.incoming, self.outgoing, self.reads, self.writes = incoming, outgoing, reads, writes
+        self.received = 0
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Raises FrameError if it is too large, and OSError if nobody listens any more."""
         content = json.dumps(message).encode()
         if len(content) > self.writes:
-            raise FrameError(f"{len(content) / 1e6:.1f} MB are more than the {self.writes / 1e6:.0f} that can be sent")
+            raise FrameError(f"{len(content) / 1e6:.1f} MB are more than the {self.writes / 1e6:.1f} that can be sent")
         self.outgoing.write(struct.pack(">I", len(content)) + content)
         self.outgoing.flush()
 
@@ -56,7 +65,10 @@ class Channel:
             raise EOFError("the other process has ended")
         (length,) = struct.unpack(">I", head)
         if length > self.reads:
-            raise FrameError(f"a message of {length / 1e6:.0f} MB; at most {self.reads / 1e6:.0f} MB were wanted")
+            raise FrameError(f"a message of {length / 1e6:.1f} MB; at most {self.reads / 1e6:.1f} MB were wanted")
+        self.received += length
+        if self.received > max(self.reads, ALTOGETHER):
+            raise FrameError(f"more than {ALTOGETHER / 1e6:.0f} MB altogether")
         content = self.incoming.read(length)
         if len(content) < length:
             raise EOFError("the other process has ended in the middle of a message")
@@ -91,6 +103,8 @@ def _encoded(value: Any, depth: int) -> Any:
             raise ValueError("more digits than any result has")
         return int(value)
     if isinstance(value, Mapping):
+        if len(value) > MOST:
+            raise FrameError(f"a dictionary with {len(value)} entries; at most {MOST} were wanted")
         return {"items": [[_encoded(k, depth + 1), encode(v, depth + 1)] for k, v in value.items()]}
     if isinstance(value, list | tuple):
         return [encode(entry, depth + 1) for entry in value]
@@ -102,7 +116,7 @@ def _encoded(value: Any, depth: int) -> Any:
     if array.dtype.kind not in KINDS:
         raise TypeError(f"{array.dtype} is no kind of real number")
     if array.nbytes > LARGEST // 2:
-        raise FrameError(f"an array of {array.nbytes / 1e6:.0f} MB is more than can be sent")
+        raise FrameError(f"an array of {array.nbytes / 1e6:.1f} MB is more than can be sent")
     content = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
     return {"array": content, "dtype": array.dtype.str, "shape": list(array.shape), "tensor": tensor}
 
@@ -130,12 +144,12 @@ def decode(data: Any) -> Any:
         match data:
             case {"text": str(text)}:
                 return text
-            case {"items": list(pairs)}:
+            case {"items": list(pairs)} if len(pairs) <= MOST:
                 return {decode(key): decode(value) for key, value in pairs}
             case {"other": str(name)}:
                 return _unknown(name[:40] if name.isidentifier() else "object")
             case {"array": str(content), "dtype": str(dtype), "shape": list(shape), "tensor": str(tensor)}:
-                kind = np.dtype(dtype)
+                kind = np.dtype(dtype[:LONGEST_TYPE])
                 if kind.kind not in KINDS:
                     raise TypeError(f"arrays of {kind}")
                 array = np.frombuffer(base64.b64decode(content), kind).reshape([int(n) for n in shape]).copy()

@@ -14,14 +14,16 @@ class Limits:
         seconds: of a processor, the start of Python included; by the clock, which other programs delay, three times as
             many.
         memory: bytes.
-        processes: with threads, where the kernel counts them.
+        threads: with processes, where any can be started.
         disk: bytes in its own folder.
+        files: open at once.
     """
 
     seconds: float = 10.0
     memory: int = 2 << 30
-    processes: int = 64
-    disk: int = 32 << 20
+    threads: int = 64
+    disk: int = 16 << 20
+    files: int = 64
 
     @property
     def by_the_clock(self) -> float:

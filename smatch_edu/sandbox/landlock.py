@@ -14,6 +14,7 @@ from collections.abc import Iterable
 CREATE, ADD_RULE, RESTRICT = 444, 445, 446  # system calls, the same on every architecture that we run on
 NO_NEW_PRIVILEGES = 38  # prctl
 READ_FILE, READ_DIR = 1 << 2, 1 << 3
+OWN = 1 << 1 | READ_FILE | READ_DIR | 1 << 5 | 1 << 8 | 1 << 14  # write, read, list, remove, make and cut plain files
 EVERYTHING = {1: 13, 2: 14, 3: 15, 4: 15}  # how many rights to files each version knows; from the fifth on 16
 OF_FILES = 1 | 1 << 1 | READ_FILE | 1 << 14  # the rights that a rule for a file, and not a folder, can give
 NETWORK = 3  # bind and connect, TCP
@@ -36,9 +37,9 @@ def version() -> int:
     return max(0, ctypes.CDLL(None).syscall(CREATE, None, 0, 1))
 
 
-def restrict(read: Iterable[str], write: Iterable[str]) -> bool:
-    """From now on this process reads files only below `read`, changes them only below `write`, starts no program and
-    opens no TCP connection (the last from version 4 on). Names of files can still be listed.
+def restrict(read: Iterable[str], names: Iterable[str], write: Iterable[str]) -> bool:
+    """From now on this process reads files only below `read`, sees names only below these and `names`, has plain files
+    of its own only below `write`, starts no program and opens no TCP connection (the last from version 4 on).
 
     Returns:
         Whether it is so; False where the kernel has no Landlock.
@@ -54,7 +55,7 @@ def restrict(read: Iterable[str], write: Iterable[str]) -> bool:
     try:
         if ruleset < 0:
             return False
-        for places, allowed in ((["/"], READ_DIR), (read, READ_FILE | READ_DIR), (write, rights & ~1)):
+        for places, allowed in ((names, READ_DIR), (read, READ_FILE | READ_DIR), (write, OWN & rights)):
             for place in places:
                 _allow(libc, ruleset, place, allowed)
         one, zero = ctypes.c_ulong(1), ctypes.c_ulong(0)

@@ -1,7 +1,7 @@
 """A process for a function of somebody else's: held to limits from outside, asked case by case, ended in any case.
 
-On Linux it has no network (a namespace of its own) and files only as `landlock` lets it have them. Where the kernel
-grants less, `protection` says so, and what is left are limits and Python's own audit hook.
+On Linux it has files only as `landlock` lets it have them, and neither network nor processes (`seccomp`). Where the
+kernel grants less, `protection` says so, and what is left are limits and Python's own audit hook.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,12 +28,8 @@ import psutil
 from smatch_edu.sandbox.framing import NOTEBOOK, Channel, FrameError, decode, encode
 from smatch_edu.sandbox.job import LIMITS, Ended, Job, Limits
 from smatch_edu.sandbox.surroundings import (
-    ALONE,
-    HIDDEN,
     PACKAGE,
     below,
-    can_be_alone,
-    die_with_parent,
     environment,
     in_force,
     larger,
@@ -50,6 +47,8 @@ from smatch_edu.sandbox.answering import main
 main()
 """
 MANY = 20  # functions of the library that are told of
+LONG = 80  # letters of a name
+TIMED_OUT = {-getattr(signal, "SIGXCPU", 0) or None}
 GLANCE = 0.05  # seconds between two looks at what the process uses
 
 
@@ -71,31 +70,28 @@ class Answering:
         self.folder = Path(tempfile.mkdtemp(prefix="smatch-")).resolve()
         self.library: set[str] = set()
         self.odd: list[str] = []
-        self.frames: queue.Queue[dict[str, Any] | Exception] = queue.Queue(maxsize=4)
-        alone = can_be_alone()
+        self.frames: queue.Queue[dict[str, Any] | Exception] = queue.Queue(maxsize=1)
+        self.over, self.reason = threading.Event(), ""
         try:
             self.process = subprocess.Popen(
-                [*(ALONE if alone else ()), sys.executable, "-s", "-c", START, json.dumps(path()), str(ROOM)],
+                [sys.executable, "-s", "-c", START, json.dumps(path()), str(ROOM)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd=self.folder,
                 env=environment(self.folder),
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,
                 start_new_session=True,
             )
             incoming, outgoing = self.process.stdout, self.process.stdin
             self.channel = Channel(cast(BufferedIOBase, incoming), cast(BufferedIOBase, outgoing), writes=NOTEBOOK)
-            self.reader = threading.Thread(target=self._read, daemon=True)
-            self.reader.start()
-            self.alarm = threading.Timer(limits.by_the_clock + 1, self._kill)  # also while we write and nobody reads
-            self.alarm.daemon = True
-            self.alarm.start()
-            self._send(self._told(job, alone))
+            self.threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._watch)]
+            for thread in self.threads:
+                thread.start()
+            self._send(self._told(job))
             prepared = self._next("prepared")
-            self.library |= set(map(str, prepared["library"]))
+            self._note(prepared["library"])
             self.odd = list(map(str, prepared["odd"]))
-            self.protection = in_force(bool(prepared["files"]), alone)
+            self.protection = in_force(bool(prepared["files"]), bool(prepared["calls"]))
             self._next("ready")
         except BaseException:
             self.end()
@@ -108,8 +104,7 @@ class Answering:
         while True:
             reply = self._next("case")
             try:
-                room = max(0, MANY - len(self.library))
-                self.library |= {str(name)[:80] for name in list(reply.get("used", ()))[:room]}
+                self._note(reply.get("used", ()))
                 if "call" in reply:
                     self._send(_called(case[reply["call"]], [decode(one) for one in reply["arguments"]]))
                 elif "takes" in reply:
@@ -119,15 +114,21 @@ class Answering:
                     where = str(reply["line"])[:250] + "."
                     raise Ended(f"Your function stopped with {str(reply['stopped'])[:350]}{where}", bool(reply["todo"]))
                 else:
-                    after = {name: decode(value) for name, value in dict(reply["after"]).items() if name in case}
+                    after = {name: decode(reply["after"][name]) for name, v in case.items() if not callable(v)}
                     return decode(reply["returned"]), after
             except (FrameError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
                 raise Ended(f"What came back was no result ({type(error).__name__}).") from None
 
-    def _told(self, job: Job, alone: bool) -> dict[str, Any]:
+    def _note(self, names: Any) -> None:
+        """Add to what of the library is used, as far as anybody would read."""
+        room = max(0, MANY - len(self.library))
+        self.library |= {str(name)[:LONG] for name in list(names)[:room]}
+
+    def _told(self, job: Job) -> dict[str, Any]:
         """The job as the child is told it."""
+        read, names = readable()
         limits = {"AS": self.limits.memory, "CPU": int(self.limits.seconds) + 2, "FSIZE": self.limits.disk, "CORE": 0}
-        limits |= {"NPROC": self.limits.processes} if alone else {}
+        limits["NOFILE"] = self.limits.files
         return {
             "function": job.function,
             "answer": job.answer,
@@ -135,8 +136,8 @@ class Answering:
             "modules": list(job.modules),
             "folder": str(self.folder),
             "library": str(PACKAGE) + os.sep,
-            "hidden": [str(PACKAGE / name) for name in HIDDEN],
-            "read": list(readable()) if sys.platform == "linux" else [],
+            "read": read,
+            "names": names,
             "limits": limits,
         }
 
@@ -146,10 +147,10 @@ class Answering:
         except FrameError as error:
             raise Ended(f"There is more code around your function than can be read: {error}.") from None
         except (OSError, ValueError):
-            raise self._over() from None
+            raise self._gone() from None
 
     def _read(self) -> None:
-        """Take in frames as they come, so that the clock can be watched meanwhile."""
+        """Take in frames as they come. A thread of its own, since nobody can be kept from a pipe but by its end."""
         while True:
             try:
                 self.frames.put(self.channel.receive())
@@ -157,48 +158,47 @@ class Answering:
                 self.frames.put(error)
                 return
 
+    def _watch(self) -> None:
+        """Look now and then at what is used, whatever else happens, and end it as soon as that is more than may be."""
+        while not self.over.wait(GLANCE):
+            memory, threads, seconds = used(self.process.pid)
+            if seconds > self.limits.seconds or time.monotonic() > self.deadline:
+                self.reason = f"Your function did not come to an end in {self.limits.seconds:g} seconds."
+            elif memory > self.limits.memory:
+                self.reason = f"Your function took more than {self.limits.memory / 2**30:g} GB of memory."
+            elif threads > self.limits.threads:
+                self.reason = f"Your function started more than {self.limits.threads} threads."
+            elif larger(self.folder, self.limits.disk):
+                self.reason = f"Your function wrote more than {self.limits.disk / 2**20:g} MB."
+            if self.reason:
+                self._kill()
+                return
+
     def _next(self, wanted: str) -> dict[str, Any]:
-        """The next message; `Ended` if there is none in time, or the process uses more than it may."""
-        while True:
+        """The next message; `Ended` if there is none."""
+        while not self.reason:
             try:
                 message = self.frames.get(timeout=GLANCE)
             except queue.Empty:
-                self._watch()
                 continue
             if isinstance(message, FrameError):
                 raise Ended(f"More came back than a result: {message}.")
             if isinstance(message, Exception):
-                raise self._over()
+                break
             if "refused" in message:
                 raise Ended(str(message["refused"])[:800], bool(message.get("todo")))
             if wanted not in message and wanted != "case":
                 raise Ended("What came back was no result.")
-            if time.monotonic() > self.deadline:
-                self._watch()
             return message
+        raise self._gone()
 
-    def _watch(self) -> None:
-        """`Ended` as soon as more is used than may be."""
-        memory, processes, seconds = used(self.process.pid)
-        if seconds > self.limits.seconds or time.monotonic() > self.deadline:
-            raise self._late()
-        if memory > self.limits.memory:
-            raise Ended(f"Your function took more than {self.limits.memory / 2**30:g} GB of memory.")
-        if processes > self.limits.processes:
-            raise Ended(f"Your function started more than {self.limits.processes} processes.")
-        if larger(self.folder, self.limits.disk):
-            raise Ended(f"Your function wrote more than {self.limits.disk / 2**20:g} MB.")
-
-    def _over(self) -> Ended:
-        """Why the process is gone."""
+    def _gone(self) -> Ended:
+        """Why there is nothing more to come."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(1)
-        if time.monotonic() > self.deadline:
-            return self._late()
-        return Ended("Your function ended the whole process, instead of returning something.")
-
-    def _late(self) -> Ended:
-        return Ended(f"Your function did not come to an end in {self.limits.seconds:g} seconds.")
+        if not self.reason and self.process.returncode in TIMED_OUT:  # the kernel's clock was faster than ours
+            return Ended(f"Your function did not come to an end in {self.limits.seconds:g} seconds.")
+        return Ended(self.reason or "Your function ended the whole process, instead of returning something.")
 
     def _kill(self) -> None:
         for one in below(self.process.pid):
@@ -208,15 +208,17 @@ class Answering:
 
     def end(self) -> None:
         """Kill the process and all that it started, and remove its folder."""
-        if hasattr(self, "alarm"):
-            self.alarm.cancel()
+        self.over.set()
         if hasattr(self, "process"):
             self._kill()
             self.process.wait()
-        while hasattr(self, "reader") and self.reader.is_alive():  # it may wait for a place to put a message
-            with contextlib.suppress(queue.Empty):
-                self.frames.get(timeout=GLANCE)
-        if hasattr(self, "channel"):
+        for thread in getattr(self, "threads", ()):
+            until = time.monotonic() + 1  # somebody who escaped may keep the pipe open
+            while thread.is_alive() and time.monotonic() < until:
+                with contextlib.suppress(queue.Empty):
+                    self.frames.get_nowait()  # the reader may wait for a place to put a message
+                thread.join(GLANCE)
+        if hasattr(self, "threads") and not any(thread.is_alive() for thread in self.threads):
             for stream in (self.channel.incoming, self.channel.outgoing):
                 with contextlib.suppress(OSError):
                     stream.close()

@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 FORBIDDEN = (  # audit events, by how they begin
-    *("socket.", "subprocess.", "ctypes.", "shutil.", "webbrowser.", "pty.", "sys.setprofile", "sys.settrace"),
-    *("os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile", "os.kill"),
+    *("socket.", "subprocess.", "ctypes.", "shutil.", "webbrowser.", "pty.", "winreg.", "_winapi."),
+    *("os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.startfile", "os.kill", "os.remove"),
+    *("os.rename", "os.link", "os.symlink", "os.mkdir", "os.rmdir", "os.truncate", "os.lockf", "os.utime"),
+    *("os.chmod", "os.chown", "os.chflags", "os.setxattr", "os.removexattr", "os.add_dll_directory"),
+    *("sys.setprofile", "sys.settrace", "sys._current_", "gc.get_", "signal."),
 )
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -27,21 +29,21 @@ class Watch:
     Args:
         library: the folder of the library, with its separator.
         folder: where an answer may write.
-        hidden: what nobody may read.
+        read: what may be read besides.
 
     Attributes:
         used: of the library, by lines of the submission.
     """
 
-    def __init__(self, library: str, folder: str, hidden: Sequence[str]) -> None:
-        self.library, self.folder, self.hidden = library, folder, hidden
+    def __init__(self, library: str, folder: str, read: Sequence[str]) -> None:
+        self.library, self.own = library, _inside([folder])
+        self.read = _inside(read)
         self.used: set[str] = set()
         self.armed = self.within = False
 
     def arm(self) -> None:
-        """From now on all is forbidden that no answer needs; until now only what is hidden was."""
-        sys.setprofile(self._profile)
-        threading.setprofile(self._profile)
+        """From now on all is forbidden that no answer needs; until now only to read what is not for it was."""
+        sys.setprofile(self._profile)  # of this thread: others would set theirs later, which is forbidden then
         self.armed = True
 
     @contextlib.contextmanager
@@ -63,16 +65,17 @@ class Watch:
             self.used.add(str(arguments[0]))
 
     def _opened(self, path: Any, _: Any, flags: int) -> None:
-        if not isinstance(path, str | bytes | os.PathLike):
+        if not isinstance(path, str | bytes | os.PathLike) or path == os.devnull:
             return
         place = os.path.realpath(os.fsdecode(path))
-        if place.startswith(self.folder + os.sep):
+        known = os.path.normcase(place) + os.sep
+        if known.startswith(self.own):
             return
         if self.armed and flags & WRITES:
             raise PermissionError(f"an answer may not write {place}")
-        if any(place == hidden or place.startswith(hidden + os.sep) for hidden in self.hidden):
-            raise PermissionError("an answer may not read the checks")
-        if self.within and place.endswith(".py") and self._of_library(place):
+        if not known.startswith(self.read):
+            raise PermissionError(f"an answer may not read {place}")
+        if self.within and self._of_library(place):
             self.used.add(f"the text of {os.path.basename(place)}")
 
     def _profile(self, frame: types.FrameType, event: str, _: Any) -> None:
@@ -85,3 +88,8 @@ class Watch:
 
     def _of_library(self, place: str) -> bool:
         return place.startswith(self.library) and not place.startswith(self.library + "sandbox")
+
+
+def _inside(places: Sequence[str]) -> tuple[str, ...]:
+    """How the names begin of what is in these places, in the way in which this system compares names."""
+    return tuple(os.path.normcase(os.path.realpath(place)).rstrip(os.sep) + os.sep for place in places)

@@ -1,7 +1,9 @@
 """Grades can be trusted: an answer gets nothing for what it did not solve, whatever it does to its process."""
 
 import os
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -103,6 +105,37 @@ for found in gc.get_objects():
         type(found)._answer = lambda *a: {"returned": nothing, "after": {}}
 """
 
+SHARED = """
+import os, struct
+def forge(content, times=1):
+    for _ in range(times):
+        left = struct.pack(">I", len(content)) + content
+        while left:
+            left = left[os.write(4, left):]
+"""
+UP = """
+import sys
+def disarm():
+    frame = sys._getframe()
+    while frame:
+        for value in list(frame.f_locals.values()):
+            if type(value).__name__ == "Answers":
+                value.watch.armed, value.watch.read = False, ("/",)
+        frame = frame.f_back
+"""
+ANSWERS = Path(__file__).parents[1] / "checks" / "answers" / "occupancy.py"
+LESSON = Path(__file__).parents[2] / "notebooks" / "02_occupancy.ipynb"
+FROM_A_LESSON = """
+import json
+def read(place):
+    for cell in json.load(open(place))["cells"]:
+        text = "".join(cell["source"])
+        if "def share_of_time" in text:
+            scope = {"np": np}
+            exec(text, scope)
+            return scope["share_of_time"]
+"""
+
 CHEATS = {
     "a result that is equal to everything": cheat("return np.zeros(4).view(Equal)", EQUAL),
     "a number that is equal to everything": cheat(
@@ -123,9 +156,39 @@ CHEATS = {
         "exec(pathlib.Path(smatch_edu.__file__).with_name('checks').joinpath('occupancy.py').read_text(), scope)\n"
         "return scope['visits_along_a_chain'].oracle(policy, gamma)"
     ),
+    "the tests' right answers": cheat(
+        "return a.visits_with_a_loop(policy, gamma)", "import tests.checks.answers.occupancy as a"
+    ),
+    "the tests' right answers, from where they lie": cheat(
+        f"scope = {{}}\nexec(open({str(ANSWERS)!r}).read(), scope)\nreturn scope['visits_with_a_loop'](policy, gamma)"
+    ),
+    "the solved lesson": cheat(f"return read({str(LESSON)!r})(policy, gamma)", FROM_A_LESSON),
+    "the solved lesson, by another way": cheat(
+        f"import os\nos.chdir({str(LESSON.parent)!r})\nreturn read({LESSON.name!r})(policy, gamma)", FROM_A_LESSON
+    ),
+    "the solved lesson, through a descriptor": cheat(
+        f"import os\nfolder = os.open({str(LESSON.parent)!r}, os.O_RDONLY)\n"
+        f"return read(os.open({LESSON.name!r}, os.O_RDONLY, dir_fd=folder))(policy, gamma)",
+        FROM_A_LESSON,
+    ),
+    "the solved lesson, once the hook is off": cheat(
+        f"disarm()\nreturn read({str(LESSON)!r})(policy, gamma)", UP + FROM_A_LESSON
+    ),
+    "the parent's memory": cheat("disarm()\nreturn open(f'/proc/{os.getppid()}/mem').read(1)", UP + "import os\n"),
+    "the parent's arguments": cheat("disarm()\nreturn open('/proc/self/cmdline').read()", UP),
     "frames": cheat("for oracle in looking():\n    return oracle(policy=policy, gamma=gamma)", FRAMES),
     "forged replies": cheat("forge()\nreturn np.ones(4)", FORGED),
     "forged replies before": cheat("return np.ones(4)", FORGED + "forge()\n"),
+    "keys of the same hash": cheat(
+        "forge(b'{\"returned\": {\"items\": [' + b','.join(b'[%d,0]' % (n * (2**61 - 1)) for n in range(60000)) + "
+        'b\']}, "after": {"policy": 1, "gamma": 1}}\')\nreturn 1',
+        SHARED,
+    ),
+    "a million empty lists, again and again": cheat(
+        "forge(b'{\"returned\": [' + b','.join([b'[]'] * 600000) + b'], \"after\": {}}', 100)\nreturn 1", SHARED
+    ),
+    "inputs that do not come back": cheat('forge(b\'{"returned": [0, 0, 0, 0], "after": {}}\', 100)\nreturn 1', SHARED),
+    "questions without end": cheat('while True: forge(b\'{"call": "gamma", "arguments": []}\')', SHARED),
     "a printed score": cheat(
         "print('2.1 ✓ visits along a chain (100 random chains, largest error 0.0e+00)')\nreturn np.ones(4)"
     ),
@@ -151,6 +214,42 @@ CHEATS = {
     "threads": cheat("import threading\nwhile True: threading.Thread(target=lambda: threading.Event().wait()).start()"),
     "a memory bomb": cheat("text = 'ab'\nwhile True: text += text"),
     "a memory bomb of lists": cheat("all = []\nwhile True: all.append([0] * 1_000_000)"),
+    "a memory bomb that no limit counts": cheat(
+        "disarm()\nfiles = []\nwhile True:\n    files.append(os.memfd_create('x'))\n"
+        "    os.write(files[-1], bytes(1 << 20))",
+        UP + "import os\n",
+    ),
+    "files that are open and gone": cheat(
+        "disarm()\nfiles = []\nwhile True:\n    files.append(open('x', 'wb'))\n    files[-1].write(bytes(1 << 24))\n"
+        "    os.remove('x')",
+        UP + "import os\n",
+    ),
+    "threads with small stacks": cheat(
+        "threading.stack_size(1 << 16)\nwhile True: Thread(target=threading.Event().wait, daemon=True).start()",
+        "import threading\nfrom threading import Thread",
+    ),
+    "a process that outlives its parents": cheat(
+        "disarm()\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(1000)\nos._exit(0)",
+        UP + "import os, time\n",
+    ),
+    "a folder in a folder in a folder": cheat(
+        "disarm()\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')", UP + "import os\n"
+    ),
+    "a folder that cannot be listed": cheat(
+        "disarm()\nos.mkdir('d', 0o300)\nopen('d/x', 'w').write('x')\nreturn 1", UP + "import os\n"
+    ),
+    "a tensor with hooks": cheat(
+        "class T(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, *a, **k): return np.zeros(4)\n"
+        "    def numpy(self): return 1\nreturn torch.zeros(4).as_subclass(T)",
+        "import torch",
+    ),
+    "a generator": cheat("yield from [0, 0, 0, 0]"),
+    "a list that lies": cheat(
+        "return L([0] * 4)", "class L(list):\n    __len__ = lambda s: 10**9\n    __iter__ = lambda s: iter(int, 1)"
+    ),
+    "a text that is no text": cheat("return '\\ud800' * 100"),
+    "programs that start when they are imported": "import antigravity, IPython.__main__, pip.__main__\n"
+    + cheat("return 1"),
     "output of 1 GB": cheat("for _ in range(100): print('x' * 10**7)\nreturn np.zeros(4)"),
     "a result of 1 GB": cheat("return np.zeros(10**8)"),
     "a long list": cheat("return [0] * 10**7"),
@@ -177,13 +276,15 @@ CHEATS = {
 
 
 @pytest.mark.parametrize("cheating", CHEATS)
-def test_nothing_is_given_for_what_was_not_solved(strict, cheating):
+def test_nothing_is_given_for_what_was_not_solved(strict, cheating, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     start = time.monotonic()
     mark = strict.mark("2-1", CHEATS[cheating])
     assert mark.points == 0 and "✗" in mark.verdict and len(mark.verdict) < 2000
     assert time.monotonic() - start < 3 * SECONDS + 4
     assert not os.path.exists("/tmp/smatch_cheat")
     assert not psutil.Process().children(), "it has left somebody behind"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -252,18 +353,53 @@ def test_what_looks_like_a_deception_is_flagged(course):
     assert "names .oracle" in course.mark("2-1", CHEATS["the oracle"]).flags
 
 
-@pytest.mark.parametrize("lacking", ["namespaces", "Landlock and namespaces"])
+def without(*layers):
+    """How a process starts where the kernel has these not."""
+    lines = [f"from smatch_edu.sandbox import {one}\n{one}.restrict = lambda *_: False\n" for one in layers]
+    return process.START.replace("main()", "".join(lines) + "main()")
+
+
+@pytest.mark.parametrize("lacking", [("seccomp",), ("landlock", "seccomp")], ids=" and ".join)
 def test_where_the_kernel_helps_less_it_is_said_and_cheats_still_get_nothing(course, strict, monkeypatch, lacking):
-    monkeypatch.setattr(process, "can_be_alone", lambda: False)
-    if "Landlock" in lacking:
-        monkeypatch.setattr(process, "readable", lambda: iter(()))
+    monkeypatch.setattr(process, "START", without(*lacking))
     row = course.grade(course.solved)
     assert row.points == 2
     assert "network and processes: Python's audit hook only" in row.protection
-    assert ("files: Landlock" in row.protection) == ("Landlock" not in lacking)
-    for name in ("the oracle's file", "the oracle by importlib", "a file", "the network", "a fork bomb"):
-        assert strict.mark("2-1", CHEATS[name]).points == 0
+    assert ("files: Landlock" in row.protection) == ("landlock" not in lacking)
+    for name in CHEATS:
+        if "disarm" not in CHEATS[name] and name.partition(",")[0] in WITHOUT:
+            assert strict.mark("2-1", CHEATS[name]).points == 0, name
     assert not os.path.exists("/tmp/smatch_cheat")
+
+
+WITHOUT = ("the oracle's file", "the oracle by importlib", "a file", "the network", "a fork bomb", "other programs")
+WITHOUT += ("the tests' right answers", "the solved lesson", "programs that start when they are imported")
+
+
+@pytest.mark.parametrize("lacking", [(), ("landlock", "seccomp")], ids=["all", "hook only"])
+def test_what_others_handed_in_stays_as_it_is(strict, tmp_path, monkeypatch, lacking):
+    monkeypatch.setattr(process, "START", without(*lacking))
+    bob = write(tmp_path / "bob" / SMALL / f"{SMALL}.ipynb", "what Bob wrote")
+    before = bob.stat()
+    for line in (
+        "os.chmod(bob, 0)",
+        "os.utime(bob, (1, 1))",
+        "os.remove(bob)",
+        "os.truncate(bob, 0)",
+        "open(bob, 'a')",
+    ):
+        for where in ("", "disarm()\n") if not lacking else ("",):
+            answer = cheat(f"import os\nbob = {str(bob)!r}\n{where}{line}", UP)
+            assert "PermissionError" in strict.mark("2-1", answer).verdict
+    for line in (
+        "os.rename(bob, bob + 'by')",
+        "os.rmdir(folder)",
+        "os.symlink(bob, folder + '/x')",
+        "os.mkdir(bob + '2')",
+    ):
+        answer = cheat(f"import os\nbob, folder = {str(bob)!r}, {str(bob.parent)!r}\n{line}")
+        assert "PermissionError" in strict.mark("2-1", answer).verdict
+    assert bob.stat() == before and bob.read_text() == "what Bob wrote" and len(list(bob.parent.iterdir())) == 1
 
 
 # Unusual, and right
@@ -306,6 +442,11 @@ UNUSUAL = {
     ),
     "a global that counts": cheat(f"global calls\ncalls += 1\nreturn {RIGHT}", "calls = 0"),
     "displays": cheat(f"display(policy)\nassert __name__ == '__main__'\nreturn {RIGHT}"),
+    "threads": cheat(
+        f"with ThreadPoolExecutor(2) as pool:\n    return list(pool.map(lambda _: {RIGHT}, [1]))[0]",
+        "from concurrent.futures import ThreadPoolExecutor",
+    ),
+    "a file of its own": cheat(f"np.save('a.npy', {RIGHT})\nreturn np.load('a.npy')"),
     "scipy": cheat(f"from scipy.linalg import solve\nreturn solve(np.eye(4), {RIGHT})"),
 }
 

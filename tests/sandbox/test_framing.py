@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smatch_edu.sandbox.framing import LARGEST, Channel, FrameError, decode, encode
+from smatch_edu.sandbox.framing import ALTOGETHER, LARGEST, Channel, FrameError, decode, encode
 
 
 def sent(value):
@@ -96,6 +96,8 @@ def test_a_list_that_holds_itself_arrives_with_an_end():
         {"array": "€", "dtype": "f8", "shape": [], "tensor": ""},
         {"items": [[[1], 2]]},
         {"items": [1]},
+        {"items": [[n * (2**61 - 1), 0] for n in range(1001)]},
+        {"array": "AAAAAAAAAAA=", "dtype": "f8," * 10**5, "shape": [1], "tensor": ""},
         {"pickle": "gASVKAAAAAAA"},
         {},
     ],
@@ -114,10 +116,21 @@ def test_a_frame_that_is_no_object_is_refused(content):
 def test_what_is_too_large_is_neither_sent_nor_read():
     with pytest.raises(FrameError, match="MB"):
         encode(np.zeros(LARGEST))
+    with pytest.raises(FrameError, match="at most 1000"):
+        encode(dict.fromkeys(range(1001)))
     with pytest.raises(FrameError, match="MB"):
         Channel(io.BytesIO(), io.BytesIO()).send({"text": "x" * LARGEST})
     with pytest.raises(FrameError, match="MB"):
         Channel(io.BytesIO(struct.pack(">I", 2**32 - 1)), io.BytesIO()).receive()
+
+
+def test_many_small_messages_have_an_end_too():
+    content = b'{"a": "' + b"x" * (LARGEST - 20) + b'"}'
+    pipe = io.BytesIO((struct.pack(">I", len(content)) + content) * (ALTOGETHER // LARGEST + 2))
+    channel = Channel(pipe, pipe)
+    with pytest.raises(FrameError, match="34 MB altogether"):
+        for _ in range(ALTOGETHER // LARGEST + 2):
+            channel.receive()
 
 
 def test_the_end_in_the_middle_of_a_frame_is_an_end():

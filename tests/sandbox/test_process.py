@@ -1,6 +1,7 @@
 """The process of an answer, and what the kernel keeps it from when nothing else does."""
 
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -11,12 +12,13 @@ import psutil
 import pytest
 import torch
 
-from smatch_edu.sandbox import Answering, Ended, Job, Limits, surroundings
+from smatch_edu.sandbox import Answering, Ended, Job, Limits, process, seccomp, surroundings
 from smatch_edu.sandbox.landlock import version
-from smatch_edu.sandbox.surroundings import ALONE, PACKAGE, can_be_alone
+from smatch_edu.sandbox.process import START
+from smatch_edu.sandbox.surroundings import PACKAGE
 
 landlock = pytest.mark.skipif(not version(), reason="this kernel has no Landlock")
-alone = pytest.mark.skipif(not can_be_alone(), reason="no namespaces can be made here")
+filtered = pytest.mark.skipif(not seccomp.known(), reason="the system calls of this machine are not known")
 
 
 def asked(answer, *cases, **options):
@@ -92,7 +94,8 @@ def test_only_the_answers_own_stub_is_a_stub():
 
 def test_nobody_reads_what_is_written_and_yet_there_is_an_end():
     answer = (
-        "import json, os, struct, time\ndef f(x):\n    reply = json.dumps({'returned': 1, 'after': {}}).encode()\n"
+        "import json, os, struct, time\n"
+        "def f(x):\n    reply = json.dumps({'returned': 1, 'after': {'x': 1}}).encode()\n"
         "    os.write(4, struct.pack('>I', len(reply)) + reply)\n    time.sleep(100)"
     )
     start = time.monotonic()
@@ -139,13 +142,13 @@ def test_a_grader_that_is_killed_leaves_nobody_behind(tmp_path):
 
 def confined(script, tmp_path):
     """What a Python prints that may only read in `open`, and write in `own`."""
-    for name in ("open", "own", "closed"):
+    for name in ("open", "own", "closed", "names"):
         (tmp_path / name).mkdir(exist_ok=True)
         (tmp_path / name / "file").write_text(name)
     program = (
         f"import os, socket, sys\nsys.path.insert(0, {str(PACKAGE.parent)!r})\n"
         "from smatch_edu.sandbox.landlock import restrict\n"
-        f"os.chdir({str(tmp_path)!r})\nassert restrict(['open'], ['own'])\n"
+        f"os.chdir({str(tmp_path)!r})\nassert restrict(['open'], ['names'], ['own'])\n"
         "def tried(what):\n    try: return what()\n    except OSError as error: return type(error).__name__\n" + script
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -158,27 +161,89 @@ def test_landlock_lets_it_read_and_write_where_it_may_and_nowhere_else(tmp_path)
     script += "for n in ('open', 'own', 'closed'):\n    print(tried(lambda: open(n + '/new', 'w').write('x')))\n"
     script += "print(tried(lambda: os.remove('open/file')), tried(lambda: os.rename('own/file', 'closed/stolen')))\n"
     script += (
-        "print(tried(lambda: os.execv(sys.executable, ['python'])), tried(lambda: open('/proc/1/environ').read()))"
+        "print(tried(lambda: os.execv(sys.executable, ['python'])), tried(lambda: open('/proc/1/environ').read()))\n"
     )
+    script += "for n in ('open', 'own', 'names', 'closed', '.'): print(len(tried(lambda: os.listdir(n))))\n"
+    script += "print(tried(lambda: os.mkdir('own/more')), tried(lambda: os.symlink('/', 'own/link')))\n"
+    script += "print(tried(lambda: open('names/file')), tried(lambda: os.remove('own/new')))\n"
     denied = "PermissionError"
-    assert confined(script, tmp_path) == ["open", "own", denied, denied, "1", denied, denied, denied, denied, denied]
+    seen = confined(script, tmp_path)
+    assert seen[:10] == ["open", "own", denied, denied, "1", denied, denied, denied, denied, denied]
+    assert seen[10:] == ["1", "2", "1", *[str(len(denied))] * 2, denied, denied, denied, "None"]
     assert Path(tmp_path / "closed" / "file").read_text() == "closed"
 
 
 @landlock
 def test_landlock_cannot_be_taken_back(tmp_path):
-    script = "print(restrict(['/'], ['/']), tried(lambda: open('closed/file').read()))"
+    script = "print(restrict(['/'], ['/'], ['/']), tried(lambda: open('closed/file').read()))"
     assert confined(script, tmp_path) == ["True", "PermissionError"]
 
 
-@alone
-def test_in_a_namespace_there_is_no_network_and_no_other_process(tmp_path):
-    script = "import os, socket\nprint(os.getpid(), [n for _, n in socket.if_nameindex()])\nfor kind in (1, 2):\n"
-    script += "    try: socket.socket(2, kind).connect(('192.0.2.1', 80))\n    except OSError as e: print(e.strerror)\n"
-    script += f"try: os.kill({os.getpid()}, 9)\nexcept OSError as e: print(e.strerror)"
-    done = subprocess.run([*ALONE, sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    unreachable = "Network is unreachable"
-    assert done.stdout.splitlines() == ["1 ['lo']", unreachable, unreachable, "No such process"]
+GIVEN_UP = {
+    "fork": "os.fork()",
+    "a program": "os.execv(sys.executable, ['python'])",
+    "the network": "socket.socket()",
+    "a pair of sockets": "socket.socketpair()",
+    "a signal to the parent": "os.kill(os.getppid(), 0)",
+    "a signal to itself": "os.kill(os.getpid(), 0)",
+    "limits of others": "resource.prlimit(os.getppid(), resource.RLIMIT_AS)",
+    "priority of others": "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+    "rights": "os.chmod('file', 0)",
+    "rights by number": "os.fchmod(os.open('file', os.O_RDONLY), 0)",
+    "owners": "os.chown('file', 1, 1)",
+    "times": "os.utime('file', (1, 1))",
+    "attributes": "os.setxattr('file', 'user.a', b'1')",
+    "memory that no limit counts": "os.memfd_create('a')",
+    "memory of the parent": "ctypes_call(310, os.getppid(), 0, 0, 0, 0, 0)",
+    "the parent's life": "ctypes_call(101, 16, os.getppid(), 0, 0)",
+    "the leash": "ctypes_call(157, 1, 0, 0, 0, 0)",
+    "rings": "ctypes_call(425, 1, 0)",
+    "calls by their other number": "ctypes_call(0x40000000 + 39)",
+    "namespaces": "ctypes_call(272, 0x10000000)",
+}
+
+
+@filtered
+def test_seccomp_takes_what_no_answer_needs_and_leaves_threads(tmp_path):
+    (tmp_path / "file").write_text("x")
+    program = (
+        f"import ctypes, os, platform, resource, socket, sys, threading\nsys.path.insert(0, {str(PACKAGE.parent)!r})\n"
+        "from smatch_edu.sandbox.seccomp import restrict\n"
+        "def ctypes_call(*numbers):\n    libc = ctypes.CDLL(None, use_errno=True)\n"
+        "    if platform.machine() != 'x86_64': raise PermissionError\n"
+        "    if libc.syscall(*map(ctypes.c_long, numbers)) < 0: raise OSError(ctypes.get_errno(), '')\n"
+        "def tried(what):\n    try: return what()\n    except OSError as error: return type(error).__name__\n"
+        "before = [l for l in open('/proc/self/status') if l.startswith('CapEff')]\nassert restrict()\n"
+    )
+    program += "".join(f"print(tried(lambda: {what}))\n" for what in GIVEN_UP.values())
+    program += "found = []\nthread = threading.Thread(target=found.append, args=(1,))\nthread.start()\nthread.join()\n"
+    program += "print(found, resource.getrlimit(resource.RLIMIT_CORE)[0] > -2)\n"
+    program += "print([int(l.split()[1], 16) for l in open('/proc/self/status') if l.startswith('CapEff')])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    *refused, threads, powers = done.stdout.splitlines()
+    assert dict(zip(GIVEN_UP, refused, strict=True)) == dict.fromkeys(GIVEN_UP, "PermissionError")
+    assert threads == "[1] True" and powers == "[0]"
+
+
+def test_the_filter_is_what_the_kernel_wants_on_every_machine():
+    for machine in seccomp.MACHINES:
+        content = seccomp.program(machine)
+        steps = [struct.unpack("HBBI", content[at : at + 8]) for at in range(0, len(content), 8)]
+        assert len(steps) < 4096 and steps[-1] == (seccomp.RETURN, 0, 0, seccomp.ALLOW)
+        for place, (_, yes, no, _) in enumerate(steps):
+            assert place + 1 + max(yes, no) < len(steps) or place == len(steps) - 1
+
+
+def test_the_checks_of_a_second_copy_are_hidden_too(tmp_path, monkeypatch):
+    second = tmp_path / "site-packages" / PACKAGE.name
+    (second / "checks").mkdir(parents=True)
+    (second / "text").mkdir()
+    monkeypatch.setattr("sys.path", [*sys.path, str(second.parent)])
+    whole, names = surroundings.readable()
+    assert str(second / "text") in whole and str(second.parent) in names
+    assert not any((second / "checks").is_relative_to(place) for place in whole)
 
 
 @pytest.mark.parametrize("inside", ["lib/python3/site-packages", "elsewhere"])
@@ -189,7 +254,8 @@ def test_the_checks_are_below_no_place_that_may_be_read(inside, tmp_path, monkey
     for name in ("PACKAGE", "sys.prefix", "sys.base_prefix"):
         monkeypatch.setattr(f"smatch_edu.sandbox.surroundings.{name}", package if name == "PACKAGE" else str(tmp_path))
     monkeypatch.setattr("sys.path", [*sys.path, str(package.parent)])
-    places = [Path(place) for place in surroundings.readable()]
+    whole, names = ([Path(place) for place in some] for some in surroundings.readable())
+    places = [*whole, *(place / "__init__.py" for place in names)]
     for name in ("checks", "course"):
         assert not any((package / name).is_relative_to(place) for place in places)
     assert any((package / "text").is_relative_to(place) for place in places)
@@ -210,25 +276,30 @@ def test_dice_without_a_seed_fall_alike():
 
 
 DISARMED = """
-import gc, os, socket, time
-for one in gc.get_objects():
-    if type(one).__name__ == "Watch":
-        one.armed = False
-        one.hidden = []
-def forks():
-    for count in range(1000):
-        try:
-            if os.fork() == 0: time.sleep(100)
-        except OSError:
-            return count
-        time.sleep(0.01)
+import os, socket, sys, time
+frame = sys._getframe()
+while frame:
+    for one in list(frame.f_locals.values()):
+        if type(one).__name__ == "Answers":
+            one.watch.armed = False
+            one.watch.read = ("/",)
+    frame = frame.f_back
+def orphans(*_):
+    import subprocess
+    if os.fork() == 0:
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(1000)
+        os._exit(0)
+    os.wait()
 """
 
 
 @landlock
 @pytest.mark.parametrize(
     "place",
-    [PACKAGE / "checks" / "occupancy.py", PACKAGE.parent / "notebooks" / "02_occupancy.ipynb", "/proc/1/environ"],
+    [PACKAGE / "checks" / "occupancy.py", PACKAGE.parent / "notebooks" / "02_occupancy.ipynb", "/proc/1/environ"]
+    + [PACKAGE.parent / "tests" / "checks" / "answers" / "occupancy.py", "/proc/self/environ", "/etc/passwd"],
 )
 def test_without_the_audit_hook_the_checks_still_cannot_be_read(place):
     with pytest.raises(Ended, match="Errno 13"):
@@ -236,21 +307,62 @@ def test_without_the_audit_hook_the_checks_still_cannot_be_read(place):
 
 
 @landlock
+@pytest.mark.parametrize("place", ["/", "/tmp", "/proc", PACKAGE.parent, PACKAGE.parent / "tests"])
+def test_without_the_audit_hook_it_is_still_not_seen_who_else_hands_in(place):
+    with pytest.raises(Ended, match="Errno 13"):
+        asked(DISARMED + f"def f(x): return os.listdir({str(place)!r})", {"x": 1})
+
+
+@landlock
 def test_without_the_audit_hook_nothing_is_written_and_no_program_started(tmp_path):
     with pytest.raises(Ended, match="Errno 13"):
         asked(DISARMED + f"def f(x): return open({str(tmp_path / 'new')!r}, 'w')", {"x": 1})
-    with pytest.raises(Ended, match="Errno 13"):
-        asked(DISARMED + "import sys\ndef f(x): os.execv(sys.executable, ['python'])", {"x": 1})
+    with pytest.raises(Ended, match=r"Errno 13?\]"):
+        asked(DISARMED + "def f(x): os.execv(sys.executable, ['python'])", {"x": 1})
 
 
-@alone
-def test_without_the_audit_hook_there_is_still_no_network_and_an_end_to_processes():
-    for kind in ("SOCK_STREAM", "SOCK_DGRAM"):
-        connect = f"def f(x): socket.socket(socket.AF_INET, socket.{kind}).connect(('192.0.2.1', 80))"
-        with pytest.raises(Ended, match=r"unreachable|Errno 13"):
-            asked(DISARMED + connect, {"x": 1})
-    try:
-        assert asked(DISARMED + "def f(x): return forks()", {"x": 1}, limits=Limits(processes=20))[0] < 20
-    except Ended as ended:  # root's processes are only counted from outside
-        assert "more than 20 processes" in str(ended)
-    assert not psutil.Process().children()
+@filtered
+def test_without_the_audit_hook_there_is_still_no_network_no_process_and_no_change_of_rights(tmp_path):
+    for line in ("socket.socket()", "os.fork()", "orphans()", f"os.chmod({str(tmp_path)!r}, 0)"):
+        with pytest.raises(Ended, match=r"Errno 1\]"):
+            asked(DISARMED + f"def f(x): {line}", {"x": 1})
+    assert tmp_path.stat().st_mode & 0o700
+
+
+def test_a_module_that_an_answer_names_is_loaded_with_no_more_rights_than_it_has():
+    text = "import tests.checks.answers.occupancy as a\ndef f(x): return a.visits_with_a_loop([x], 0.5)"
+    with pytest.raises(Ended, match="No module named"):
+        asked(text, {"x": 1})
+
+
+def test_threads_without_end_are_ended():
+    answer = "import threading\nthreading.stack_size(1 << 16)\ndef f(x):\n    while True:\n"
+    answer += "        threading.Thread(target=threading.Event().wait, daemon=True).start()"
+    with pytest.raises(Ended, match="more than 20 threads"):
+        asked(answer, {"x": 1}, limits=Limits(threads=20))
+
+
+@pytest.mark.parametrize("use", ["memory", "seconds"])
+def test_who_talks_without_end_is_watched_all_the_same(use):
+    answer = "import threading\nfull = []\ndef fill():\n    while True: full.append(bytearray(50 << 20))\n"
+    answer += "def f(g):\n    threading.Thread(target=fill, daemon=True).start()\n    while True: g(1)\n"
+    if use == "seconds":
+        answer = "def f(g):\n    while True: g(1)"
+    start = time.monotonic()
+    with pytest.raises(Ended, match=r"GB of memory|come to an end|MemoryError"):
+        asked(answer, {"g": abs}, limits=Limits(seconds=1.0, memory=1 << 29))
+    assert time.monotonic() - start < 6
+
+
+def test_somebody_who_escapes_and_keeps_the_pipe_open_stops_nobody(monkeypatch):
+    without = START.replace(
+        "main()", "from smatch_edu.sandbox import seccomp\nseccomp.restrict = lambda: False\nmain()"
+    )
+    monkeypatch.setattr(process, "START", without)
+    start = time.monotonic()
+    with pytest.raises(Ended):
+        asked(DISARMED + "def f(x):\n    orphans()\n    os._exit(0)", {"x": 1}, limits=Limits(seconds=1.0))
+    assert time.monotonic() - start < 10
+    for one in psutil.process_iter(["cmdline"]):
+        if START[:40] in " ".join(one.info["cmdline"] or ()):
+            one.kill()
