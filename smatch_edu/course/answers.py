@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from smatch_edu.checks.exercise import Exercise, NotYet
 from smatch_edu.course.assignments import Assignment, Question
-from smatch_edu.course.marks import Mark
+from smatch_edu.course.marks import BY_HAND, Mark
 from smatch_edu.course.notebooks import Cell
+from smatch_edu.course.student_versions import without_solution
 from smatch_edu.course.submissions import Written, answer_cell
 from smatch_edu.sandbox.job import Ended, Job, Limits
 from smatch_edu.sandbox.process import Answering
 
-BY_HAND = "to be graded by hand"
 TODO = "Still to do: the cell has no lines of yours yet."
 
 
@@ -46,27 +46,33 @@ def mark_answer(
         limits: of the answer's process.
         allowed: flags that are none, since the solution has them too.
     """
-    exercise, most = question.exercise, question.points
+    exercise, answer, check = question.exercise, question.answer.grade_id, question.check.grade_id
+    mark = Mark(question.title, 0.0, question.points, BY_HAND, cell=check)
     if exercise is None:
-        return Marked(Mark(question.title, 0.0, most, BY_HAND))
+        return Marked(mark)
     own = [one.source for one in assignment.cells if not one.grading.get("solution")]
-    cell, remark = answer_cell(written.cells, question.answer.grade_id, question.function, own)
+    known = {text.strip() for text in (*own, without_solution(question.answer.source, answer))}
+    cell, remark = answer_cell(written.cells, answer, check, question.function, known)
     if cell is None:
-        verdict = f"{exercise.number} ✗ There is no cell {question.answer.grade_id!r} in your notebook."
-        return Marked(Mark(question.title, 0.0, most, verdict), remark)
+        verdict = f"{exercise.number} ✗ There is no cell {answer!r} in your notebook."
+        return Marked(replace(mark, verdict=verdict), remark)
     process, points = None, 0.0
     try:
         cases = exercise.cases(seeds)
         with Answering(_job(question.function, written, cell, own, cases), limits) as process:
             outcomes = [_outcome(exercise, process, case) for case in cases]
         largest = _judged(exercise, cases, outcomes)
-        points, verdict = most, f"{exercise.number} ✓ {len(cases)} {exercise.inputs}, largest error {largest:.1e}"
+        points, verdict = (
+            question.points,
+            f"{exercise.number} ✓ {len(cases)} {exercise.inputs}, largest error {largest:.1e}",
+        )
     except NotYet as refused:
         verdict = str(refused)
     except Ended as ended:
         verdict = f"{exercise.number} ✗ {TODO if ended.todo else ended}"
     flags = tuple(flag for flag in _flags(process) if flag not in allowed)
-    return Marked(Mark(question.title, points, most, verdict, flags), remark, process.protection if process else ())
+    mark = replace(mark, points=points, verdict=verdict, flags=flags)
+    return Marked(mark, remark, process.protection if process else ())
 
 
 def _job(function: str, written: Written, cell: Cell, own: Sequence[str], cases: Sequence[Mapping[str, Any]]) -> Job:

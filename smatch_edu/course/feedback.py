@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -100,5 +102,6 @@ def _csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _file(name: str) -> str:
-    """A name that was shown, as a file's name."""
-    return name.replace("/", "_").replace("\\", "_").strip(".") or "_"
+    """A name that was shown, as a file's name on every system; no two names become one."""
+    plain = re.sub(r"[^\w@. ()+-]|\.$|^\.", "_", name)
+    return plain if plain == name else f"{plain} {hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -14,6 +14,7 @@ from smatch_edu.support.files import write_atomically
 from smatch_edu.support.tables import printable
 
 GRADED = "graded"
+BY_HAND = "to be graded by hand"
 GONE = "graded earlier; what was handed in is no longer there"
 LONGEST = 1500  # characters of a verdict
 
@@ -27,6 +28,7 @@ class Mark:
         points, most: reached and reachable.
         verdict: in words, a hint among them; what cannot be printed is escaped.
         flags: for the instructor alone: library functions used, names that no exercise needs.
+        cell: nbgrader's name of the check.
     """
 
     question: str
@@ -34,6 +36,7 @@ class Mark:
     most: float
     verdict: str
     flags: tuple[str, ...] = ()
+    cell: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "verdict", printable(self.verdict[:LONGEST]))

@@ -105,25 +105,30 @@ def read_submission(path: Path) -> Written:
 
 
 def answer_cell(
-    cells: Sequence[Cell], grade_id: str, function: str, known: Collection[str] = ()
+    cells: Sequence[Cell], answer: str, check: str, function: str, known: Collection[str] = ()
 ) -> tuple[Cell | None, str]:
     """The cell with the answer, and a remark if it is not where it was wanted.
 
-    By nbgrader's name; of several, as copying a cell makes them, the last one that gives the function. If none does
-    (some editors drop the name, some students write elsewhere), the last cell that does and is not the course's own.
+    It is the one whose function the check would see if all cells were run: the last one above the check that gives it,
+    and is not the course's own. If there is none above (or no check any more), the last one anywhere; if none gives the
+    function, the one that has nbgrader's name for the answer.
 
     Args:
-        known: the course's own cells.
+        answer, check: nbgrader's names for the two cells.
+        known: the course's own cells and the stub, without spaces around them.
     """
-    gives = re.compile(rf"^\s*(async\s+def|def|class)\s+{function}\b|^{function}\s*[:=]", re.MULTILINE)
-    named = [cell for cell in cells if cell.grade_id == grade_id]
-    right = [cell for cell in named if gives.search(cell.source)]
-    if right:
-        return right[-1], f"{len(named)} cells are named {grade_id!r}; the last one was graded" if named[1:] else ""
-    others = [cell for cell in cells if gives.search(cell.source) and cell.source not in known]
-    if others:
-        return others[-1], f"{function!r} was found in another cell than {grade_id!r}"
-    return (named[-1] if named else None), ""
+    gives = re.compile(rf"^[ \t]*(async[ \t]+def|def|class)[ \t]+{function}\b|^{function}[ \t]*[:=]", re.MULTILINE)
+    checked = max(
+        (cell.number for cell in cells if cell.grade_id == check), default=cells[-1].number + 1 if cells else 0
+    )
+    giving = [cell for cell in cells if gives.search(cell.source) and cell.source.strip() not in known]
+    above = [cell for cell in giving if cell.number < checked]
+    found = ([cell for cell in cells if cell.grade_id == answer] + giving)[-1:] if not above else above[-1:]
+    if not found:
+        return None, ""
+    if above[1:]:
+        return found[0], f"{len(above)} cells define {function!r}; the last one above its check was graded"
+    return found[0], "" if found[0].grade_id == answer else f"{function!r} was found in another cell than {answer!r}"
 
 
 def shown(name: str) -> str:
@@ -133,7 +138,7 @@ def shown(name: str) -> str:
 
 def _of_student(folder: Path, assignments: Sequence[str]) -> list[Submission]:
     """All that one student handed in."""
-    student, found = shown(folder.name), []
+    student, found, astray = shown(folder.name), [], []
     try:
         entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith(".")]
     except OSError as error:
@@ -151,7 +156,9 @@ def _of_student(folder: Path, assignments: Sequence[str]) -> list[Submission]:
             remark = f"{name} lay in the student's folder, and not in one of the assignment's name"
             found.append(Submission(student, shown(entry.stem), entry, "", (remark,)))
         else:
-            found.append(Submission(student, "", None, f"{name} is no assignment's folder"))
+            astray.append(name)
+    if astray:
+        found.append(Submission(student, "", None, f"no assignment's folder: {_few(astray)}"))
     graded = {one.assignment for one in found if one.path and not one.remarks}
     return [one for one in found if not (one.remarks and "lay in" in one.remarks[0] and one.assignment in graded)]
 
@@ -166,13 +173,18 @@ def _of_assignment(student: str, folder: Path, assignment: str) -> Submission:
     if not notebooks:
         return Submission(student, assignment, None, f"there is no notebook; {assignment}.ipynb was wanted")
     if not named and len(notebooks) > 1:
-        names = ", ".join(shown(path.name) for path in notebooks)
-        return Submission(student, assignment, None, f"which one counts? {names}; {assignment}.ipynb was wanted")
+        problem = f"which one counts? {_few([shown(path.name) for path in notebooks])}; {assignment}.ipynb was wanted"
+        return Submission(student, assignment, None, problem)
     path = (named or notebooks)[0]
     remarks = [] if named else [f"the notebook is named {shown(path.name)}; {assignment}.ipynb was wanted"]
     others = [shown(other.name) for other in notebooks if other != path]
-    remarks += [f"also there, and not graded: {', '.join(others)}"] if others else []
+    remarks += [f"also there, and not graded: {_few(others)}"] if others else []
     return Submission(student, assignment, path, "", tuple(remarks))
+
+
+def _few(names: Sequence[str], most: int = 5) -> str:
+    """Names in a row, of many the first ones."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _with_twins(one: Submission, students: Sequence[str]) -> Submission:

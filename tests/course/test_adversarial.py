@@ -9,6 +9,8 @@ import psutil
 import pytest
 
 from classroom import SMALL, Course, code, write
+from smatch_edu.course.notebooks import Cell
+from smatch_edu.course.submissions import answer_cell
 from smatch_edu.sandbox import Limits, process
 
 SECONDS, MEMORY = 1.0, 1 << 30  # of a cheat
@@ -496,9 +498,47 @@ def test_an_answer_may_stand_in_a_cell_of_its_own_but_the_courses_own_cells_are_
         write(course.source / f"{SMALL}.ipynb", course.solved)
 
 
-def test_of_a_copied_cell_the_last_one_counts(course):
+def test_of_several_answers_the_one_counts_that_the_check_would_see(course):
+    right, wrong = (f"def share_of_time(policy, gamma): return {value}" for value in (RIGHT, "1"))
+    handed_in = course.with_answer("2-1", right)
+    place = next(n for n, cell in enumerate(handed_in["cells"]) if cell["source"] == right)
+    answer, cells = handed_in["cells"][place], handed_in["cells"]
+    for above, below, points in (([answer | {"source": wrong}], [code(wrong)], 2), ([], [], 2)):
+        row = course.grade(handed_in | {"cells": [*above, *cells, *below]})
+        assert row.points == points and (not above or "2 cells define 'share_of_time'" in row.remarks[0]), row
+    for text, points in ((right, 2), (wrong, 0)):  # a stub or a first attempt stays, and what counts is in a new cell
+        for first in (course.with_answer("", ""), course.with_answer("2-1", wrong)):
+            between = [*first["cells"][: place + 1], code(text), *first["cells"][place + 1 :]]
+            assert course.grade(first | {"cells": between}).points == points
+    below = course.with_answer("", "")
+    row = course.grade(below | {"cells": [*below["cells"], code(right)]})
+    assert row.points == 2 and "was found in another cell" in row.remarks[0]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["\n" * 10**6 + "x", " " * 10**6 + "x", ("async" + " " * 1000) * 1000, "\n def " * 10**5, "\t\n" * 10**6],
+    ids=["lines", "spaces", "async", "def", "tabs"],
+)
+def test_an_answer_is_looked_for_in_a_moment(source):
+    start = time.monotonic()
+    assert answer_cell([Cell(0, source, "", {})], "answer", "check", "share_of_time") == (None, "")
+    assert time.monotonic() - start < 2
+
+
+def test_a_file_that_would_fill_the_memory_is_not_read(course):
+    row = course.grade('{"cells": [' + ",".join(["[]"] * 2_000_000) + "]}")
+    assert row.points == 0 and "holds more than 3,000,000 values" in row.status
+
+
+def test_an_odd_code_in_a_notebook_costs_only_its_own_points(course):
+    handed_in = course.with_answer("2-1", f"def share_of_time(policy, gamma): return {RIGHT} # \ud800")
+    assert course.grade(handed_in).points == 0
     handed_in = course.with_answer("2-1", f"def share_of_time(policy, gamma): return {RIGHT}")
-    copied = [cell for cell in handed_in["cells"] if cell["metadata"].get("nbgrader", {}).get("solution")]
-    handed_in["cells"].insert(0, copied[0] | {"source": "def share_of_time(policy, gamma): return 1"})
-    row = course.grade(handed_in)
-    assert row.points == 2 and "2 cells are named 'answer-2-1'" in row.remarks[0]
+    others = [
+        code("x = " + "-" * 10**5 + "1"),
+        code("np = '\ud800'"),
+        code("0" * 10**6),
+        code("\n".join(["import os"] * 500)),
+    ]
+    assert course.grade(handed_in | {"cells": [*handed_in["cells"], *others]}).points == 2
