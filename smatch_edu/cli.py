@@ -286,6 +286,7 @@ def run_grade(
     seed: int | None = None,
     seconds: float = 10.0,
     memory: float = 2.0,
+    gradebook: Path | None = None,
 ) -> None:
     """Grade a class. One that was interrupted goes on where it was; what has not changed is not graded again.
 
@@ -296,7 +297,10 @@ def run_grade(
         seed: of the inputs that are drawn; left out, a secret one, which is kept in the folder.
         seconds: of a processor, that all calls of one answer may take.
         memory: in GB, that an answer may use.
+        gradebook: nbgrader's, into which the points go too, such as dist/assignments/gradebook.db.
     """
+    if gradebook is not None:
+        _check_extra("course", "nbgrader")
     if not (0 < seconds < 1e6 and 0 < memory < 1e6):
         raise ValueError(f"seconds is {seconds:g} and memory {memory:g}; both must be above 0 and below a million")
     from smatch_edu import course
@@ -311,6 +315,8 @@ def run_grade(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"what was graded is kept in {out}, and the same command goes on from it") from None
     course.write_grades(out, rows)
+    if gradebook is not None:
+        course.write_gradebook(gradebook, rows)
     print(course.report(rows))
     print(f"Grades: {out / 'grades.csv'}, each exercise: {out / 'exercises.csv'}, pages: {out / 'feedback'}")
 

@@ -8,10 +8,12 @@ marks             what a submission got, kept as soon as it is known
 answers           one answer, called in another process and judged in this one
 grading           a class, whatever was handed in
 feedback          grades.csv, and a page for each student
+gradebook         the same for nbgrader
 """
 
 from smatch_edu.course.assignments import Assignment, read_assignment, write_assignments
 from smatch_edu.course.feedback import report, write_feedback, write_grades
+from smatch_edu.course.gradebook import write_gradebook
 from smatch_edu.course.grading import Grader, grade_class
 from smatch_edu.course.marks import Graded
 from smatch_edu.course.student_versions import generate, student_version
@@ -29,5 +31,6 @@ __all__ = [
     "student_version",
     "write_assignments",
     "write_feedback",
+    "write_gradebook",
     "write_grades",
 ]

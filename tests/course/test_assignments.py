@@ -200,7 +200,34 @@ def test_nbgrader_makes_the_same_release_and_gives_the_same_grades(nbgrader, tmp
     assert status == 0, said
     with (tmp_path / "theirs.csv").open() as file:
         rows = list(csv.DictReader(file))
-    graded = grade_class(dist / "submitted", course.source, tmp_path / "out", 1)
+    graded = list(grade_class(dist / "submitted", course.source, tmp_path / "out", 1))
     assert {row["student_id"]: float(row["score"]) for row in rows} == {row.student: row.points for row in graded}
     assert sorted(float(row["score"]) for row in rows) == [0, 2, 6]
     shutil.rmtree(dist / "submitted")
+
+
+@with_nbgrader
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [True, False], ids=["over nbgrader's own", "in a new one"])
+def test_points_go_into_the_gradebook_and_what_a_person_gave_stays(known, nbgrader, tmp_path):
+    from nbgrader.api import Gradebook
+
+    course, dist, command = nbgrader
+    book = dist / "gradebook.db" if known else tmp_path / "gradebook.db"
+    full, none = solved(course.solved), course.with_answer("", "")
+    for student, handed_in in (("ann", none), ("dan", full), ("eve", "{")):
+        write(tmp_path / "submitted" / student / SMALL / f"{SMALL}.ipynb", handed_in)
+    write(tmp_path / "submitted" / "dan" / SMALL / "timestamp.txt", "some time")
+    if known:
+        with Gradebook(f"sqlite:///{book}") as opened:
+            grade = opened.find_grade("check-2-1", SMALL, SMALL, "ann")
+            grade.manual_score = 1.5
+            opened.db.commit()
+    for _ in range(2):
+        given = ["grade", tmp_path / "submitted", "--source", course.source, "--out", tmp_path / "out"]
+        assert main([*map(str, given), "--gradebook", str(book)]) == 0
+    status, said = command("export", "--db", f"sqlite:///{book}", "--to", tmp_path / "theirs.csv")
+    assert status == 0, said
+    with (tmp_path / "theirs.csv").open() as file:
+        scores = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert (scores["ann"], scores["dan"]) == (1.5 if known else 0, 6)
