@@ -56,10 +56,10 @@ def mark_answer(
     if cell is None:
         verdict = f"{exercise.number} ✗ There is no cell {answer!r} in your notebook."
         return Marked(replace(mark, verdict=verdict), remark)
-    process, points = None, 0.0
+    cases, points = exercise.cases(seeds), 0.0
+    process = Answering(_job(question.function, written, cell, own, cases), limits)
     try:
-        cases = exercise.cases(seeds)
-        with Answering(_job(question.function, written, cell, own, cases), limits) as process:
+        with process:
             outcomes = [_outcome(exercise, process, case) for case in cases]
         largest = _judged(exercise, cases, outcomes)
         points, verdict = (
@@ -72,7 +72,7 @@ def mark_answer(
         verdict = f"{exercise.number} ✗ {TODO if ended.todo else ended}"
     flags = tuple(flag for flag in _flags(process) if flag not in allowed)
     mark = replace(mark, points=points, verdict=verdict, flags=flags)
-    return Marked(mark, remark, process.protection if process else ())
+    return Marked(mark, remark, process.protection)
 
 
 def _job(function: str, written: Written, cell: Cell, own: Sequence[str], cases: Sequence[Mapping[str, Any]]) -> Job:
@@ -109,8 +109,6 @@ def _judged(exercise: Exercise, cases: Sequence[Mapping[str, Any]], outcomes: Se
         raise exercise.refusal(f"What you return cannot be judged ({type(error).__name__}).") from None
 
 
-def _flags(process: Answering | None) -> list[str]:
+def _flags(process: Answering) -> list[str]:
     """What an instructor should look at."""
-    if process is None:
-        return []
     return [*(f"uses {name}" for name in sorted(process.library)), *(f"names {name}" for name in process.odd)]

@@ -6,12 +6,14 @@ import csv
 import hashlib
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from textwrap import shorten
 
 from smatch_edu.course.marks import GRADED, Graded
+from smatch_edu.course.submissions import MISSING
 from smatch_edu.pictures.show import page_html
 from smatch_edu.support.files import write_atomically
 from smatch_edu.support.tables import text_table
@@ -36,7 +38,7 @@ def write_grades(out: Path, rows: Sequence[Graded]) -> None:
 
 def write_feedback(out: Path, row: Graded) -> Path | None:
     """feedback/<student>/<assignment>/<assignment>.html, where nbgrader has it; None for a row of no assignment."""
-    if not row.assignment or row.status == "nothing was handed in":
+    if not row.assignment or row.status == MISSING:
         return None
     folder = out / "feedback" / _file(row.student) / _file(row.assignment)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,12 +53,14 @@ def report(rows: Sequence[Graded]) -> str:
         (row.student, row.assignment, f"{row.points:g}/{row.most:g}", shorten(said, 100, placeholder=" …"))
         for row in sorted(rows, key=lambda row: (row.student, row.assignment))
         for said in (row.status, *row.remarks, *_flags(row))
-        if said != GRADED
+        if said not in (GRADED, MISSING)
     ]
     graded = [row for row in rows if row.status == GRADED]
-    full = sum(row.points == row.most for row in graded)
+    missing = Counter(row.assignment for row in rows if row.status == MISSING)
+    full, rest = sum(row.points == row.most for row in graded), len(rows) - len(graded) - missing.total()
     lines = [text_table(("student", "assignment", "points", "what happened"), told, words=4, group=0)] if told else []
-    lines.append(f"{len(rows)} rows: {len(graded)} graded, {full} in full; {len(rows) - len(graded)} not graded.")
+    lines.append(f"{len(graded)} graded, {full} of them in full; {rest} could not be graded.")
+    lines += [f"{name}: {number} handed in nothing." for name, number in sorted(missing.items())]
     if graded:
         slowest = max(row.seconds for row in graded)
         lines.append(

@@ -21,6 +21,8 @@ from smatch_edu.course.notebooks import Cell, code_cells, read_file, read_notebo
 from smatch_edu.support.errors import nearest
 from smatch_edu.support.tables import printable
 
+MISSING = "nothing was handed in"
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -93,7 +95,7 @@ def find_submissions(submitted: Path, assignments: Sequence[str]) -> list[Submis
     given = {(one.student, one.assignment) for one in found}
     wanted = sorted({one.assignment for one in found if one.path is not None})
     for student in students:
-        found += [Submission(student, a, None, "nothing was handed in") for a in wanted if (student, a) not in given]
+        found += [Submission(student, a, None, MISSING) for a in wanted if (student, a) not in given]
     return [_with_twins(one, students) for one in sorted(found, key=lambda one: (one.student, one.assignment))]
 
 
@@ -189,6 +191,8 @@ def _few(names: Sequence[str], most: int = 5) -> str:
 
 def _with_twins(one: Submission, students: Sequence[str]) -> Submission:
     """With a remark if another folder might be the same student's."""
+    if one.problem == MISSING:
+        return one
     twins = [other for other in students if other != one.student and _plain(other) == _plain(one.student)]
     if not twins:
         return one

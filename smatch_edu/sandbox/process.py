@@ -53,25 +53,31 @@ GLANCE = 0.05  # seconds between two looks at what the process uses
 
 
 class Answering:
-    """The process. `with` ends it and all that it started.
+    """The process. `with` starts it, and ends it and all that it started.
 
     >>> with Answering(Job("double", "def double(x): return 2 * x")) as process:
     ...     process.ask({"x": 3})
     (6, {'x': 3})
 
     Attributes:
-        protection: what is in force, in words.
+        protection: what is in force, in words, once it has started.
         library: what of the library the text of the answer names, and what it called when it ran.
         odd: names in it that no exercise needs.
     """
 
     def __init__(self, job: Job, limits: Limits = LIMITS) -> None:
-        self.limits, self.deadline = limits, time.monotonic() + limits.by_the_clock
-        self.folder = Path(tempfile.mkdtemp(prefix="smatch-")).resolve()
+        self.job, self.limits = job, limits
+        self.protection: tuple[str, ...] = ()
         self.library: set[str] = set()
         self.odd: list[str] = []
         self.frames: queue.Queue[dict[str, Any] | Exception] = queue.Queue(maxsize=1)
         self.over, self.reason = threading.Event(), ""
+        self.threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Answering:
+        """Start the process. `Ended` if there is no such function; what was seen of the text is known even so."""
+        self.deadline = time.monotonic() + self.limits.by_the_clock
+        self.folder = Path(tempfile.mkdtemp(prefix="smatch-")).resolve()
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-s", "-c", START, json.dumps(path()), str(ROOM)],
@@ -87,7 +93,7 @@ class Answering:
             self.threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._watch)]
             for thread in self.threads:
                 thread.start()
-            self._send(self._told(job))
+            self._send(self._told())
             prepared = self._next("prepared")
             self._note(prepared["library"])
             self.odd = list(map(str, prepared["odd"]))
@@ -96,6 +102,7 @@ class Answering:
         except BaseException:
             self.end()
             raise
+        return self
 
     def ask(self, case: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """What the function returns for these inputs, and the inputs after the call. `Ended` if there is nothing."""
@@ -124,9 +131,9 @@ class Answering:
         room = max(0, MANY - len(self.library))
         self.library |= {str(name)[:LONG] for name in list(names)[:room]}
 
-    def _told(self, job: Job) -> dict[str, Any]:
+    def _told(self) -> dict[str, Any]:
         """The job as the child is told it."""
-        read, names = readable()
+        job, (read, names) = self.job, readable()
         limits = {"AS": self.limits.memory, "CPU": int(self.limits.seconds) + 2, "FSIZE": self.limits.disk, "CORE": 0}
         limits["NOFILE"] = self.limits.files
         return {
@@ -212,20 +219,17 @@ class Answering:
         if hasattr(self, "process"):
             self._kill()
             self.process.wait()
-        for thread in getattr(self, "threads", ()):
+        for thread in self.threads:
             until = time.monotonic() + 1  # somebody who escaped may keep the pipe open
             while thread.is_alive() and time.monotonic() < until:
                 with contextlib.suppress(queue.Empty):
                     self.frames.get_nowait()  # the reader may wait for a place to put a message
                 thread.join(GLANCE)
-        if hasattr(self, "threads") and not any(thread.is_alive() for thread in self.threads):
+        if self.threads and not any(thread.is_alive() for thread in self.threads):
             for stream in (self.channel.incoming, self.channel.outgoing):
                 with contextlib.suppress(OSError):
                     stream.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def __enter__(self) -> Answering:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -353,6 +353,8 @@ def test_what_looks_like_a_deception_is_flagged(course):
     assert "names ._getframe" not in course.mark("2-1", CHEATS["frames"]).flags
     assert "names _getframe" in course.mark("2-1", CHEATS["frames"]).flags
     assert "names .oracle" in course.mark("2-1", CHEATS["the oracle"]).flags
+    stopped = course.mark("2-1", "from smatch_edu.checks.occupancy import there_and_back")
+    assert "No module named" in stopped.verdict and "names smatch_edu.checks" in stopped.flags
 
 
 def without(*layers):

@@ -173,7 +173,8 @@ def test_every_kind_of_submission_gets_a_row_that_says_what_happened(short, odd_
     assert len(rows) == len(SAID) + 5 and all(row["max_score"] == "2.0" for (_, a), row in rows.items() if a == SMALL)
 
     printed = capsys.readouterr().out
-    assert "25 rows: 12 graded, 10 in full; 13 not graded." in printed and "In force: " in printed
+    assert "12 graded, 10 of them in full; 11 could not be graded." in printed and "In force: " in printed
+    assert f"{SMALL}: 2 handed in nothing." in printed and "nothing was handed in" not in printed
     page = (out / "feedback" / "pia" / SMALL / f"{SMALL}.html").read_text("utf-8")
     assert "0 of 2 points" in page and "ended the whole process" in page
     [odd] = [path.read_text("utf-8") for path in out.glob(f"feedback/*née*/{SMALL}/{SMALL}.html")]

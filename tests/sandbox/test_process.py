@@ -116,8 +116,8 @@ def test_afterwards_nothing_is_left(tmp_path, monkeypatch):
     with Answering(Job("f", "def f(x):\n    open('a', 'w').write('x' * x)\n    return x")) as process:
         assert process.ask({"x": 1000})[0] == 1000
         assert (process.folder / "a").stat().st_size == 1000 and process.folder.parent == tmp_path
-    with pytest.raises(Ended):
-        Answering(Job("f", "0"))
+    with pytest.raises(Ended), Answering(Job("f", "0")):
+        pass
     assert not list(tmp_path.iterdir()) and not psutil.Process().children()
 
 
@@ -126,7 +126,7 @@ def test_a_grader_that_is_killed_leaves_nobody_behind(tmp_path):
         pytest.skip("only Linux can be asked to")
     script = (
         "import sys, threading\nfrom smatch_edu.sandbox import *\n"
-        "process = Answering(Job('f', 'import time\\ndef f(x): time.sleep(1000)'), Limits(seconds=500.0))\n"
+        "process = Answering(Job('f', 'import time\\ndef f(x): time.sleep(1000)'), Limits(seconds=500.0)).__enter__()\n"
         "threading.Timer(0.3, lambda: print('asked', flush=True)).start()\nprocess.ask({'x': 1})"
     )
     environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
