@@ -107,5 +107,5 @@ def _csv(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 def _file(name: str) -> str:
     """A name that was shown, as a file's name on every system; no two names become one."""
-    plain = re.sub(r"[^\w@. ()+-]|\.$|^\.", "_", name)
+    plain = re.sub(r"[^\w@. ()+-]|\.$|^\.", "_", name)[:80]
     return plain if plain == name else f"{plain} {hashlib.sha256(name.encode()).hexdigest()[:8]}"

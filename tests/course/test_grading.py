@@ -318,6 +318,18 @@ def test_what_cannot_be_printed_stops_nothing(short, tmp_path, capsys):
     assert "\x1b" not in told and r"ValueError: \ud800 \x1b[31m \x00" in told
 
 
+def test_names_of_any_length_and_kind_get_pages_of_their_own(short, tmp_path):
+    names = [b"\xff" * 200, b"\xff" * 199 + b"\xfe", b"ann.", b"ann", b"t\xffm", b"t_xffm", "\N{SNOWMAN}".encode() * 80]
+    for name in names if sys.platform == "linux" else ():
+        place = tmp_path / "submitted" / os.fsdecode(name) / SMALL
+        place.mkdir(parents=True)
+        (place / NOTEBOOK).write_text("{")
+    command = ["grade", str(tmp_path / "submitted"), "--source", str(short.source), "--out", str(tmp_path / "out")]
+    (tmp_path / "submitted").mkdir(exist_ok=True)
+    assert main(command) == 0
+    assert len(list(tmp_path.glob("out/feedback/*"))) == len(grades(tmp_path / "out"))
+
+
 def test_what_a_person_grades_is_left_to_a_person(tmp_path):
     made = Course(tmp_path, ("2-1",))
     essay = code("# your words", "essay", nbgrader={"grade_id": "essay", "grade": True, "solution": True, "points": 3})

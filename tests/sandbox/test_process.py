@@ -192,6 +192,8 @@ GIVEN_UP = {
     "rights by number": "os.fchmod(os.open('file', os.O_RDONLY), 0)",
     "owners": "os.chown('file', 1, 1)",
     "times": "os.utime('file', (1, 1))",
+    "lengths": "os.truncate('file', 0)",
+    "lengths, as if to read": "os.open('file', os.O_RDONLY | os.O_TRUNC)",
     "attributes": "os.setxattr('file', 'user.a', b'1')",
     "memory that no limit counts": "os.memfd_create('a')",
     "memory of the parent": "ctypes_call(310, os.getppid(), 0, 0, 0, 0, 0)",
@@ -224,7 +226,7 @@ def test_seccomp_takes_what_no_answer_needs_and_leaves_threads(tmp_path):
     )
     *refused, threads, powers = done.stdout.splitlines()
     assert dict(zip(GIVEN_UP, refused, strict=True)) == dict.fromkeys(GIVEN_UP, "PermissionError")
-    assert threads == "[1] True" and powers == "[0]"
+    assert threads == "[1] True" and powers == "[0]" and (tmp_path / "file").read_text() == "x"
 
 
 def test_the_filter_is_what_the_kernel_wants_on_every_machine():
