@@ -61,7 +61,8 @@ def readable() -> tuple[list[str], list[str]]:
     places |= {"/proc/cpuinfo", str(PACKAGE), str(packaged())}
     resolved = sorted({Path(place).resolve() for place in places})
     homes = {PACKAGE.parent, *(Path(place).resolve() for place in sys.path if place)}  # it may be installed twice
-    hidden = [home / PACKAGE.name / name for home in homes for name in HIDDEN]
+    copies = [home / PACKAGE.name for home in homes if (home / PACKAGE.name).is_dir()]
+    hidden = [copy / name for copy in copies for name in HIDDEN]
     whole = [str(part) for place in resolved for part in _without(place, hidden)]
     return whole, [str(place) for place in resolved if str(place) not in whole]
 

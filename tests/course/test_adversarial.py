@@ -245,6 +245,19 @@ CHEATS = {
         "    def numpy(self): return 1\nreturn torch.zeros(4).as_subclass(T)",
         "import torch",
     ),
+    "a signature that ends the process": (
+        "class S:\n    __call__ = lambda *a: [0] * 4\n    @property\n    def __signature__(self): raise SystemExit\n"
+        "share_of_time = S()"
+    ),
+    "the framing, patched": cheat(
+        'import json\njson.dumps = lambda *a, **k: \'{"returned": [1, 1, 1, 1], "after": {}}\'\nreturn 1'
+    ),
+    "an error of 100 MB": cheat("raise ValueError('x' * 10**8)"),
+    "the oracle by its loader": cheat(
+        "import importlib.machinery as m, smatch_edu\n"
+        "place = smatch_edu.__file__.replace('__init__', 'checks/occupancy')\n"
+        "return m.SourceFileLoader('x', place).load_module().visits_along_a_chain.oracle(policy, gamma)"
+    ),
     "a generator": cheat("yield from [0, 0, 0, 0]"),
     "a list that lies": cheat(
         "return L([0] * 4)", "class L(list):\n    __len__ = lambda s: 10**9\n    __iter__ = lambda s: iter(int, 1)"
