@@ -17,6 +17,7 @@ neural_divergence           08
 training_sequencematch      09
 arithmetic                  10
 reading_the_summary         A1
+set_1_occupancies           problem set 1, in notebooks/assignments/
 """
 
 import importlib
