@@ -95,8 +95,8 @@ def depth_counted_first(errors, changes, recovery, depth):
 
 
 def backspace_and_typing_exchanged(errors, changes, recovery, depth):
-    """On the data you are right. Off the data, your text comes nearer with 1-r and goes further with r: which of the two
-    is ⌫?"""
+    """On the data you are right. Off the data, your text comes nearer with 1-r and goes further with r: which of the
+    two is ⌫?"""
     return _joined([_walk(error, 1 - recovery, depth) for error in errors], changes)
 
 
@@ -116,8 +116,8 @@ def one_mean_error(errors, changes, recovery, depth):
 
 
 def passages_change_on_the_data_only(errors, changes, recovery, depth):
-    """On the data you are right. Off the data your text stays in its passage for as long as it is lost. Does the author's
-    plan wait until the typist has found back?"""
+    """On the data you are right. Off the data your text stays in its passage for as long as it is lost. Does the
+    author's plan wait until the typist has found back?"""
     table = transition_table.oracle(errors, changes, recovery, depth)
     still = passages_never_change(errors, changes, recovery, depth)
     on = np.arange(len(table)) % (depth + 1) == 0
@@ -223,8 +223,8 @@ def no_term_for_gamma_0(table, start, gamma, tolerance):
 
 
 def terms_rounded(table, start, gamma, tolerance):
-    """You round the number of terms to the nearest whole one, so half of the time you leave out too much. Which way must
-    it be rounded?"""
+    """You round the number of terms to the nearest whole one, so half of the time you leave out too much. Which way
+    must it be rounded?"""
     terms = round(math.log(tolerance) / math.log(gamma)) if gamma else 1
     return _sum(table, start, gamma, terms)
 
@@ -347,8 +347,8 @@ def mean_square_of_the_whole_text(table, start, gamma):
 
 
 def each_pair_once(table, start, gamma):
-    """You count each pair of moments t < u once. In the square of a sum, how often does a product of two different terms
-    stand?"""
+    """You count each pair of moments t < u once. In the square of a sum, how often does a product of two different
+    terms stand?"""
     return _of(table, start, gamma, _squares(table, start, gamma, pairs=_again(table, gamma)))
 
 
@@ -363,14 +363,14 @@ def first_moment_discounted_once(table, start, gamma):
 
 
 def both_discounted_twice(table, start, gamma):
-    """The earlier moment is right. From there to the later one there are u-t keys: how many factors of γ is each of them
-    worth, when γ^t has been taken out twice?"""
+    """The earlier moment is right. From there to the later one there are u-t keys: how many factors of γ is each of
+    them worth, when γ^t has been taken out twice?"""
     return _of(table, start, gamma, _squares(table, start, gamma, pairs=2 * _again(table, gamma**2) - 1))
 
 
 def moments_independent(table, start, gamma):
-    """You add up the variances of the single moments, as if they knew nothing of each other. She who is at s now is often
-    there again soon: which products of different moments are left?"""
+    """You add up the variances of the single moments, as if they knew nothing of each other. She who is at s now is
+    often there again soon: which products of different moments are left?"""
     here, weight, total = np.asarray(start, dtype=float), (1 - gamma) ** 2, np.zeros(len(start))
     while weight > 1e-12:
         total += weight * here * (1 - here)
@@ -407,16 +407,20 @@ def both_alike(table, start, gamma):
     return {ONE: right[ONE], ALL: right[ONE]}
 
 
-def standard_deviations(table, start, gamma):
-    """You return standard deviations. Variances were wanted; the root comes later."""
-    return {name: np.sqrt(np.maximum(value, 0)) for name, value in spread.oracle(table, start, gamma).items()}
-
-
 def never_again(table, start, gamma):
-    """Your later moments are counted from the *start* of the text, and not from s. When she is at s at t, where does the
-    rest of her text begin?"""
+    """Your later moments are counted from the *start* of the text, and not from s. When she is at s at t, where does
+    the rest of her text begin?"""
     visits = _visits(table, start, gamma)
     return _of(table, start, gamma, _squares(table, start, gamma, pairs=2 * visits - 1))
+
+
+def standard_deviations(returned, table, start, gamma):
+    """You return standard deviations. Variances were wanted; the root comes later."""
+    right = spread.oracle(table, start, gamma)
+    return all(
+        np.allclose(np.square(np.asarray(returned[name], dtype=float)), right[name], rtol=1e-5, atol=1e-9)
+        for name in right
+    )
 
 
 @exercise(
@@ -437,9 +441,9 @@ def never_again(table, start, gamma):
         one_factor_for_the_variance,
         names_exchanged,
         both_alike,
-        standard_deviations,
         never_again,
     ],
+    signs=[standard_deviations],
 )
 def spread(table, start, gamma):
     """ρ(1-ρ), and (1-γ)² v(s; γ²) (2 N(s,s) - 1) - ρ², where N(s,s) are the visits of s from s."""
@@ -468,8 +472,8 @@ def _claimed(rng: np.random.Generator) -> dict[str, Any]:
     return {"rho": rho, "transitions": transitions, "gamma": gamma}
 
 
-def _unbalance(rho, transitions, gamma, start=None, flow=None):
-    arrives = np.einsum("sa,san->n", rho, transitions) if flow is None else flow
+def _unbalance(rho, transitions, gamma, start=None):
+    arrives = np.einsum("sa,san->n", rho, transitions)
     begins = (1 - gamma) if start is None else start
     return begins * np.eye(len(rho))[0] + gamma * arrives - rho.sum(axis=1)
 
@@ -479,8 +483,8 @@ def _answer(found, gap=None):
 
 
 def start_forgotten(rho, transitions, gamma):
-    """Nobody begins in your balance, so even a true occupancy has a debt at state 0. What arrives there that came from no
-    other state?"""
+    """Nobody begins in your balance, so even a true occupancy has a debt at state 0. What arrives there that came from
+    no other state?"""
     return _answer(_unbalance(rho, transitions, gamma, start=0.0))
 
 
@@ -493,7 +497,8 @@ def start_as_a_visit(rho, transitions, gamma):
 def arrivals_not_discounted(rho, transitions, gamma):
     """All that leaves arrives in your balance. But on each step the clock may stop: with which chance does she get
     there?"""
-    return _answer(_unbalance(rho, transitions, gamma, flow=np.einsum("sa,san->n", rho, transitions) / max(gamma, 1e-9)))
+    not_arrived = (1 - gamma) * np.einsum("sa,san->n", rho, transitions)
+    return _answer(_unbalance(rho, transitions, gamma) + not_arrived)
 
 
 def departures_discounted(rho, transitions, gamma):
@@ -508,8 +513,8 @@ def sign_exchanged(rho, transitions, gamma):
 
 
 def largest_entry(rho, transitions, gamma):
-    """Your gap is that of a V which is 1 at a single state. You may choose V at *every* state: what is best at the others?
-    """
+    """Your gap is that of a V which is 1 at a single state. You may choose V at *every* state: what is best at the
+    others?"""
     found = _unbalance(rho, transitions, gamma)
     return _answer(found, np.abs(found).max())
 
@@ -534,14 +539,15 @@ def root_of_the_squares(rho, transitions, gamma):
 
 
 def gap_divided_by_the_start(rho, transitions, gamma):
-    """Your gap is larger by 1/(1-γ) than it can be. Both sides of (S1.3) are shares of the time: is there anything left to
-    divide by?"""
+    """Your gap is larger by 1/(1-γ) than it can be. Both sides of (S1.3) are shares of the time: is there anything left
+    to divide by?"""
     found = _unbalance(rho, transitions, gamma)
     return _answer(found, np.abs(found).sum() / (1 - gamma))
 
 
 def mean_of_the_gaps(rho, transitions, gamma):
-    """You take the mean over the states. In E_ρ[V - γV'] every state counts for itself: is there anything to divide by?"""
+    """You take the mean over the states. In E_ρ[V - γV'] every state counts for itself: is there anything to divide
+    by?"""
     found = _unbalance(rho, transitions, gamma)
     return _answer(found, np.abs(found).mean())
 
@@ -579,7 +585,8 @@ def balance(rho, transitions, gamma):
 
 
 def _two_occupancies(rng: np.random.Generator) -> dict[str, Any]:
-    """Two tables of shares: states where one of them never goes, both, or hardly ever; weights of 0 and 1 among others."""
+    """Two tables of shares: states where one of them never goes, both, or hardly ever; weights of 0 and 1 among
+    others."""
     states, actions = int(rng.integers(1, 6)), int(rng.integers(1, 5))
     never = rng.random((2, states)) < 0.35
     never[:, 0] = False  # she begins there
@@ -605,8 +612,8 @@ def _policies(rho_1, rho_2):
 
 
 def mean_of_the_policies(rho_1, rho_2, weight):
-    """You mix the two *policies*. Suppose that the first one hardly ever comes to a state: should she have as much to say
-    there as the other?"""
+    """You mix the two *policies*. Suppose that the first one hardly ever comes to a state: should she have as much to
+    say there as the other?"""
     one, other = _policies(rho_1, rho_2)
     return one_typist.oracle(rho_1, rho_2, weight) | {"policy": weight * one + (1 - weight) * other}
 
@@ -629,8 +636,8 @@ def coin_left_out(rho_1, rho_2, weight):
 
 
 def shares_not_chances(rho_1, rho_2, weight):
-    """You return the mixed occupancy. Its rows are shares of the time at (s, a): what must each be divided by to become a
-    chance of a?"""
+    """You return the mixed occupancy. Its rows are shares of the time at (s, a): what must each be divided by to become
+    a chance of a?"""
     mixed = weight * rho_1 + (1 - weight) * rho_2
     return one_typist.oracle(rho_1, rho_2, weight) | {"policy": mixed}
 
@@ -642,7 +649,8 @@ def shares_with_free_rows_filled(rho_1, rho_2, weight):
 
 
 def nothing_where_free(rho_1, rho_2, weight):
-    """Where neither typist goes, your rows are zero: no policy at all. Any would do; which one did the text settle on?"""
+    """Where neither typist goes, your rows are zero: no policy at all. Any would do; which one did the text settle
+    on?"""
     right = one_typist.oracle(rho_1, rho_2, weight)
     return right | {"policy": np.where(right["free"][:, None], 0, right["policy"])}
 
@@ -685,8 +693,8 @@ def free_if_one_is_away(rho_1, rho_2, weight):
 
 
 def weight_of_zero_overlooked(rho_1, rho_2, weight):
-    """Your policy is right. You call a state fixed when only a typist with weight 0 goes there. How much of the mixed day
-    is spent at it?"""
+    """Your policy is right. You call a state fixed when only a typist with weight 0 goes there. How much of the mixed
+    day is spent at it?"""
     away = (rho_1.sum(axis=1) == 0) & (rho_2.sum(axis=1) == 0)
     return one_typist.oracle(rho_1, rho_2, weight) | {"free": away}
 
