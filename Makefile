@@ -7,7 +7,7 @@ SELECT  :=
 PY      := .venv/bin/python
 # Floating-point sums depend on the number of threads, so whatever compares or times results fixes it.
 PINNED   = OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS)
-NB      ?= $(sort $(wildcard notebooks/*.ipynb))
+NB      ?= $(sort $(wildcard notebooks/*.ipynb notebooks/assignments/*.ipynb))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -52,6 +52,7 @@ execute: .venv/.installed-test ## run notebooks and store their outputs: make ex
 
 lab: .venv/.installed-lab ## open the student versions in JupyterLab, made in learn/
 	.venv/bin/smatch learn --source notebooks --out learn
+	.venv/bin/smatch learn --source notebooks/assignments --out learn/assignments
 	$(PY) -m jupyterlab --notebook-dir=learn --LabApp.default_url=/lab/tree/00_start_here.ipynb $(ARGS)
 
 assignments: .venv/.installed-run ## what an instructor hands out and keeps, in nbgrader's format, in dist/assignments/

@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+FOLDER = ROOT / "notebooks"
+SETS = FOLDER / "assignments"
+NOTEBOOKS = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.ipynb"))}
+PROBLEM_SETS = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(SETS.glob("*.ipynb"))}
+WRITTEN = NOTEBOOKS | PROBLEM_SETS
 
 
 def code_cells(notebook):

@@ -14,19 +14,21 @@ import mistune
 import nbformat
 import pytest
 
-from lessons import NOTEBOOKS, ROOT, code_cells, grading, prose, source
+from lessons import FOLDER, NOTEBOOKS, PROBLEM_SETS, ROOT, SETS, WRITTEN, code_cells, grading, prose, source
 from smatch_edu.checks.exercise import Exercise
 from smatch_edu.course.student_versions import BEGIN
 from smatch_edu.pictures import plots, show
 
-every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+every_notebook = pytest.mark.parametrize("name", WRITTEN)
+every_lesson = pytest.mark.parametrize("name", NOTEBOOKS)
+every_set = pytest.mark.parametrize("name", PROBLEM_SETS)
 
 # Every lesson has the form of a lesson
 
 
 @every_notebook
 def test_it_is_stored_as_a_fresh_run_leaves_it(name):
-    notebook = NOTEBOOKS[name]
+    notebook = WRITTEN[name]
     nbformat.validate(nbformat.from_dict(notebook))
     cells = code_cells(notebook)
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
@@ -39,27 +41,33 @@ def test_it_is_stored_as_a_fresh_run_leaves_it(name):
 
 @every_notebook
 def test_it_asks_predicts_shows_and_leaves_something_to_think_about(name):
-    text = prose(NOTEBOOKS[name])
+    text = prose(WRITTEN[name])
     for wanted in ("**You will be able to**", "minutes", "**Predict.**", "## Take away"):
         assert wanted in text, f"{name} has no {wanted!r}"
     questions = text.split("## Take away")[1]
     assert len(re.findall(r"(?m)^\d\. ", questions)) >= 3
-    images = [o for cell in code_cells(NOTEBOOKS[name]) for o in cell["outputs"] if "image/png" in o.get("data", {})]
+    images = [o for cell in code_cells(WRITTEN[name]) for o in cell["outputs"] if "image/png" in o.get("data", {})]
     assert images, f"{name} has no figure"
 
 
-@every_notebook
+@every_lesson
 def test_each_exercise_has_a_card_an_answer_and_a_check_of_the_course(name):
     notebook = NOTEBOOKS[name]
     module = importlib.import_module(f"smatch_edu.checks.{name.split('_', 1)[1]}")
     cards = re.findall(r"> \*\*Exercise (A?\d+\.\d+)\*\* · difficulty [●○]{3} · \d+ minutes", prose(notebook))
+    assert 2 <= len(cards) <= 4
+    check_exercises(notebook, module, cards)
+
+
+def check_exercises(notebook, module, cards):
+    """Each card has an answer and a check of the course, and each exercise of the module has a card."""
     answers = [cell for cell in code_cells(notebook) if grading(cell).get("solution")]
     graded = [cell for cell in code_cells(notebook) if grading(cell).get("grade")]
-    assert 2 <= len(cards) <= 4 and len(set(cards)) == len(cards) == len(answers) == len(graded)
+    assert len(set(cards)) == len(cards) == len(answers) == len(graded)
     called = []
     for card, answer, check in zip(cards, answers, graded, strict=True):
         call = re.fullmatch(r"checks\.(\w+)\.(\w+)\((\w+)\)", source(check).strip())
-        assert call and call[1] == name.split("_", 1)[1] and f"def {call[3]}(" in source(answer)
+        assert call and call[1] == module.__name__.split(".")[-1] and f"def {call[3]}(" in source(answer)
         found = getattr(module, call[2])
         assert isinstance(found, Exercise) and found.number == card
         assert BEGIN in source(answer) and grading(answer)["grade_id"] != grading(check)["grade_id"]
@@ -70,15 +78,35 @@ def test_each_exercise_has_a_card_an_answer_and_a_check_of_the_course(name):
     assert len(set(ids)) == len(ids)
 
 
+@every_set
+def test_a_problem_set_says_what_each_exercise_takes_and_gives(name):
+    notebook = PROBLEM_SETS[name]
+    text = prose(notebook)
+    module = importlib.import_module(f"smatch_edu.checks.{name}")
+    cards = re.findall(
+        r"> \*\*Exercise (S\d\.\d)\*\* · difficulty [●○]{3} · (\d+) minutes · (\d+) points\n>\n(?s:(.+?))\n\n", text
+    )
+    check_exercises(notebook, module, [number for number, *_ in cards])
+    listed = re.findall(r"(?m)^\| (S\d\.\d) \| [^|]+ \| (\d+) \| (\d+) \|$", source(notebook["cells"][0]))
+    assert listed == [(number, minutes, points) for number, minutes, points, _ in cards]
+    worth = [grading(cell)["points"] for cell in code_cells(notebook) if grading(cell).get("grade")]
+    assert worth == [int(points) for _, _, points, _ in cards]
+    assert f"{sum(worth)} points" in source(notebook["cells"][0])
+    assert 90 <= sum(int(minutes) for _, minutes, _, _ in cards) <= 240
+    assert all("*Given:*" in card and "*Wanted:*" in card for *_, card in cards)
+    folded = text.count("<details>")
+    assert folded == text.count("</details>") == text.count("<summary>") >= len(cards) + 1, "a hint each, and answers"
+
+
 @every_notebook
 def test_links_between_lessons_lead_somewhere(name):
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", prose(NOTEBOOKS[name])):
-        assert (ROOT / "notebooks" / target).exists(), f"{name} links to {target}"
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", prose(WRITTEN[name])):
+        assert ((SETS if name in PROBLEM_SETS else FOLDER) / target).exists(), f"{name} links to {target}"
 
 
 @every_notebook
 def test_it_imports_from_front_doors_one_line_a_folder(name):
-    sources = map(source, code_cells(NOTEBOOKS[name]))
+    sources = map(source, code_cells(WRITTEN[name]))
     imports = [
         node for text in sources for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)
     ]
@@ -96,7 +124,7 @@ def test_it_imports_from_front_doors_one_line_a_folder(name):
 
 @every_notebook
 def test_what_moves_begins_at_its_beginning_so_that_no_prediction_is_spoiled(name):
-    for cell in code_cells(NOTEBOOKS[name]):
+    for cell in code_cells(WRITTEN[name]):
         for shown in cell["outputs"]:
             html = "".join(shown.get("data", {}).get("text/html", ""))
             starts = re.findall(r'class="player \w+"[^>]* data-start="(\d+)"', html)
@@ -174,7 +202,7 @@ def made_twice(cells):
 
 @every_notebook
 def test_what_a_cell_needs_from_others_only_one_cell_makes(name):
-    assert made_twice(map(source, code_cells(NOTEBOOKS[name]))) == []
+    assert made_twice(map(source, code_cells(WRITTEN[name]))) == []
 
 
 @pytest.mark.parametrize(
@@ -275,7 +303,7 @@ def complaints(notebook):
 
 @every_notebook
 def test_it_can_be_read_without_seeing_and_without_colour(name):
-    assert not complaints(NOTEBOOKS[name])
+    assert not complaints(WRITTEN[name])
 
 
 def markdown(text):
@@ -452,7 +480,7 @@ def test_every_entry_of_the_ledger_points_at_something():
 def test_every_equation_of_the_course_is_in_the_ledger():
     tags = [tag for notebook in NOTEBOOKS.values() for tag in re.findall(r"\\tag\{([^}]+)\}", prose(notebook))]
     assert sorted(f"({tag})" for tag in tags) == sorted(row[0] for row in ledger())
-    for name, notebook in NOTEBOOKS.items():
+    for name, notebook in WRITTEN.items():
         for equation in re.findall(r"(?s)\$\$(.+?)\$\$", prose(notebook)):
             assert r"\tag{" in equation, f"{name}: an equation without a number: {equation}"
 
@@ -498,7 +526,8 @@ def symbols():
 
 @every_notebook
 def test_its_head_leads_to_the_symbols(name):
-    assert "[symbols](symbols.md)" in source(NOTEBOOKS[name]["cells"][0])
+    page = "../symbols.md" if name in PROBLEM_SETS else "symbols.md"
+    assert f"[symbols]({page})" in source(WRITTEN[name]["cells"][0])
 
 
 @pytest.mark.parametrize("row", symbols(), ids=lambda row: row[0])

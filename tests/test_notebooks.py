@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from lessons import NOTEBOOKS, ROOT, code_cells, grading, source
+from lessons import NOTEBOOKS, ROOT, WRITTEN, code_cells, grading, source
 from notebook_validation import SECONDS_PER_NOTEBOOK, Output, sealed_profile
 from smatch_edu.course.student_versions import BEGIN, student_version
 
@@ -221,9 +221,9 @@ def profile(tmp_path_factory):
     return sealed_profile(tmp_path_factory.mktemp("profile"))
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_without_answers_every_check_is_friendly_and_everything_else_runs(name, profile):
-    student = nbformat.reads(json.dumps(student_version(NOTEBOOKS[name], name)), as_version=4)
+    student = nbformat.reads(json.dumps(student_version(WRITTEN[name], name)), as_version=4)
     assert BEGIN not in nbformat.writes(student)
     client = NotebookClient(
         student, timeout=SECONDS_PER_NOTEBOOK, allow_errors=True, kernel_name="python3", record_timing=False
@@ -256,9 +256,9 @@ def said(cell):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_a_cell_that_is_run_again_with_the_users_look_says_and_shows_the_same(name, profile):
-    notebook = nbformat.reads(json.dumps(NOTEBOOKS[name]), as_version=4)
+    notebook = nbformat.reads(json.dumps(WRITTEN[name]), as_version=4)
     notebook.cells = [
         nbformat.v4.new_code_cell(text)
         for cell in code_cells(notebook)
@@ -267,8 +267,6 @@ def test_a_cell_that_is_run_again_with_the_users_look_says_and_shows_the_same(na
     place = {"metadata": {"path": str(ROOT / "notebooks")}}
     client = NotebookClient(notebook, timeout=600, kernel_name="python3", record_timing=False, resources=place)
     client.execute(env=os.environ | profile | {"OMP_NUM_THREADS": "1"})
-    for stored, first, again in zip(
-        code_cells(NOTEBOOKS[name]), notebook.cells[::4], notebook.cells[2::4], strict=True
-    ):
+    for stored, first, again in zip(code_cells(WRITTEN[name]), notebook.cells[::4], notebook.cells[2::4], strict=True):
         assert said(first) == said(again), first.source
         assert Output(said(first)[0]) == said(stored)[0], f"what was run twice before it changed {first.source}"

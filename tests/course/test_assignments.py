@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from classroom import SMALL, Course, code, notebook, write
-from lessons import NOTEBOOKS, code_cells, grading, source
+from lessons import WRITTEN, code_cells, grading, source
 from smatch_edu import checks
 from smatch_edu.checks.exercise import NotYet
 from smatch_edu.cli import main
@@ -28,7 +28,7 @@ from smatch_edu.course.assignments import checksum, release, solved
 LESSONS = Path(__file__).parents[2] / "notebooks"
 STEPS = ("source", "release", "solution")
 with_nbgrader = pytest.mark.skipif(not importlib.util.find_spec("nbgrader"), reason="nbgrader is not installed")
-GRADED = [name for name, lesson in NOTEBOOKS.items() if any(grading(cell).get("grade") for cell in code_cells(lesson))]
+GRADED = [name for name, lesson in WRITTEN.items() if any(grading(cell).get("grade") for cell in code_cells(lesson))]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def signatures(version):
 
 @pytest.mark.parametrize("name", GRADED)
 def test_stubs_and_solutions_have_the_same_signatures(made, name):
-    questions = [cell for cell in code_cells(NOTEBOOKS[name]) if grading(cell).get("grade")]
+    questions = [cell for cell in code_cells(WRITTEN[name]) if grading(cell).get("grade")]
     stub, solution = signatures(made["release"][name]), signatures(made["solution"][name])
     assert stub == solution and len(stub) >= len(questions)
     for step in STEPS:
@@ -82,7 +82,7 @@ def test_the_release_stops_at_each_stub_in_words_and_the_solution_at_none(made, 
 
 @pytest.mark.parametrize("name", GRADED)
 def test_checks_are_locked_and_nothing_else_differs_from_the_student_version(made, name):
-    for ours, plain in zip(made["release"][name]["cells"], student_version(NOTEBOOKS[name])["cells"], strict=True):
+    for ours, plain in zip(made["release"][name]["cells"], student_version(WRITTEN[name])["cells"], strict=True):
         assert source(ours) == source(plain)
         if grading(ours).get("grade"):
             assert ours["metadata"]["editable"] is ours["metadata"]["deletable"] is False
@@ -96,7 +96,7 @@ def test_checks_are_locked_and_nothing_else_differs_from_the_student_version(mad
 @pytest.mark.parametrize("name", GRADED)
 def test_every_question_has_a_check_points_and_a_function(name):
     assignment = read_assignment(LESSONS / f"{name}.ipynb")
-    assert assignment.points == sum(grading(cell).get("points", 0) for cell in code_cells(NOTEBOOKS[name])) > 0
+    assert assignment.points == sum(grading(cell).get("points", 0) for cell in code_cells(WRITTEN[name])) > 0
     for question in assignment.questions:
         assert question.exercise.number.lower().replace(".", "-") in question.check.grade_id
         assert question.answer.number < question.check.number

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lessons import NOTEBOOKS, code_cells, source
+from lessons import WRITTEN, code_cells, source
 from smatch_edu.cli import main
 from smatch_edu.course import student_versions as course
 from smatch_edu.course.student_versions import RECORD, generate, student_version, without_solution
@@ -38,9 +38,9 @@ def test_markers_that_do_not_match_are_an_error_that_names_the_cell(source):
         student_version(notebook, "lesson.ipynb")
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_a_student_version_differs_only_in_solutions_and_outputs(name):
-    solved, student = NOTEBOOKS[name], student_version(NOTEBOOKS[name], name)
+    solved, student = WRITTEN[name], student_version(WRITTEN[name], name)
     nbformat.validate(nbformat.from_dict(student))
     assert [cell["id"] for cell in student["cells"]] == [cell["id"] for cell in solved["cells"]]
     for mine, theirs in zip(solved["cells"], student["cells"], strict=True):
