@@ -23,7 +23,7 @@ from smatch_edu import checks
 from smatch_edu.checks.exercise import NotYet
 from smatch_edu.cli import main
 from smatch_edu.course import grade_class, read_assignment, student_version, write_assignments
-from smatch_edu.course.assignments import checksum, release, solved
+from smatch_edu.course.assignments import checksum, find_assignments, release, solved
 
 LESSONS = Path(__file__).parents[2] / "notebooks"
 STEPS = ("source", "release", "solution")
@@ -95,7 +95,7 @@ def test_checks_are_locked_and_nothing_else_differs_from_the_student_version(mad
 
 @pytest.mark.parametrize("name", GRADED)
 def test_every_question_has_a_check_points_and_a_function(name):
-    assignment = read_assignment(LESSONS / f"{name}.ipynb")
+    assignment = read_assignment(find_assignments(LESSONS)[name])
     assert assignment.points == sum(grading(cell).get("points", 0) for cell in code_cells(WRITTEN[name])) > 0
     for question in assignment.questions:
         assert question.exercise.number.lower().replace(".", "-") in question.check.grade_id
