@@ -18,6 +18,7 @@ training_sequencematch      09
 arithmetic                  10
 reading_the_summary         A1
 set_1_occupancies           problem set 1, in notebooks/assignments/
+set_3_backspace_masks       problem set 3
 """
 
 import importlib
