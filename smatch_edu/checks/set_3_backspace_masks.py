@@ -284,6 +284,21 @@ def _copy_seen_too(layout: dict[str, Any], rng: np.random.Generator) -> dict[str
     return layout | {"tokens": tokens, "positions": positions, "mask": mask}
 
 
+def _wrong_copy_below(layout: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """One who is seen takes home the vector of another copy, and that one sees double: three layers show it."""
+    mask, q = layout["mask"], int(rng.choice(layout["asked"]))
+    below = [(k, j) for k in np.flatnonzero(mask[q]) for j in np.flatnonzero(mask[k]) if j != k != q]
+    if not below:
+        return layout
+    k, j = below[rng.integers(len(below))]
+    count = len(mask)
+    wider = np.zeros((count + 1, count + 1), dtype=bool)
+    wider[:count, :count], wider[count, :count] = mask, mask[j]
+    wider[count, count], wider[k, j], wider[k, count] = True, False, True
+    tokens, positions = (np.append(layout[name], layout[name][j]) for name in ("tokens", "positions"))
+    return layout | {"tokens": tokens, "positions": positions, "mask": wider}
+
+
 Change = Callable[[dict[str, Any], np.random.Generator], dict[str, Any]]
 FAULTS: list[Change] = [
     _numbered_through,
@@ -294,6 +309,8 @@ FAULTS: list[Change] = [
     _other_token,
     _asked_elsewhere,
     _copy_seen_too,
+    _wrong_copy_below,
+    _wrong_copy_below,  # twice, since it often finds no room
 ]
 
 
@@ -314,12 +331,12 @@ def _spelled(q, tokens, positions, mask):
     return [token for _, token in seen] if ends and [place for place, _ in seen] == list(range(len(seen))) else None
 
 
-def _exact(tokens, positions, mask, asked, texts, deep=True, spelled=_spelled, everyone=False):
+def _exact(tokens, positions, mask, asked, texts, deep=99, spelled=_spelled, everyone=False):
     """Each input that is asked spells its text, and so does everyone whom it sees, directly or through others."""
     found = {q: spelled(q, tokens, positions, mask) for q in range(len(tokens))}
     if any(found[int(q)] != list(text) for q, text in zip(asked, texts, strict=True)):
         return False
-    reached = np.flatnonzero(_reached(mask, len(tokens))[np.asarray(asked)].any(axis=0)) if deep else []
+    reached = np.flatnonzero(_reached(mask, deep - 1)[np.asarray(asked)].any(axis=0)) if deep else []
     for q in range(len(tokens)) if everyone else reached:
         text = found[int(q)]
         if text is None:
@@ -333,7 +350,13 @@ def _exact(tokens, positions, mask, asked, texts, deep=True, spelled=_spelled, e
 def second_layer_trusted(tokens, positions, mask, asked, texts):
     """You look at those who are *asked*: each of them sees its screen. But what they see are vectors, and these come
     from others. What had those seen, a layer before?"""
-    return _exact(tokens, positions, mask, asked, texts, deep=False)
+    return _exact(tokens, positions, mask, asked, texts, deep=0)
+
+
+def third_layer_trusted(tokens, positions, mask, asked, texts):
+    """You look at whom an input sees, and stop there. With one more layer the next ones have their say: for how long
+    must one go on asking?"""
+    return _exact(tokens, positions, mask, asked, texts, deep=1)
 
 
 def _without_positions(q, tokens, positions, mask):
@@ -363,7 +386,7 @@ def copies_overlooked(tokens, positions, mask, asked, texts):
 def copies_and_second_layer(tokens, positions, mask, asked, texts):
     """Two things slip through: an input that is seen in two copies, and one that is seen by somebody who is seen. Begin
     with the second: whose vectors does an input take home?"""
-    return _exact(tokens, positions, mask, asked, texts, deep=False, spelled=_as_a_set)
+    return _exact(tokens, positions, mask, asked, texts, deep=0, spelled=_as_a_set)
 
 
 def tokens_ignored(tokens, positions, mask, asked, texts):
@@ -426,6 +449,7 @@ def too_strict(returned, tokens, positions, mask, asked, texts):
     num_cases=200,
     mistakes=[
         second_layer_trusted,
+        third_layer_trusted,
         positions_ignored,
         copies_overlooked,
         copies_and_second_layer,
