@@ -595,7 +595,7 @@ def _two_occupancies(rng: np.random.Generator) -> dict[str, Any]:
         time = rng.dirichlet(np.ones(states)) * ~gone
         time = time * np.where(np.append(False, rng.random(states - 1) < 0.2), 1e-9, 1.0)
         tables.append((time / time.sum())[:, None] * _distributions(rng, states, actions))
-    weight = float(rng.integers(2)) if rng.random() < 0.2 else float(rng.random())
+    weight = float(rng.integers(2)) if rng.random() < 0.35 else float(rng.random())
     return {"rho_1": tables[0], "rho_2": tables[1], "weight": weight}
 
 

@@ -13,9 +13,12 @@ from smatch_edu.checks.exercise import exercise
 
 
 def _mask_and_layers(rng: np.random.Generator) -> dict[str, Any]:
-    """Any mask: causal ones and others, with inputs that do not see themselves; 0 to 5 layers."""
-    count = int(rng.integers(1, 8))
-    mask = rng.random((count, count)) < rng.uniform(0.1, 0.5)
+    """Any mask: causal ones and others, long chains, inputs that do not see themselves; 0 to 5 layers."""
+    count = int(rng.integers(1, 10))
+    mask = rng.random((count, count)) < rng.uniform(0.05, 0.4)
+    if rng.random() < 0.4:  # each sees one other
+        mask = np.eye(count, k=-1, dtype=bool)[np.ix_(*[rng.permutation(count)] * 2)]
+        return {"mask": mask, "layers": int(rng.integers(0, 6))}
     if rng.random() < 0.6:
         mask = np.tril(mask)
     if rng.random() < 0.6:
@@ -336,7 +339,7 @@ def _exact(tokens, positions, mask, asked, texts, deep=99, spelled=_spelled, eve
     found = {q: spelled(q, tokens, positions, mask) for q in range(len(tokens))}
     if any(found[int(q)] != list(text) for q, text in zip(asked, texts, strict=True)):
         return False
-    reached = np.flatnonzero(_reached(mask, deep - 1)[np.asarray(asked)].any(axis=0)) if deep else []
+    reached: Any = np.flatnonzero(_reached(mask, deep - 1)[np.asarray(asked)].any(axis=0)) if deep else []
     for q in range(len(tokens)) if everyone else reached:
         text = found[int(q)]
         if text is None:
@@ -473,9 +476,12 @@ def layout_is_exact(tokens, positions, mask, asked, texts):
 
 def _packed(walks, backspace, prompt, ends=True, own=True, shift=True):
     """Walks one behind the other. Whoever is not deleted expires where the walk ends (ends), ⌫ where it was (own)."""
-    tokens, positions, expires = [], [], []
+    tokens: list[int] = []
+    positions: list[int] = []
+    expires: list[float] = []
     for walk in walks:
-        first, stack = len(tokens), []
+        first = len(tokens)
+        stack: list[int] = []
         for key in [*prompt, *walk]:
             if key == backspace:
                 if own:
@@ -552,9 +558,11 @@ def last_walk_for_ever(walks, backspace, prompt):
 
 def keys_counted(walks, backspace, prompt):
     """You count keys where inputs should be counted: each ⌫ makes your numbers larger by one. Is a ⌫ an input here?"""
-    right, found, keys = _packed(walks, backspace, prompt), [], 0
+    right, keys = _packed(walks, backspace, prompt), 0
+    found: list[int] = []
     for walk in walks:
-        first, stack = len(found), []
+        first = len(found)
+        stack: list[int] = []
         for key in [*prompt, *walk]:
             if key == backspace:
                 found[stack.pop()] = keys
@@ -568,9 +576,11 @@ def keys_counted(walks, backspace, prompt):
 
 def oldest_deleted(walks, backspace, prompt):
     """Your ⌫ deletes the *first* typed letter that still stands. Which one does it take?"""
-    right, found = _packed(walks, backspace, prompt), []
+    right = _packed(walks, backspace, prompt)
+    found: list[int] = []
     for walk in walks:
-        first, queue = len(found), []
+        first = len(found)
+        queue: list[int] = []
         for key in [*prompt, *walk]:
             if key == backspace:
                 found[queue.pop(len(prompt))] = len(found)

@@ -125,19 +125,22 @@ def test_a_stub_is_told_that_it_is_still_to_do(name):
 @every_exercise
 def test_a_changed_input_is_noticed(name):
     found = EXERCISES[name]
-    arrays = [
-        k for k, v in found.draw(np.random.default_rng(0)).items() if isinstance(v, np.ndarray) and v.dtype.kind in "if"
-    ]
-    if not arrays:
-        assert not any(isinstance(v, list | dict) for v in found.draw(np.random.default_rng(0)).values())
+    drawn = found.draw(np.random.default_rng(0))
+    arrays = [k for k, v in drawn.items() if isinstance(v, np.ndarray) and v.dtype.kind in "if"]
+    changeable = arrays or [k for k, v in drawn.items() if isinstance(v, list)]
+    if not changeable:
+        assert not any(isinstance(v, dict) for v in drawn.values())
         return
 
     def meddling(**inputs):
         right = found.oracle(**copy.deepcopy(inputs))
-        inputs[arrays[0]] += 1
+        if arrays:
+            inputs[arrays[0]] += 1
+        else:
+            inputs[changeable[0]].append(inputs[changeable[0]][0])
         return right
 
-    assert f"changes its input `{arrays[0]}`" in refusal(found, answer_of(found, meddling))
+    assert f"changes its input `{changeable[0]}`" in refusal(found, answer_of(found, meddling))
 
 
 @every_exercise
