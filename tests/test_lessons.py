@@ -66,7 +66,7 @@ def check_exercises(notebook, module, cards):
     assert len(set(cards)) == len(cards) == len(answers) == len(graded)
     called = []
     for card, answer, check in zip(cards, answers, graded, strict=True):
-        call = re.fullmatch(r"checks\.(\w+)\.(\w+)\((\w+)\)", source(check).strip())
+        call = re.fullmatch(r"my_\w+ = checks\.(\w+)\.(\w+)\((\w+)\)", source(check).strip())
         assert call and call[1] == module.__name__.split(".")[-1] and f"def {call[3]}(" in source(answer)
         found = getattr(module, call[2])
         assert isinstance(found, Exercise) and found.number == card
@@ -223,6 +223,23 @@ def test_what_a_cell_needs_from_others_only_one_cell_makes(name):
 )
 def test_the_test_of_names_sees(cells, wanted):
     assert made_twice(cells) == wanted
+
+
+def put_to_work(notebook):
+    """For each exercise its answer and what the check returned, and how many other cells need each of the two."""
+    cells = code_cells(notebook)
+    for place, check in enumerate(cells):
+        if grading(check).get("grade"):
+            mine, answer = re.fullmatch(r"(\w+) = .+\((\w+)\)", source(check).strip()).groups()
+            others = [needs(source(cell))[1] for cell in cells if cell is not check]
+            after = [needs(source(cell))[1] for cell in cells[place + 1 :]]
+            yield answer, mine, sum(answer in needed for needed in others), sum(mine in needed for needed in after)
+
+
+@every_notebook
+def test_other_cells_use_what_a_check_returned_and_never_an_answer_itself(name):
+    for answer, _, direct, _ in put_to_work(WRITTEN[name]):
+        assert not direct, f"{name}: a cell uses {answer}, which may still be open"
 
 
 # Everybody can read them

@@ -1,8 +1,10 @@
 """One module for each notebook, named as it is without its number: what an exercise must satisfy, and its hints.
 
 >>> from smatch_edu import checks
->>> checks.occupancy.visits_along_a_chain(visits)
+>>> mine = checks.occupancy.visits_along_a_chain(visits)
 2.1 ✓ visits along a chain (100 random chains, largest error 1.1e-16)
+
+What comes back is the answer if it passes, and if it does not yet the course's own function, so that what follows runs.
 
 exercise                    what an exercise is, how answers are drawn, compared and told of
 start_here                  00

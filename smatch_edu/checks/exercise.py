@@ -2,7 +2,10 @@
 
     @exercise("2.1", draw=random_chain, mistakes=[discount_forgotten], inputs="random chains")
     def visits_along_a_chain(policy, gamma):
-        ...                                  # the oracle; calling `visits_along_a_chain(answer)` now checks an answer
+        ...                                          # the oracle
+
+    mine = visits_along_a_chain(answer)              # checks the answer: if it passes `mine` is the answer itself,
+                                                     # and if it does not yet it is the oracle, so that one can go on
 
 A mistake is a function too: it computes what an answer with that mistake returns, and its docstring is the hint. An
 answer that agrees with the oracle on every input passes. One that agrees with a mistake instead is told its hint. A
@@ -11,12 +14,16 @@ sign is what gives away a mistake that can be made in many ways: a predicate on 
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import copy
 import inspect
 import linecache
 import math
+import sys
+import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +34,11 @@ from torch import Tensor
 # Torch computes gamma ** torch.arange(4) in single precision, whatever it is multiplied with afterwards.
 RTOL = ATOL = 1e-5
 FLOAT32 = 1e-4  # both, for an answer that is in single precision throughout
+STAND_IN = "      Until then the cells below take the course's own function."
 
 
 class NotYet(AssertionError):  # noqa: N818, it is said to a student
-    """An answer that is not right yet. In a notebook only its message is shown, without a traceback."""
-
-    def _render_traceback_(self) -> list[str]:
-        return str(self).splitlines()
+    """An answer that is not right yet."""
 
 
 class _MismatchError(Exception):
@@ -42,7 +47,7 @@ class _MismatchError(Exception):
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise of the course. Call it with an answer: it prints one line, or raises `NotYet` with a hint.
+    """One exercise of the course. Call it with an answer: it says how the answer does, and returns what to go on with.
 
     Attributes:
         number: as in the notebook, "2.1".
@@ -54,6 +59,7 @@ class Exercise:
             docstring is the hint.
         inputs: what is drawn, in words: "random chains".
         num_cases: how many are drawn.
+        seconds: how long an answer may take for all of them.
         rtol, atol: how far an answer may be from the oracle; coarser for single precision, and for an answer that is an
             estimate.
     """
@@ -66,26 +72,50 @@ class Exercise:
     signs: Sequence[Callable[..., bool | None]] = ()
     inputs: str = "random inputs"
     num_cases: int = 100
+    seconds: float = 10.0
     rtol: float = RTOL
     atol: float = ATOL
 
-    def __call__(self, answer: Any, seed: int | None = None) -> None:
-        """Check an answer on fresh random inputs.
+    def __call__(self, answer: Any, seed: int | None = None) -> Callable[..., Any]:
+        """Check an answer on fresh random inputs, and print what was found.
+
+        A refusal goes to the standard error: a notebook runs on, and nbgrader gives no points for the cell.
 
         Args:
             answer: a function of the inputs; numpy arrays, tensors, lists and numbers are all welcome as its result.
             seed: of the inputs; a new one each time if left out.
 
+        Returns:
+            The answer if it passes, else the oracle.
+        """
+        try:
+            largest = self.check(answer, seed)
+        except NotYet as refused:
+            print(refused, STAND_IN, sep="\n", file=sys.stderr)
+            return self.oracle
+        print(f"{self.number} ✓ {self.title} ({self.num_cases} {self.inputs}, largest error {largest:.1e})")
+        return answer
+
+    def check(self, answer: Any, seed: int | None = None) -> float:
+        """The largest error of an answer on fresh random inputs.
+
         Raises:
-            NotYet: it is not a function, fails, returns the wrong kind or shape, changes its inputs, or is wrong.
+            NotYet: it is not a function, fails, takes too long, returns the wrong kind or shape, changes its inputs, or
+                is wrong.
         """
         if not callable(answer):
             raise self._not_yet(
                 f"A function was wanted, and this is {_a(answer)}. Hand over the function's name alone."
             )
         cases = self.cases(seed)
-        largest = self.judge(cases, [self._call(answer, case) for case in cases])
-        print(f"{self.number} ✓ {self.title} ({self.num_cases} {self.inputs}, largest error {largest:.1e})")
+        try:
+            with _time_limit(self.seconds):
+                outcomes = [self._call(answer, case) for case in cases]
+        except TimeoutError:
+            raise self._not_yet(
+                f"Your function was stopped after {self.seconds:g} seconds. Is there a loop that never ends?"
+            ) from None
+        return self.judge(cases, outcomes)
 
     def cases(self, seed: int | Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Fresh random inputs, always the same from the same seed."""
@@ -207,6 +237,29 @@ class Exercise:
 
     def _not_yet(self, message: str) -> NotYet:
         return NotYet(f"{self.number} ✗ {message}")
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt what takes longer, as Ctrl-C would, and raise TimeoutError. Only the main thread can be interrupted."""
+    over = threading.Event()
+
+    def interrupt() -> None:
+        over.set()
+        _thread.interrupt_main()
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.daemon = True
+    if threading.current_thread() is threading.main_thread():
+        timer.start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if over.is_set():
+            raise TimeoutError from None
+        raise
+    finally:
+        timer.cancel()
 
 
 def exercise(number: str, **attributes: Any) -> Callable[[Callable[..., Any]], Exercise]:

@@ -35,13 +35,13 @@ def test_every_exercise_has_answers():
 
 @pytest.mark.parametrize(("module", "exercise", "answer", "mistake"), list(given("RIGHT")))
 def test_a_right_answer_passes_however_it_is_written(module, exercise, answer, mistake):
-    getattr(getattr(checks, module), exercise)(answer)
+    assert getattr(getattr(checks, module), exercise)(answer) is answer
 
 
 @pytest.mark.parametrize(("module", "exercise", "answer", "mistake"), list(given("WRONG")))
 def test_a_wrong_answer_is_told_what_is_wrong_with_it(module, exercise, answer, mistake):
     contents = getattr(checks, module)
     with pytest.raises(NotYet) as refused:
-        getattr(contents, exercise)(answer)
+        getattr(contents, exercise).check(answer)
     hint = " ".join(getattr(contents, mistake).__doc__.split())
     assert hint in str(refused.value)

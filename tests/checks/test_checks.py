@@ -3,14 +3,17 @@ unfriendly."""
 
 import copy
 import importlib
+import inspect
 import re
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from smatch_edu import checks
-from smatch_edu.checks.exercise import Exercise, NotYet, exercise
+from smatch_edu.checks.exercise import STAND_IN, Exercise, NotYet, exercise
 
 MODULES = {name: importlib.import_module(f"smatch_edu.checks.{name}") for name in checks.__all__}
 EXERCISES = {
@@ -40,7 +43,7 @@ def answer_of(found, function):
 def refusal(found, answer, seed=None):
     """What a student who gives this answer is told."""
     with pytest.raises(NotYet) as refused:
-        found(answer, seed=seed)
+        found.check(answer, seed=seed)
     return str(refused.value)
 
 
@@ -255,12 +258,67 @@ def test_each_way_of_being_no_answer_is_named(answer, wanted):
     assert re.search(wanted, refusal(a_times_b, answer))
 
 
-def test_in_a_notebook_only_the_message_is_shown():
-    with pytest.raises(NotYet) as refused:
-        a_times_b(lambda a, b: a)
-    shown = refused.value._render_traceback_()
-    assert shown[0].startswith("9.1 ✗ You return a as it came")
-    assert not any("Traceback" in line for line in shown)
+def open_exercise(a, b):
+    raise NotImplementedError()
+
+
+def never_ends(a, b):
+    while True:
+        pass
+
+
+def test_an_answer_that_passes_comes_back_as_it_is(capsys):
+    def answer(a, b):
+        return [float(one) for one in a * b]
+
+    assert a_times_b(answer) is answer
+    said = capsys.readouterr()
+    assert re.fullmatch(r"9\.1 ✓ a times b \(100 random pairs, largest error 0\.0e\+00\)\n", said.out) and not said.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda a, b: a, "You return a as it came"),
+        (open_exercise, "Still to do"),
+        (never_ends, "stopped after 0.2 seconds"),
+        (3, "A function was wanted"),
+    ],
+    ids=["wrong", "open", "never_ends", "no_function"],
+)
+def test_in_place_of_an_answer_that_does_not_pass_comes_the_oracle_and_that_is_said(answer, told, capsys, rng):
+    mine = replace(a_times_b, seconds=0.2)(answer)
+    said = capsys.readouterr()
+    assert (
+        said.err.startswith("9.1 ✗ ")
+        and told in said.err
+        and said.err.endswith(f"\n{STAND_IN}\n")
+        and "✓" not in said.out
+    )
+    case = _pair(rng)
+    assert np.array_equal(mine(case["a"], case["b"]), case["a"] * case["b"])
+
+
+def test_who_interrupts_a_check_is_obeyed():
+    def interrupted(a, b):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        a_times_b(interrupted)
+
+
+def test_beside_the_main_thread_an_answer_is_checked_without_a_limit():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(a_times_b.check(lambda a, b: a * b)))
+    thread.start()
+    thread.join()
+    assert found == [0.0]
+
+
+@every_exercise
+def test_the_oracle_can_be_called_as_an_answer_is(name):
+    found = EXERCISES[name]
+    assert list(inspect.signature(found.oracle).parameters) == list(found.draw(np.random.default_rng(0)))
 
 
 def test_an_answer_may_fill_one_array_again_and_again(capsys):
@@ -275,8 +333,7 @@ def test_an_answer_may_fill_one_array_again_and_again(capsys):
 
 
 def test_half_precision_and_sparse_tensors_are_numbers():
-    with pytest.raises(NotYet, match="Not right yet"):
-        a_times_b(lambda a, b: torch.tensor(a).bfloat16() + 1)
+    assert "Not right yet" in refusal(a_times_b, lambda a, b: torch.tensor(a).bfloat16() + 1)
     a_times_b(lambda a, b: torch.tensor(a * b).to_sparse())
 
 
