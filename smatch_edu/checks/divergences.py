@@ -161,6 +161,162 @@ def forward_kl(learner, expert):
 # -- 3.2 ---------------------------------------------------------------------------------------------------------
 
 
+class _Price:
+    """A convex price with f(1) = 0, tilted, and perhaps with a corner at 1, whose formula nobody sees."""
+
+    __name__ = "f"
+
+    def __init__(self, weights: np.ndarray, tilt: float, corner: float):
+        self.weights, self.tilt, self.corner = weights, tilt, corner
+
+    def level(self, u):
+        """The part whose slope at 1 is 0."""
+        u = np.asarray(u, dtype=np.float64)
+        parts = [u - 1 - np.log(u), u * np.log(u) - u + 1, (u - 1) ** 2, (np.sqrt(u) - 1) ** 2]
+        return np.tensordot(self.weights, parts, axes=1) + self.corner * np.abs(u - 1)
+
+    def __call__(self, u):
+        return self.level(u) + self.tilt * (np.asarray(u, dtype=np.float64) - 1)
+
+
+def _tilted_price(rng: np.random.Generator) -> dict[str, Any]:
+    """A mixture of prices with any slope at 1, and ratios from nearly never to many times as often."""
+    corner = float(rng.uniform(0.2, 1)) if rng.random() < 0.3 else 0.0
+    tilt = float(rng.choice([-1, 1]) * rng.uniform(0.5, 3))
+    u = np.exp(rng.normal(scale=1.2, size=rng.integers(3, 8)))
+    u[rng.integers(len(u))] = rng.choice([1.0, 0.01, 30.0])
+    return {"f": _Price(rng.dirichlet(np.ones(4)), tilt, corner), "u": u}
+
+
+def _slope(f: _Price, side: int = 0) -> float:
+    """That at u = 1: the mean of both sides, or that on one."""
+    return f.tilt + side * f.corner
+
+
+def tilt_left_alone(f, u):
+    """You return the price as it came. Is it level at u = 1?"""
+    return f(u)
+
+
+def tilted_twice(f, u):
+    """You tilt the price the wrong way, and now it is twice as steep at u = 1. With which sign does c enter (3.3)?"""
+    return f(u) + _slope(f) * (u - 1)
+
+
+def turned_about_zero(f, u):
+    """You take off a multiple of u. It is level at 1 now, but to be like the expert is no longer free: where must the
+    tilt be 0?"""
+    return f(u) - _slope(f) * u
+
+
+def lowered_by_a_constant(f, u):
+    """You take a number off, the same at each ratio. That moves the curve down and leaves its slope: what has a slope
+    and is 0 at u = 1?"""
+    return f(u) - _slope(f)
+
+
+def tilted_by_a_logarithm(f, u):
+    """Your price is level at u = 1, but it belongs to another divergence: you took off a multiple of log u, and that
+    measures something. What may be added for nothing?"""
+    return f(u) - _slope(f) * np.log(u)
+
+
+def slope_from_the_right(f, u):
+    """You are right for smooth prices. At a corner you take the slope of the right side alone: what does the text want
+    there?"""
+    return f(u) - _slope(f, 1) * (u - 1)
+
+
+def slope_from_the_left(f, u):
+    """You are right for smooth prices. At a corner you take the slope of the left side alone: what does the text want
+    there?"""
+    return f(u) - _slope(f, -1) * (u - 1)
+
+
+def smallest_price_taken_off(f, u):
+    """You take the smallest price off, so that none is negative. That moves the curve, and does not level it: how does
+    one change a slope?"""
+    return f(u) - f(u).min()
+
+
+def its_size_alone(f, u):
+    """You turn negative prices round. A price that is folded is no longer convex: what would bring it above 0 by
+    itself?"""
+    return np.abs(f(u))
+
+
+def cut_off_at_zero(f, u):
+    """You replace negative prices by 0. Then all those ratios would be free, and none of them should be: what would
+    bring the curve above 0 by itself?"""
+    return np.maximum(f(u), 0)
+
+
+def tilted_by_one(f, u):
+    """You add u - 1, whatever the price. That levels -log u; another price has another slope: what must be measured?"""
+    return f(u) + (u - 1)
+
+
+def tilt_alone(f, u):
+    """You return what is to be added, and not the sum."""
+    return -_slope(f) * (u - 1)
+
+
+def slope_of_the_curve(f, u):
+    """You return how steep the price is. What is wanted is a price."""
+    return (f(u * (1 + 1e-6)) - f(u * (1 - 1e-6))) / (2e-6 * u)
+
+
+def nearly_level(returned, f, u):
+    """Your price belongs to the right distance, and is nearly level at u = 1, but not quite. How far from 1 do you
+    measure, and on which sides?"""
+    away = np.abs(u - 1) > 1e-9
+    left = (returned - f.level(u))[away] / (u - 1)[away]
+    return bool(np.ptp(left) < 1e-4 and np.abs(left).max() < 0.3 and np.allclose(returned[~away], 0, atol=1e-6))
+
+
+def wrongly_tilted(returned, f, u):
+    """Your price belongs to the right distance: you add a multiple of u - 1. But it is not level at u = 1: where and
+    how do you measure the slope?"""
+    away = np.abs(u - 1) > 1e-9
+    left = (returned - f.level(u))[away] / (u - 1)[away]
+    return bool(np.ptp(left) < 1e-4 and np.allclose(returned[~away], 0, atol=1e-6))
+
+
+def below_zero(returned, f, u):
+    """Some of your prices are negative. A convex f that is level at u = 1 is lowest there, and f(1) = 0: can it be?"""
+    return bool((returned < -1e-3).any())
+
+
+@exercise(
+    "3.2",
+    draw=_tilted_price,
+    inputs="random tilted prices",
+    mistakes=[
+        tilt_left_alone,
+        tilted_twice,
+        turned_about_zero,
+        lowered_by_a_constant,
+        tilted_by_a_logarithm,
+        slope_from_the_right,
+        slope_from_the_left,
+        smallest_price_taken_off,
+        its_size_alone,
+        cut_off_at_zero,
+        tilted_by_one,
+        tilt_alone,
+        slope_of_the_curve,
+    ],
+    signs=[nearly_level, wrongly_tilted, below_zero],
+)
+def price_level_at_one(f, u):
+    """f(u) - f'(1) (u - 1), the slope measured on both sides of 1."""
+    below, above = f(np.array([1 - 1e-5, 1 + 1e-5]))
+    return f(u) - (above - below) / 2e-5 * (u - 1)
+
+
+# -- 3.3 ---------------------------------------------------------------------------------------------------------
+
+
 def _over(top, bottom):
     """Σ top/bottom, 0/0 being 0 and anything else over 0 infinite."""
     if ((bottom == 0) & (top != 0)).any():
@@ -299,7 +455,7 @@ def wrong_where_the_expert_never_goes(returned, learner, expert):
 
 
 @exercise(
-    "3.2",
+    "3.3",
     draw=_two_typists,
     inputs="random pairs of typists",
     mistakes=[
@@ -332,7 +488,7 @@ def chi2_mixture(learner, expert):
     return _over((expert - learner) ** 2, expert + learner)
 
 
-# -- 3.3 ---------------------------------------------------------------------------------------------------------
+# -- 3.4 ---------------------------------------------------------------------------------------------------------
 
 _PRICES = (
     lambda u: -np.log(u),
@@ -435,7 +591,7 @@ def search_begun_at_zero(f_values, u, x):
 
 def slope_fitted(f_values, u, x):
     """This is nearly right. You look for the point where f is as steep as the line, but on a grid, at its ends and in a
-    corner f has no such slope. What does (3.5) ask for, which needs no derivative?"""
+    corner f has no such slope. What does (3.6) ask for, which needs no derivative?"""
     closest = np.abs(np.gradient(f_values, u) + x[:, None]).argmin(axis=1)
     return f_values[closest] + u[closest] * x
 
@@ -448,7 +604,7 @@ def infinite_at_the_end_of_the_grid(f_values, u, x):
 
 
 def star_forgotten(f_values, u, x):
-    """You return -f(-x): the star is lost. f* is another function than f; what does (3.5) have you do to find it?"""
+    """You return -f(-x): the star is lost. f* is another function than f; what does (3.6) have you do to find it?"""
     return -np.interp(-x, u, f_values)
 
 
@@ -458,7 +614,7 @@ def axes_swapped(f_values, u, x):
 
 
 @exercise(
-    "3.3",
+    "3.4",
     draw=_price_on_a_grid,
     inputs="random divergences",
     mistakes=[
@@ -486,7 +642,7 @@ def phi_from_f(f_values, u, x):
     return _lifted(f_values, u, x).min(axis=1)
 
 
-# -- 3.4 ---------------------------------------------------------------------------------------------------------
+# -- 3.5 ---------------------------------------------------------------------------------------------------------
 
 
 def _full_learner(rng: np.random.Generator) -> dict[str, Any]:
@@ -584,7 +740,7 @@ def price_instead_of_slope(learner, expert):
 @_on_the_data
 def price_itself(learner, expert):
     """You return f(u), a price that grows with every difference. The reward tells in which *direction* the learner
-    errs: which property of f at u does (3.6) speak of?"""
+    errs: which property of f at u does (3.7) speak of?"""
     u = learner / expert
     return u * np.log(u) - (u + 1) * np.log((u + 1) / 2)
 
@@ -626,7 +782,7 @@ def logarithm_of_a_probability(learner, expert):
 
 @_on_the_data
 def difference_of_the_shares(learner, expert):
-    """You subtract the shares. The right direction, but how much is paid depends on their *ratio* u: what does (3.6) do
+    """You subtract the shares. The right direction, but how much is paid depends on their *ratio* u: what does (3.7) do
     with it?"""
     return expert - learner
 
@@ -648,7 +804,7 @@ def wrong_off_the_data(returned, learner, expert):
 
 
 @exercise(
-    "3.4",
+    "3.5",
     draw=_full_learner,
     inputs="random pairs of typists",
     mistakes=[],

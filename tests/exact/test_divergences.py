@@ -223,6 +223,20 @@ def test_the_best_reward_is_minus_the_slope_of_f(name, rng):
 
 
 @every_divergence
+def test_a_tilted_price_measures_the_same_distance_and_has_shifted_rewards(name, rng):
+    """With f + c(u-1) D_f stays, all rewards are c lower, and so is the critic's score (notebook 03)."""
+    divergence, c = DIVERGENCES[name], float(rng.uniform(-2, 2))
+    learner, expert = random_measure(rng, 6), random_measure(rng, 6)
+    u = np.array(learner) / np.array(expert)
+    tilted = (np.array(expert) * (divergence.f(u) + c * (u - 1))).sum()
+    assert tilted == pytest.approx(divergence(learner, expert), rel=1e-9, abs=1e-12)
+    ratios = np.concatenate([[1e-9], np.linspace(0.001, 60, 400_000)])
+    x = np.linspace(max(TABLE[name].domain, -3.0) + 0.3, 2.0, 5)
+    by_hand = [(divergence.f(ratios) + c * (ratios - 1) + (one - c) * ratios).min() for one in x]
+    np.testing.assert_allclose(by_hand, divergence.phi(x) - c, atol=1e-4)
+
+
+@every_divergence
 @given(data=st.data())
 @settings(max_examples=40)
 def test_phi_is_concave_and_never_falls_and_stays_below_the_line_x(name, data):

@@ -141,7 +141,102 @@ def kl_infinite_where_she_never_goes(learner, expert):
     return kl_where_both_go(learner, expert)
 
 
-# 3.2 chi2_mixture(learner, expert): the right ones
+# 3.2 level_at_one(f, u): the right ones
+
+
+def level_by_a_central_difference(f, u):
+    h = 1e-4
+    slope = (f(np.array([1 + h]))[0] - f(np.array([1 - h]))[0]) / (2 * h)
+    return f(u) - slope * (u - 1)
+
+
+def level_by_the_mean_of_both_sides(f, u):
+    step = 1e-6
+    left = -f(np.array([1 - step])) / step
+    right = f(np.array([1 + step])) / step
+    return f(np.asarray(u)) - (left + right) / 2 * (np.asarray(u) - 1)
+
+
+def level_by_two_step_sizes(f, u):
+    def slope(h):
+        low, high = f(np.array([1 - h, 1 + h]))
+        return (high - low) / (2 * h)
+
+    c = -(4 * slope(1e-3) - slope(2e-3)) / 3
+    return [float(price) + c * (ratio - 1) for price, ratio in zip(f(u), u.tolist())]
+
+
+def level_by_turning_the_ratio_round(f, u):
+    h = 1e-5
+    rise = f(np.array([1 + h])) - f(np.array([1 - h]))
+    return torch.as_tensor(f(u)) - torch.as_tensor(rise) * (torch.as_tensor(u) - 1) / (2 * h)
+
+
+def level_by_a_fit(f, u):
+    near = np.array([1 - 2e-4, 1 - 1e-4, 1 + 1e-4, 1 + 2e-4])
+    slope = np.dot(f(near), near - 1) / np.dot(near - 1, near - 1)
+    return f(u) - slope * (u - 1)
+
+
+# 3.2: the wrong ones
+
+
+def price_as_it_is(f, u):
+    return f(u)
+
+
+def sign_of_the_tilt(f, u):
+    return 2 * f(u) - level_by_a_central_difference(f, u)
+
+
+def forward_difference(f, u):
+    h = 1e-7
+    return f(u) - f(np.array([1 + h]))[0] / h * (u - 1)
+
+
+def backward_difference(f, u):
+    h = 1e-7
+    return f(u) + f(np.array([1 - h]))[0] / h * (u - 1)
+
+
+def far_from_one(f, u):
+    low, high = f(np.array([0.9, 1.1]))
+    return f(u) - (high - low) / 0.2 * (u - 1)
+
+
+def slope_times_u(f, u):
+    h = 1e-5
+    low, high = f(np.array([1 - h, 1 + h]))
+    return f(u) - (high - low) / (2 * h) * u
+
+
+def slope_taken_off(f, u):
+    h = 1e-5
+    low, high = f(np.array([1 - h, 1 + h]))
+    return f(u) - (high - low) / (2 * h)
+
+
+def tilt_of_forward_kl(f, u):
+    return f(u) + u - 1
+
+
+def raised_above_zero(f, u):
+    return f(u) - np.min(f(u))
+
+
+def tilt_by_log(f, u):
+    h = 1e-5
+    low, high = f(np.array([1 - h, 1 + h]))
+    return f(u) - (high - low) / (2 * h) * np.log(u)
+
+
+def slope_at_two(f, u):
+    h = 1e-5
+    low, high = f(np.array([2 - h, 2 + h]))
+    return f(u) - (high - low) / (2 * h) * (u - 1)
+
+
+# 3.3 chi2_mixture(learner, expert): the right ones
 
 
 def mixture_where_somebody_goes(learner, expert):
@@ -195,7 +290,7 @@ def mixture_with_a_tiny_denominator_for_nobody(learner, expert):
     return float(np.sum((learner - expert) ** 2 / np.maximum(learner + expert, 1e-300)))
 
 
-# 3.2: the wrong ones
+# 3.3: the wrong ones
 
 
 def mixture_over_the_half(learner, expert):
@@ -292,7 +387,7 @@ def mixture_where_the_learner_goes(learner, expert):
     return mixture_where_somebody_goes(learner[learner > 0], expert[learner > 0])
 
 
-# 3.3 phi_from_f(f_values, u, x): the right ones
+# 3.4 phi_from_f(f_values, u, x): the right ones
 
 
 def phi_as_the_lowest(f_values, u, x):
@@ -332,7 +427,7 @@ def phi_where_the_line_touches(f_values, u, x):
     return f_values[touching] + u[touching] * x
 
 
-# 3.3: the wrong ones
+# 3.4: the wrong ones
 
 
 def phi_as_the_conjugate(f_values, u, x):
@@ -407,7 +502,7 @@ def phi_with_the_slope_on_the_price(f_values, u, x):
     return np.min(u + x[:, None] * f_values, axis=1)
 
 
-# 3.4 best_reward(learner, expert): the right ones
+# 3.5 best_reward(learner, expert): the right ones
 
 
 def reward_multiplied_out(learner, expert):
@@ -449,7 +544,7 @@ def reward_from_a_logit(learner, expert):
         return np.logaddexp(0, np.log(expert) - np.log(learner)) - np.log(2)
 
 
-# 3.4: the wrong ones
+# 3.5: the wrong ones
 
 
 def reward_with_the_sign_forgotten(learner, expert):
@@ -573,6 +668,13 @@ RIGHT = {
         kl_as_cross_entropy_less_entropy,
         kl_as_a_bregman_distance,
     ],
+    "price_level_at_one": [
+        level_by_a_central_difference,
+        level_by_the_mean_of_both_sides,
+        level_by_two_step_sizes,
+        level_by_turning_the_ratio_round,
+        level_by_a_fit,
+    ],
     "chi2_mixture": [
         mixture_where_somebody_goes,
         mixture_with_a_loop_over_lists,
@@ -621,6 +723,19 @@ WRONG = {  # answer → the mistake whose hint it must be told
         kl_with_absolute_logarithms: "absolute_logarithms",
         kl_all_nan_and_infinities_to_zero: "missed_pairs_left_out",
         kl_a_huge_number_for_infinity: "infinity_clipped",
+    },
+    "price_level_at_one": {
+        price_as_it_is: "tilt_left_alone",
+        sign_of_the_tilt: "tilted_twice",
+        forward_difference: "slope_from_the_right",
+        backward_difference: "slope_from_the_left",
+        far_from_one: "nearly_level",
+        slope_times_u: "turned_about_zero",
+        slope_taken_off: "lowered_by_a_constant",
+        tilt_of_forward_kl: "tilted_by_one",
+        raised_above_zero: "smallest_price_taken_off",
+        tilt_by_log: "tilted_by_a_logarithm",
+        slope_at_two: "wrongly_tilted",
     },
     "chi2_mixture": {
         mixture_where_the_learner_goes: "missed_pairs_free",
