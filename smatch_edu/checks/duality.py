@@ -560,6 +560,158 @@ def objective(expert, reward, start_value, phi, gamma, alpha):
 # -- 4.4 ---------------------------------------------------------------------------------------------------------
 
 
+def _two_policies(rng: np.random.Generator) -> dict[str, Any]:
+    """Two typists in a small world, where some keys and some states may be nobody's; any share of the days."""
+    states, actions = int(rng.integers(2, 6)), int(rng.integers(2, 5))
+    transitions = rng.dirichlet(np.full(states, 0.4), size=(states, actions))
+    if states > 2 and rng.random() < 0.4:  # the last state leads somewhere, and nothing leads there
+        transitions[..., -1] = 0
+        transitions[..., 0] += 1e-3
+        transitions /= transitions.sum(axis=2, keepdims=True)
+    policies = rng.dirichlet(np.full(actions, 0.6), size=(2, states))
+    policies[policies < 0.02] = 0
+    policies /= policies.sum(axis=2, keepdims=True)
+    weight = float(rng.uniform(0.1, 0.9)) if rng.random() < 0.85 else float(rng.integers(2))
+    gamma = float(rng.uniform(0.5, 0.99))
+    return {
+        "first": policies[0],
+        "second": policies[1],
+        "weight": weight,
+        "transitions": transitions,
+        "gamma": gamma,
+    }
+
+
+def _visits(policy, transitions, gamma):
+    """Discounted visits of each state, from state 0."""
+    moves = np.einsum("sa,san->sn", policy, transitions)
+    return np.linalg.solve(np.eye(len(policy)) - gamma * moves.T, np.eye(len(policy))[0])
+
+
+def _mixed(first, second, first_share, second_share):
+    """Row by row the mean of two policies with these shares, and every key alike where both shares are 0."""
+    weights = np.array([first_share, second_share])[:, :, None]
+    total = weights.sum(axis=0)
+    nobody = total < 1e-12
+    mean = (weights * np.array([first, second])).sum(axis=0) / np.where(nobody, 1, total)
+    return np.where(nobody, 1 / first.shape[1], mean)
+
+
+def _shares(first, second, weight, transitions, gamma):
+    visits = [_visits(policy, transitions, gamma) for policy in (first, second)]
+    return weight * visits[0], (1 - weight) * visits[1]
+
+
+def mean_of_the_policies(first, second, weight, transitions, gamma):
+    """You take the mean of the two policies. At a text that only one of them likes you would meet that one nearly
+    always: how often is each of them *there*?"""
+    return weight * first + (1 - weight) * second
+
+
+def days_exchanged(first, second, weight, transitions, gamma):
+    """You give the second typist the days of the first. Whose share of the days is w?"""
+    return _mixed(first, second, *_shares(first, second, 1 - weight, transitions, gamma))
+
+
+def days_left_out(first, second, weight, transitions, gamma):
+    """Each of your typists counts as often as she comes by, on as many days as the other. Where has w gone?"""
+    return _mixed(first, second, *_shares(first, second, 0.5, transitions, gamma))
+
+
+def occupancies_mixed_and_left(first, second, weight, transitions, gamma):
+    """You return the mixed occupancy, whose entries sum to one all together. In a policy each row does: what is left to
+    do?"""
+    shares = _shares(first, second, weight, transitions, gamma)
+    return (1 - gamma) * (shares[0][:, None] * first + shares[1][:, None] * second)
+
+
+def visits_mixed_and_left(first, second, weight, transitions, gamma):
+    """You return the mixed visits of the pairs. In a policy each row sums to one: what is left to do?"""
+    return occupancies_mixed_and_left(first, second, weight, transitions, gamma) / (1 - gamma)
+
+
+def nothing_pressed_where_nobody_comes(first, second, weight, transitions, gamma):
+    """Your answer is right where somebody comes. In a state where neither does, all your probabilities are 0: what does
+    the exercise want there?"""
+    shares = _shares(first, second, weight, transitions, gamma)
+    nobody = (shares[0] + shares[1] < 1e-12)[:, None]
+    return np.where(nobody, 0.0, _mixed(first, second, *shares))
+
+
+def mean_where_nobody_comes(first, second, weight, transitions, gamma):
+    """Your answer is right where somebody comes. In a state where neither does you mix the two policies: what does the
+    exercise want there?"""
+    shares = _shares(first, second, weight, transitions, gamma)
+    nobody = (shares[0] + shares[1] < 1e-12)[:, None]
+    return np.where(nobody, weight * first + (1 - weight) * second, _mixed(first, second, *shares))
+
+
+def arrows_turned_round(first, second, weight, transitions, gamma):
+    """You follow the arrows backwards when you count visits. In (2.1) the sum runs over where she comes *from*: which
+    index of your table is that?"""
+    visits = []
+    for policy in (first, second):
+        moves = np.einsum("sa,san->sn", policy, transitions)
+        visits.append(np.linalg.solve(np.eye(len(policy)) - gamma * moves, np.eye(len(policy))[0]))
+    return _mixed(first, second, weight * visits[0], (1 - weight) * visits[1])
+
+
+def one_walk_for_both(first, second, weight, transitions, gamma):
+    """You count visits along the walk of the mean policy, for both typists the same ones. On each day one of them types
+    alone: whose visits are wanted?"""
+    visits = _visits(weight * first + (1 - weight) * second, transitions, gamma)
+    return _mixed(first, second, weight * visits, (1 - weight) * visits)
+
+
+def weighed_by_pairs(first, second, weight, transitions, gamma):
+    """You weigh each policy with its own occupancy of the *pair*, so its probabilities enter twice. How often is she at
+    the text?"""
+    shares = _shares(first, second, weight, transitions, gamma)
+    mixed = shares[0][:, None] * first**2 + shares[1][:, None] * second**2
+    total = mixed.sum(axis=1, keepdims=True)
+    return np.where(total > 1e-12, mixed / np.where(total > 1e-12, total, 1), 1 / first.shape[1])
+
+
+def whoever_comes_more_often(first, second, weight, transitions, gamma):
+    """At each text you let one of the two type alone, the one who is there more often. And the other one's time?"""
+    shares = _shares(first, second, weight, transitions, gamma)
+    picked = np.where((shares[0] >= shares[1])[:, None], first, second)
+    nobody = (shares[0] + shares[1] < 1e-12)[:, None]
+    return np.where(nobody, 1 / first.shape[1], picked)
+
+
+def no_policy(returned, first, second, weight, transitions, gamma):
+    """Your rows do not sum to one. What does each row of a policy say?"""
+    return not np.allclose(returned.sum(axis=1), 1, atol=1e-4)
+
+
+@exercise(
+    "4.4",
+    draw=_two_policies,
+    inputs="random pairs of typists",
+    mistakes=[
+        mean_of_the_policies,
+        days_exchanged,
+        days_left_out,
+        occupancies_mixed_and_left,
+        visits_mixed_and_left,
+        nothing_pressed_where_nobody_comes,
+        mean_where_nobody_comes,
+        arrows_turned_round,
+        one_walk_for_both,
+        weighed_by_pairs,
+        whoever_comes_more_often,
+    ],
+    signs=[no_policy],
+)
+def policy_between_two(first, second, weight, transitions, gamma):
+    """(w v₁ π₁ + (1-w) v₂ π₂) / (w v₁ + (1-w) v₂), every key alike where that is 0/0."""
+    return _mixed(first, second, *_shares(first, second, weight, transitions, gamma))
+
+
+# -- 4.5 ---------------------------------------------------------------------------------------------------------
+
+
 def _two_occupancies(rng: np.random.Generator) -> dict[str, Any]:
     """Two distributions: somewhere only one of them goes, somewhere both, somewhere neither."""
     shape = int(rng.integers(2, 5)), int(rng.integers(2, 5))
@@ -722,7 +874,7 @@ def cut_off(returned, learner, expert, c):
 
 
 @exercise(
-    "4.4",
+    "4.5",
     draw=_two_occupancies,
     inputs="random pairs of occupancies",
     mistakes=[

@@ -60,6 +60,7 @@ class Exercise:
         inputs: what is drawn, in words: "random chains".
         num_cases: how many are drawn.
         seconds: how long an answer may take for all of them.
+        gradient: the input, a tensor, whose gradient must find its way through the answer, if any.
         rtol, atol: how far an answer may be from the oracle; coarser for single precision, and for an answer that is an
             estimate.
     """
@@ -73,6 +74,7 @@ class Exercise:
     inputs: str = "random inputs"
     num_cases: int = 100
     seconds: float = 10.0
+    gradient: str | None = None
     rtol: float = RTOL
     atol: float = ATOL
 
@@ -115,7 +117,15 @@ class Exercise:
             raise self._not_yet(
                 f"Your function was stopped after {self.seconds:g} seconds. Is there a loop that never ends?"
             ) from None
-        return self.judge(cases, outcomes)
+        largest = self.judge(cases, outcomes)
+        if self.gradient is not None:
+            watched = cases[0] | {self.gradient: cases[0][self.gradient].clone().requires_grad_()}
+            if not getattr(answer(*watched.values()), "requires_grad", False):
+                raise self._not_yet(
+                    "Your numbers are right, but no gradient comes back through your lines, and in training one must. "
+                    "Is there a step that is not torch's, or a `detach`?"
+                )
+        return largest
 
     def cases(self, seed: int | Sequence[int] | None = None) -> list[dict[str, Any]]:
         """Fresh random inputs, always the same from the same seed."""

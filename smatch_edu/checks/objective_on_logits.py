@@ -429,18 +429,18 @@ def softmax_over_everything(logits, actions, gamma):
 
 def mean_over_length(logits, actions, gamma):
     """You divide by the length of the text. A mean forgives long texts their mistakes: the sum is wanted."""
-    return discounted_log_likelihood.oracle(logits, actions, gamma) / len(actions)
+    return objective_with_a_straight_score.oracle(logits, actions, gamma) / len(actions)
 
 
 def mean_over_weights(logits, actions, gamma):
     """You divide by the sum of the weights γ^i, which makes a weighted mean. A plain discounted sum is wanted."""
-    return discounted_log_likelihood.oracle(logits, actions, gamma) / np.sum(gamma ** np.arange(len(actions)))
+    return objective_with_a_straight_score.oracle(logits, actions, gamma) / np.sum(gamma ** np.arange(len(actions)))
 
 
 def weights_of_an_occupancy(logits, actions, gamma):
     """You have a factor 1-γ that makes shares of the time. This sum is in the unit of J/(1-γ): is the factor still
     needed?"""
-    return (1 - gamma) * discounted_log_likelihood.oracle(logits, actions, gamma)
+    return (1 - gamma) * objective_with_a_straight_score.oracle(logits, actions, gamma)
 
 
 def likelihood_not_discounted(logits, actions, gamma):
@@ -451,13 +451,13 @@ def likelihood_not_discounted(logits, actions, gamma):
 
 def first_key_discounted(logits, actions, gamma):
     """Your first key already weighs γ. It is pressed at time 0."""
-    return gamma * discounted_log_likelihood.oracle(logits, actions, gamma)
+    return gamma * objective_with_a_straight_score.oracle(logits, actions, gamma)
 
 
 def a_loss(logits, actions, gamma):
     """You return a loss, to be minimised. Here everything is maximised: which sign does the log of a probability
     have?"""
-    return -discounted_log_likelihood.oracle(logits, actions, gamma)
+    return -objective_with_a_straight_score.oracle(logits, actions, gamma)
 
 
 def all_keys(logits, actions, gamma):
@@ -507,7 +507,7 @@ def normaliser_without_log(logits, actions, gamma):
 
 
 def log_of_the_sum(logits, actions, gamma):
-    """You add up probabilities and take one log of the total. How many logs are there in (5.5)?"""
+    """You add up probabilities and take one log of the total. How many logs are left once all has cancelled?"""
     return float(np.log(probabilities_not_logs(logits, actions, gamma)))
 
 
@@ -518,7 +518,7 @@ def discount_inside_the_log(logits, actions, gamma):
 
 def logs_to_base_two(logits, actions, gamma):
     """Your logs are to the base 2, which counts in bits. Which base undoes exp?"""
-    return discounted_log_likelihood.oracle(logits, actions, gamma) / np.log(2)
+    return objective_with_a_straight_score.oracle(logits, actions, gamma) / np.log(2)
 
 
 def weights_backwards(logits, actions, gamma):
@@ -556,7 +556,7 @@ def weights_backwards(logits, actions, gamma):
         weights_backwards,
     ],
 )
-def discounted_log_likelihood(logits, actions, gamma):
+def objective_with_a_straight_score(logits, actions, gamma):
     """Σ γ^i log softmax(logits_i)[a_i]."""
     return _discounted(_chosen(log_softmax(logits, axis=1), actions), gamma)
 

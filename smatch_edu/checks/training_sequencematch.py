@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.special import logsumexp
 
 from smatch_edu.checks.exercise import exercise
@@ -1127,3 +1128,218 @@ def mixed_loss_of_two_texts(log_probs, data_rewards, model_rewards, absorbing_re
     """The whole discounted likelihood, and the share 1-β of c Σ γ^i r² on both texts."""
     parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
     return -parts.likelihood + (1 - beta) * parts.c * (parts.data_squares + parts.model_squares)
+
+
+# -- 9.5 ---------------------------------------------------------------------------------------------------------
+
+
+def _two_walks(rng: np.random.Generator) -> dict[str, Any]:
+    """The logits along a demonstration and along a text of the model, each ended by ⏎."""
+    keys = int(rng.integers(2, 6))
+    walks = []
+    for _ in range(2):
+        steps = int(rng.integers(1, 5))
+        pressed = rng.integers(0, keys, size=steps)
+        pressed[-1] = keys - 1
+        walks.append((rng.normal(0.5, 1.5, size=(steps, keys)), pressed))
+    (data_logits, data_keys), (model_logits, model_keys) = walks
+    return {
+        "data_logits": data_logits,
+        "data_keys": data_keys,
+        "model_logits": model_logits,
+        "model_keys": model_keys,
+        "absorbing_value": float(rng.normal(0, 3)),
+        "beta": float(rng.uniform(0.1, 0.9)),
+        "gamma": float(rng.uniform(0.5, 0.95)),
+        "alpha": float(rng.uniform(0.2, 2.0)),
+    }
+
+
+def _walked(logits, keys, last, gamma, ahead_fixed=False, ending=True, tail=True):
+    """Σ γ^i log π and Σ γ^i r², along one walk."""
+    values = torch.logsumexp(logits, dim=1)
+    chosen = logits[torch.arange(len(keys)), torch.as_tensor(keys)]
+    ahead = torch.cat([values[1:], (last if ending else 0 * last)[None]])
+    rewards = chosen - gamma * (ahead.detach() if ahead_fixed else ahead)
+    weights = gamma ** torch.arange(len(keys), dtype=torch.float64)
+    squares = (weights * rewards**2).sum()
+    if tail:
+        squares = squares + gamma ** len(keys) / (1 - gamma) * ((1 - gamma) * last) ** 2
+    return (weights * (chosen - values)).sum(), squares
+
+
+def _downhill(loss):
+    """The gradient of a loss of the two walks, as an answer of the exercise."""
+
+    def answer(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+        data, model = (torch.tensor(logits, requires_grad=True) for logits in (data_logits, model_logits))
+        last = torch.tensor(absorbing_value, dtype=torch.float64, requires_grad=True)
+        total = loss(data, data_keys, model, model_keys, last, beta, gamma, alpha) + 0 * (
+            data.sum() + model.sum() + last
+        )
+        found = torch.autograd.grad(total, (data, model, last))
+        return dict(zip(("data", "model", "absorbing"), (part.numpy() for part in found), strict=True))
+
+    return answer
+
+
+def _loss(weigh, **habits):
+    """(9.3) with other weights, or other habits along a walk; `weigh`: (β, α) → those of likelihood, data and model."""
+
+    def loss(data, data_keys, model, model_keys, last, beta, gamma, alpha):
+        likelihood, on_data = _walked(data, data_keys, last, gamma, **habits)
+        _, on_model = _walked(model, model_keys, last, gamma, **habits)
+        clone, here, there = weigh(beta, alpha)
+        return -clone * likelihood + here * on_data + there * on_model
+
+    return _downhill(loss)
+
+
+def _right(beta, alpha):
+    return 1, (1 - beta) * alpha / 4, (1 - beta) * alpha / 4
+
+
+def uphill(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Every sign of yours is turned round: that way the loss grows. Is (9.2) to be made large?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return {name: -part for name, part in update_of_two_texts.oracle(*given).items()}
+
+
+def cloning_alone(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Nothing of yours looks at the model's text. What else is in the loss, once the switch is behind her?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(lambda beta, alpha: (1, 0, 0))(*given)
+
+
+def cloning_weighed_by_beta(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your likelihood weighs β only. Ĵ contains the whole likelihood as well, with the rest of the weight: what did
+    exercise 9.4 find?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(lambda beta, alpha: (beta, *_right(beta, alpha)[1:]))(*given)
+
+
+def penalty_weighed_by_beta(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your penalty weighs β, and it belongs to the other part of (9.2). Which share does that part have?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(lambda beta, alpha: (1, beta * alpha / 4, beta * alpha / 4))(*given)
+
+
+def beta_left_out(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your penalty has its full weight at once. What does β do?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(lambda beta, alpha: (1, alpha / 4, alpha / 4))(*given)
+
+
+def alpha_for_c(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your penalty is four times as heavy as it should be. What is c, in terms of α?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(lambda beta, alpha: (1, (1 - beta) * alpha, (1 - beta) * alpha))(*given)
+
+
+def half_alpha_for_c(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your penalty is twice as heavy as it should be. What is c, in terms of α?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(lambda beta, alpha: (1, (1 - beta) * alpha / 2, (1 - beta) * alpha / 2))(*given)
+
+
+def square_without_its_two(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your penalty pulls half as strongly as it should. What is the derivative of r²?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(lambda beta, alpha: (1, (1 - beta) * alpha / 8, (1 - beta) * alpha / 8))(*given)
+
+
+def no_penalty_on_the_data(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your penalty looks at the model's text alone. On whose texts is r² charged in (9.3)?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(lambda beta, alpha: (1, 0, (1 - beta) * alpha / 4))(*given)
+
+
+def no_penalty_on_the_model(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your penalty looks at the demonstration alone. On whose texts is r² charged in (9.3)?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(lambda beta, alpha: (1, (1 - beta) * alpha / 4, 0))(*given)
+
+
+def value_ahead_held_fixed(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """You hold the value *ahead* fixed. What is held fixed is which texts there are; the reward of a key depends on the
+    logits of the next text as well, and that is how the texts are tied together."""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(_right, ahead_fixed=True)(*given)
+
+
+def nothing_after_enter(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your sums end with ⏎. The clock runs on: what is r² worth at all the steps after it?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(_right, tail=False)(*given)
+
+
+def no_value_after_enter(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your reward of ⏎ does not know what comes after it. Which value has the state that ⏎ leads to?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(_right, ending=False)(*given)
+
+
+def model_cloned_too(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """You make the model's own keys likelier, too. Is she to learn from herself what is right?"""
+
+    def loss(data, data_keys, model, model_keys, last, beta, gamma, alpha):
+        likelihood, on_data = _walked(data, data_keys, last, gamma)
+        own, on_model = _walked(model, model_keys, last, gamma)
+        return -likelihood - own + (1 - beta) * alpha / 4 * (on_data + on_model)
+
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _downhill(loss)(*given)
+
+
+def every_step_alike(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """The steps of a text weigh alike in your sums. What does step i weigh, from the switch on?"""
+
+    def loss(data, data_keys, model, model_keys, last, beta, gamma, alpha):
+        total = 0.0
+        for logits, keys, clone in ((data, data_keys, 1), (model, model_keys, 0)):
+            values = torch.logsumexp(logits, dim=1)
+            chosen = logits[torch.arange(len(keys)), torch.as_tensor(keys)]
+            rewards = chosen - gamma * torch.cat([values[1:], last[None]])
+            tail = gamma ** len(keys) / (1 - gamma) * ((1 - gamma) * last) ** 2
+            total = total - clone * (chosen - values).sum() + (1 - beta) * alpha / 4 * ((rewards**2).sum() + tail)
+        return total
+
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _downhill(loss)(*given)
+
+
+def one_part_is_right(returned, data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your gradient in the logits is right, in both texts. That of V_abs is not: it stands in the reward of ⏎ and in all
+    that is paid after it, in both texts."""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    right = update_of_two_texts.oracle(*given)
+    return all(np.allclose(np.asarray(returned[name]), right[name], rtol=1e-4, atol=1e-5) for name in ("data", "model"))
+
+
+@exercise(
+    "9.5",
+    draw=_two_walks,
+    inputs="random pairs of texts",
+    mistakes=[
+        uphill,
+        cloning_alone,
+        cloning_weighed_by_beta,
+        penalty_weighed_by_beta,
+        beta_left_out,
+        alpha_for_c,
+        half_alpha_for_c,
+        square_without_its_two,
+        no_penalty_on_the_data,
+        no_penalty_on_the_model,
+        value_ahead_held_fixed,
+        nothing_after_enter,
+        no_value_after_enter,
+        model_cloned_too,
+        every_step_alike,
+    ],
+    signs=[one_part_is_right],
+)
+def update_of_two_texts(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """The gradient of (9.3) in the logits along both texts and in V_abs."""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(_right)(*given)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.special import log_softmax, softmax
 
 from smatch_edu.checks.exercise import exercise
@@ -197,6 +199,315 @@ def rotary_positions(x, positions):
 
 # -- 7.2 ---------------------------------------------------------------------------------------------------------
 
+NEVER = 2**40
+
+
+def _expiries(rng: np.random.Generator) -> dict[str, Any]:
+    """When inputs are hidden: after they were fed, some in the next moment, some never; all of a row, or none."""
+    rows, inputs = int(rng.integers(2, 4)), int(rng.integers(2, 7))
+    expires = np.arange(inputs) + rng.integers(1, inputs + 2, size=(rows, inputs))
+    expires[rng.random(expires.shape) < rng.choice([0.0, 0.4, 0.4, 1.0], size=(rows, 1))] = NEVER
+    expires[0, 0] = 1  # one is hidden for certain
+    return {"expires": torch.tensor(expires)}
+
+
+def _places(expires):
+    place = torch.arange(expires.shape[1])
+    return place[None, :, None], place[None, None, :]
+
+
+def nothing_hidden(expires):
+    """Your mask is that of a plain text: nothing that was deleted is ever hidden. *Whose* `expires` counts, that of the
+    one who looks or of the one who is looked at?"""
+    q, k = _places(expires)
+    return (k <= q).expand(*expires.shape, expires.shape[1])
+
+
+def the_future_seen(expires):
+    """Your inputs see what comes after them, as long as it is not deleted. Who stands before whom?"""
+    q, _ = _places(expires)
+    return q < expires[:, None, :]
+
+
+def blind_to_oneself(expires):
+    """Nobody sees herself in your mask. With k = q, does (6.3) hold?"""
+    q, k = _places(expires)
+    return (k < q) & (q < expires[:, None, :])
+
+
+def hidden_one_too_late(expires):
+    """Your inputs are seen once more after they should be hidden. Is q = e_k still in time?"""
+    q, k = _places(expires)
+    return (k <= q) & (q <= expires[:, None, :])
+
+
+def hidden_one_too_early(expires):
+    """Your inputs are hidden one moment too early. e_k is the *first* input that does not see k: and the one before
+    it?"""
+    q, k = _places(expires)
+    return (k <= q) & (q < expires[:, None, :] - 1)
+
+
+def rows_and_columns_exchanged(expires):
+    """Your table is turned: its second index is who is seen. Which index looks, and which is looked at?"""
+    return who_sees_whom.oracle(expires).transpose(1, 2)
+
+
+def hidden_marked(expires):
+    """True and False are the wrong way round: you mark what is hidden."""
+    return ~who_sees_whom.oracle(expires)
+
+
+def one_mask_for_all_rows(expires):
+    """Every row of the batch gets the mask of the first one. Does each of them not have an `expires` of its own?"""
+    return who_sees_whom.oracle(expires)[:1].expand(*expires.shape, expires.shape[1])
+
+
+def older_ones_only_if_never_deleted(expires):
+    """You hide what is deleted some day from everybody, also from those who came while it was on the screen. From when
+    on is it unseen?"""
+    q, k = _places(expires)
+    return ((k <= q) & (expires[:, None, :] >= expires.shape[1])) | (k == q)
+
+
+@exercise(
+    "7.2",
+    draw=_expiries,
+    inputs="random rows of inputs",
+    mistakes=[
+        nothing_hidden,
+        the_future_seen,
+        blind_to_oneself,
+        hidden_one_too_late,
+        hidden_one_too_early,
+        rows_and_columns_exchanged,
+        hidden_marked,
+        one_mask_for_all_rows,
+        older_ones_only_if_never_deleted,
+    ],
+)
+def who_sees_whom(expires):
+    """k ≤ q < e_k."""
+    q, k = _places(expires)
+    return (k <= q) & (q < expires[:, None, :])
+
+
+# -- 7.3 ---------------------------------------------------------------------------------------------------------
+
+
+def _queries_keys_values(rng: np.random.Generator) -> dict[str, Any]:
+    """Rows of inputs, some hidden from others, with as many heads as there may be, and positions that come again."""
+    rows, inputs, heads, pairs = (int(rng.integers(low, high)) for low, high in ((2, 4), (2, 6), (1, 4), (1, 4)))
+    qkv = rng.normal(scale=1.2, size=(rows, inputs, 3 * heads * 2 * pairs))
+    positions = rng.integers(0, inputs, size=(rows, inputs))
+    angles = positions[..., None] * 10000.0 ** (-np.arange(pairs) / pairs)
+    expires = np.arange(inputs) + rng.integers(1, inputs + 1, size=(rows, inputs))
+    mask = who_sees_whom.oracle(torch.tensor(expires))
+    return {"qkv": torch.tensor(qkv), "angles": torch.tensor(angles), "mask": mask, "num_heads": heads}
+
+
+def _heads(part, num_heads):
+    """(B, P, W) → (B, heads, P, d)."""
+    return part.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+
+def _side_by_side(seen):
+    return seen.transpose(1, 2).flatten(-2)
+
+
+def _turned_heads(x, angles):
+    first, second = x.chunk(2, dim=-1)
+    cos, sin = angles.cos()[:, None], angles.sin()[:, None]
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+
+
+def _turned_neighbours(x, angles):
+    first, second = x[..., 0::2], x[..., 1::2]
+    cos, sin = angles.cos()[:, None], angles.sin()[:, None]
+    return torch.stack([first * cos - second * sin, first * sin + second * cos], dim=-1).flatten(-2)
+
+
+def _attended(parts, mask, scale=None):
+    """Queries, keys and values, (B, heads, P, d) each."""
+    queries, keys, values = parts
+    scores = queries @ keys.transpose(-1, -2) / (math.sqrt(queries.shape[-1]) if scale is None else scale)
+    return scores.masked_fill(~mask[:, None], -torch.inf).softmax(dim=-1) @ values
+
+
+def _parts_of(qkv, num_heads):
+    return (_heads(part, num_heads) for part in qkv.chunk(3, dim=-1))
+
+
+def nothing_turned(qkv, angles, mask, num_heads):
+    """Your scores do not know where anybody stands. What are the angles for?"""
+    return _side_by_side(_attended(_parts_of(qkv, num_heads), mask))
+
+
+def values_turned_too(qkv, angles, mask, num_heads):
+    """You turn the values as well. The score is to feel the distance; what is taken home should be what is there: which
+    two are turned?"""
+    return _side_by_side(_attended([_turned_heads(part, angles) for part in _parts_of(qkv, num_heads)], mask))
+
+
+def queries_turned_alone(qkv, angles, mask, num_heads):
+    """You turn queries and leave keys as they are. Then the score feels where the query stands, and not how far
+    apart the two are: see (7.2)."""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    return _side_by_side(_attended([_turned_heads(queries, angles), keys, values], mask))
+
+
+def keys_turned_alone(qkv, angles, mask, num_heads):
+    """You turn keys and leave queries as they are. Then the score feels where the key stands, and not how far apart
+    the two are: see (7.2)."""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    return _side_by_side(_attended([queries, _turned_heads(keys, angles), values], mask))
+
+
+def turned_the_other_way(qkv, angles, mask, num_heads):
+    """You turn both, the wrong way round. Look at the sign of the sine in (7.1)."""
+    return attention_of_many_heads.oracle(qkv, -angles, mask, num_heads)
+
+
+def neighbours_turned(qkv, angles, mask, num_heads):
+    """Your pairs are neighbours, numbers 0 and 1, 2 and 3. Which number is the partner of x_i in (7.1)?"""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    turned = (_turned_neighbours(part, angles) for part in (queries, keys))
+    return _side_by_side(_attended([*turned, values], mask))
+
+
+def _with_scale(scale_of):
+    def answer(qkv, angles, mask, num_heads):
+        queries, keys, values = _parts_of(qkv, num_heads)
+        turned = (_turned_heads(part, angles) for part in (queries, keys))
+        return _side_by_side(_attended([*turned, values], mask, scale_of(queries.shape[-1], num_heads)))
+
+    return answer
+
+
+def scores_not_divided(qkv, angles, mask, num_heads):
+    """Your scores are as large as the products come. By what are they divided, so that they do not grow with d?"""
+    return _with_scale(lambda d, heads: 1.0)(qkv, angles, mask, num_heads)
+
+
+def divided_by_d(qkv, angles, mask, num_heads):
+    """You divide the scores by d. A sum of d random products grows as its root: what is wanted?"""
+    return _with_scale(lambda d, heads: d)(qkv, angles, mask, num_heads)
+
+
+def divided_by_the_root_of_the_width(qkv, angles, mask, num_heads):
+    """You divide by the root of the whole width W. How many numbers does the product of one head add up?"""
+    return _with_scale(lambda d, heads: math.sqrt(d * heads))(qkv, angles, mask, num_heads)
+
+
+def everybody_seen(qkv, angles, mask, num_heads):
+    """Everybody sees everybody. Where does the mask come in?"""
+    return attention_of_many_heads.oracle(qkv, angles, torch.ones_like(mask), num_heads)
+
+
+def mask_turned_over(qkv, angles, mask, num_heads):
+    """Your inputs look at those who see *them*. Which index of the mask is the one who looks?"""
+    eye = torch.eye(mask.shape[1], dtype=torch.bool)
+    return attention_of_many_heads.oracle(qkv, angles, mask.transpose(1, 2) | eye, num_heads)
+
+
+def hidden_scored_zero(qkv, angles, mask, num_heads):
+    """Where an input is hidden your score becomes 0, and a score of 0 has a share in a softmax. Which has none?"""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    scores = _turned_heads(queries, angles) @ _turned_heads(keys, angles).transpose(-1, -2)
+    scores = scores / math.sqrt(queries.shape[-1]) * mask[:, None]
+    return _side_by_side(scores.softmax(dim=-1) @ values)
+
+
+def mask_after_the_softmax(qkv, angles, mask, num_heads):
+    """You strike the hidden ones out after the softmax, when they have had their share. What do the weights of a row
+    sum to then?"""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    scores = _turned_heads(queries, angles) @ _turned_heads(keys, angles).transpose(-1, -2)
+    weights = (scores / math.sqrt(queries.shape[-1])).softmax(dim=-1) * mask[:, None]
+    return _side_by_side(weights @ values)
+
+
+def one_head_for_all(qkv, angles, mask, num_heads):
+    """You do it all with a single softmax, as if there were one head. What can several do that one cannot?"""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    turned = (_side_by_side(_turned_heads(part, angles))[:, None] for part in (queries, keys))
+    return _attended([*turned, _side_by_side(values)[:, None]], mask)[:, 0]
+
+
+def heads_interleaved(qkv, angles, mask, num_heads):
+    """Your heads take every `num_heads`-th number. Which numbers of each W belong to the first head?"""
+    parts = (part.unflatten(-1, (-1, num_heads)).movedim(-1, 1) for part in qkv.chunk(3, dim=-1))
+    queries, keys, values = parts
+    seen = _attended([_turned_heads(queries, angles), _turned_heads(keys, angles), values], mask)
+    return seen.movedim(1, -1).flatten(-2)
+
+
+def heads_put_together_the_other_way(qkv, angles, mask, num_heads):
+    """Each head is right, and then they are mixed: number by number, and not head by head. Which of the W numbers does
+    the first head write?"""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    seen = _attended([_turned_heads(queries, angles), _turned_heads(keys, angles), values], mask)
+    return seen.movedim(1, -1).flatten(-2)
+
+
+def inputs_and_heads_confused(qkv, angles, mask, num_heads):
+    """Each head is right, but what you lay side by side comes from different inputs. Which axis must stand last but one
+    before two are joined?"""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    seen = _attended([_turned_heads(queries, angles), _turned_heads(keys, angles), values], mask)
+    return seen.reshape(seen.shape[0], seen.shape[2], -1)
+
+
+def softmax_over_those_who_look(qkv, angles, mask, num_heads):
+    """Your softmax runs over those who look, and not over those who are seen. Whose weights sum to one in (6.1)?"""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    scores = _turned_heads(queries, angles) @ _turned_heads(keys, angles).transpose(-1, -2)
+    scores = (scores / math.sqrt(queries.shape[-1])).masked_fill(~mask[:, None], -torch.inf)
+    return _side_by_side(scores.softmax(dim=-2) @ values)
+
+
+def keys_and_queries_exchanged(qkv, angles, mask, num_heads):
+    """You take the first third for keys and the second for queries. In which order do they lie in `qkv`?"""
+    keys, queries, values = qkv.chunk(3, dim=-1)
+    return attention_of_many_heads.oracle(torch.cat([queries, keys, values], dim=-1), angles, mask, num_heads)
+
+
+@exercise(
+    "7.3",
+    draw=_queries_keys_values,
+    inputs="random rows of inputs",
+    gradient="qkv",
+    mistakes=[
+        nothing_turned,
+        values_turned_too,
+        queries_turned_alone,
+        keys_turned_alone,
+        turned_the_other_way,
+        neighbours_turned,
+        scores_not_divided,
+        divided_by_d,
+        divided_by_the_root_of_the_width,
+        everybody_seen,
+        mask_turned_over,
+        hidden_scored_zero,
+        mask_after_the_softmax,
+        one_head_for_all,
+        heads_interleaved,
+        heads_put_together_the_other_way,
+        inputs_and_heads_confused,
+        softmax_over_those_who_look,
+        keys_and_queries_exchanged,
+    ],
+)
+def attention_of_many_heads(qkv, angles, mask, num_heads):
+    """softmax(R q · R k / √d over what is seen) v, head by head."""
+    queries, keys, values = _parts_of(qkv, num_heads)
+    turned = (_turned_heads(part, angles) for part in (queries, keys))
+    return _side_by_side(_attended([*turned, values], mask))
+
+
+# -- 7.4 ---------------------------------------------------------------------------------------------------------
+
 
 def _walk_with_logits(rng: np.random.Generator) -> dict[str, Any]:
     """A text with slips, packed, and logits at its inputs; what is illegal may well have the highest."""
@@ -378,7 +689,7 @@ def impossible(returned, logits, legal, state_of_action, pressed, typed):
 
 
 @exercise(
-    "7.2",
+    "7.4",
     draw=_walk_with_logits,
     inputs="random walks",
     mistakes=[
@@ -411,7 +722,7 @@ def log_likelihood_of_a_walk(logits, legal, state_of_action, pressed, typed):
     return _steps(logits, legal, state_of_action, pressed, typed).sum()
 
 
-# -- 7.3 ---------------------------------------------------------------------------------------------------------
+# -- 7.5 ---------------------------------------------------------------------------------------------------------
 
 
 def _logits_of_some_texts(rng: np.random.Generator) -> dict[str, Any]:
@@ -618,7 +929,7 @@ def illegal_have_a_chance(returned, logits, legal, temperature, top_p):
 
 
 @exercise(
-    "7.3",
+    "7.5",
     draw=_logits_of_some_texts,
     inputs="random tables of logits",
     mistakes=[
@@ -651,7 +962,7 @@ def temperature_and_top_p(logits, legal, temperature, top_p):
     return _normalised(_nucleus(_softmax(logits, legal, temperature), top_p))
 
 
-# -- 7.4 ---------------------------------------------------------------------------------------------------------
+# -- 7.6 ---------------------------------------------------------------------------------------------------------
 
 
 def _walk_in_a_cache(rng: np.random.Generator) -> dict[str, Any]:
@@ -896,7 +1207,7 @@ def passes_alone_are_wrong(returned, prompt, actions, backspace, room):
 
 
 @exercise(
-    "7.4",
+    "7.6",
     draw=_walk_in_a_cache,
     inputs="random walks",
     mistakes=[

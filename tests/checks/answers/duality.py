@@ -476,7 +476,103 @@ def J_with_the_conjugate(expert, reward, start_value, phi, gamma, alpha):
     return -np.inf if np.isinf(worth).any() else (expert * worth).sum() / alpha - (1 - gamma) * start_value
 
 
-# 4.4 held_fixed_reward(learner, expert, c)
+# 4.4 between(first, second, weight, transitions, gamma)
+
+
+def _time(policy, transitions, gamma):
+    moves = (policy[:, :, None] * transitions).sum(axis=1)
+    visits = np.linalg.solve((np.eye(len(policy)) - gamma * moves).T, np.eye(len(policy))[0])
+    return visits[:, None] * policy
+
+
+def between_by_dividing_rows(first, second, weight, transitions, gamma):
+    mixed = weight * _time(first, transitions, gamma) + (1 - weight) * _time(second, transitions, gamma)
+    total = mixed.sum(axis=1)
+    policy = np.full_like(mixed, 1 / mixed.shape[1])
+    policy[total > 1e-10] = mixed[total > 1e-10] / total[total > 1e-10, None]
+    return policy
+
+
+def between_by_summing_time(first, second, weight, transitions, gamma):
+    states = len(first)
+    mixed = np.zeros(first.shape)
+    for policy, share in ((first, weight), (second, 1 - weight)):
+        here = np.eye(states)[0]
+        for t in range(int(20 / (1 - gamma))):
+            mixed += share * gamma**t * here[:, None] * policy
+            here = np.einsum("s,sa,san->n", here, policy, transitions)
+    total = mixed.sum(axis=1, keepdims=True)
+    return np.where(total > 1e-10, mixed / np.maximum(total, 1e-300), 1 / first.shape[1])
+
+
+def between_as_a_posterior_in_torch(first, second, weight, transitions, gamma):
+    policies = torch.tensor(np.stack([first, second]))
+    moves = torch.einsum("ksa,san->kns", policies, torch.tensor(transitions))
+    start = torch.zeros(2, len(first), 1, dtype=torch.float64)
+    start[:, 0] = 1
+    visits = torch.linalg.solve(torch.eye(len(first), dtype=torch.float64) - gamma * moves, start)[..., 0]
+    joint = torch.tensor([weight, 1 - weight], dtype=torch.float64)[:, None] * visits
+    total = joint.sum(dim=0)
+    whose = torch.where(total > 1e-10, joint / total.clamp(min=1e-300), 0.5)
+    found = (whose[:, :, None] * policies).sum(dim=0)
+    found[total <= 1e-10] = 1 / first.shape[1]
+    return found
+
+
+def between_with_loops_over_lists(first, second, weight, transitions, gamma):
+    one, two = _time(first, transitions, gamma).tolist(), _time(second, transitions, gamma).tolist()
+    answer = []
+    for row_one, row_two in zip(one, two, strict=True):
+        mixed = [weight * a + (1 - weight) * b for a, b in zip(row_one, row_two, strict=True)]
+        total = sum(mixed)
+        answer.append([m / total for m in mixed] if total > 1e-10 else [1 / len(mixed)] * len(mixed))
+    return answer
+
+
+def between_as_the_mean_policy(first, second, weight, transitions, gamma):
+    return first * weight + second * (1 - weight)
+
+
+def between_with_the_days_of_the_other(first, second, weight, transitions, gamma):
+    return between_by_dividing_rows(second, first, weight, transitions, gamma)
+
+
+def between_without_the_days(first, second, weight, transitions, gamma):
+    return between_by_dividing_rows(first, second, 0.5, transitions, gamma)
+
+
+def between_as_an_occupancy(first, second, weight, transitions, gamma):
+    mixed = weight * _time(first, transitions, gamma) + (1 - weight) * _time(second, transitions, gamma)
+    return (1 - gamma) * mixed
+
+
+def between_as_visits(first, second, weight, transitions, gamma):
+    return weight * _time(first, transitions, gamma) + (1 - weight) * _time(second, transitions, gamma)
+
+
+def between_with_zeros_for_nobody(first, second, weight, transitions, gamma):
+    mixed = between_as_visits(first, second, weight, transitions, gamma)
+    return mixed / np.maximum(mixed.sum(axis=1, keepdims=True), 1e-12)
+
+
+def between_with_arrows_reversed(first, second, weight, transitions, gamma):
+    def time(policy):
+        moves = (policy[:, :, None] * transitions).sum(axis=1)
+        return np.linalg.solve(np.eye(len(policy)) - gamma * moves, np.eye(len(policy))[0])[:, None] * policy
+
+    mixed = weight * time(first) + (1 - weight) * time(second)
+    total = mixed.sum(axis=1, keepdims=True)
+    return np.where(total > 1e-10, mixed / np.maximum(total, 1e-300), 1 / first.shape[1])
+
+
+def between_of_the_more_frequent(first, second, weight, transitions, gamma):
+    one, two = weight * _time(first, transitions, gamma), (1 - weight) * _time(second, transitions, gamma)
+    mine = (one.sum(axis=1) >= two.sum(axis=1))[:, None]
+    nobody = ((one + two).sum(axis=1) < 1e-10)[:, None]
+    return np.where(nobody, 1 / first.shape[1], np.where(mine, first, second))
+
+
+# 4.5 held_fixed_reward(learner, expert, c)
 
 
 def held_fixed_by_division_where_it_can(learner, expert, c):
@@ -678,6 +774,12 @@ RIGHT = {
         objective_from_alpha_J,
         objective_with_a_smallest_weight,
     ],
+    "policy_between_two": [
+        between_by_dividing_rows,
+        between_by_summing_time,
+        between_as_a_posterior_in_torch,
+        between_with_loops_over_lists,
+    ],
     "reward_with_samples_held_fixed": [
         held_fixed_by_division_where_it_can,
         held_fixed_in_loops_as_lists,
@@ -764,6 +866,16 @@ WRONG = {  # answer → the mistake whose hint it must be told
         J_with_the_mean_over_the_data: "plain_mean_on_the_data",
         J_weighed_with_the_demonstrator: "policy_in_place_of_occupancy",
         J_with_the_conjugate: "conjugate_in_place_of_phi",
+    },
+    "policy_between_two": {
+        between_as_the_mean_policy: "mean_of_the_policies",
+        between_with_the_days_of_the_other: "days_exchanged",
+        between_without_the_days: "days_left_out",
+        between_as_an_occupancy: "occupancies_mixed_and_left",
+        between_as_visits: "visits_mixed_and_left",
+        between_with_zeros_for_nobody: "nothing_pressed_where_nobody_comes",
+        between_with_arrows_reversed: "arrows_turned_round",
+        between_of_the_more_frequent: "whoever_comes_more_often",
     },
     "reward_with_samples_held_fixed": {
         top_without_two: "half_forgotten",

@@ -680,7 +680,7 @@ RIGHT = {
         data_term_in_torch,
         data_term_in_single_precision,
     ],
-    "discounted_log_likelihood": [
+    "objective_with_a_straight_score": [
         likelihood_with_loops,
         likelihood_with_logaddexp,
         likelihood_of_a_softmax,
@@ -745,7 +745,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         nothing_earned_after_enter_but_the_value: "value_scored_in_one_piece",
         value_over_the_rest_of_time: "reward_larger_than_value",
     },
-    "discounted_log_likelihood": {
+    "objective_with_a_straight_score": {
         likelihood_not_discounted: "likelihood_not_discounted",
         negative_likelihood: "a_loss",
         probabilities_without_log: "probabilities_not_logs",

@@ -627,6 +627,112 @@ def discount_squared_too(log_probs, data_rewards, model_rewards, absorbing_rewar
     return -_sum(log_probs, gamma) + (1 - beta) * alpha / 4 * both
 
 
+# 9.5: the update of two texts
+
+
+def _walk_in_torch(logits, keys, last, gamma):
+    values = logits.logsumexp(1)
+    chosen = logits.gather(1, torch.as_tensor(keys)[:, None]).squeeze(1)
+    rewards = chosen - gamma * torch.cat((values[1:], last.reshape(1)))
+    weights = torch.tensor([gamma**i for i in range(len(keys))], dtype=torch.float64)
+    tail = gamma ** len(keys) * (1 - gamma) * last**2
+    return (
+        (weights * (chosen - values)).sum(),
+        (weights * rewards).sum(),
+        (weights * rewards**2).sum() + tail,
+        values[0],
+    )
+
+
+def update_by_the_short_way(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    data, model = torch.tensor(data_logits, requires_grad=True), torch.tensor(model_logits, requires_grad=True)
+    last = torch.tensor(absorbing_value, dtype=torch.float64, requires_grad=True)
+    likelihood, _, on_data, _ = _walk_in_torch(data, data_keys, last, gamma)
+    _, _, on_model, _ = _walk_in_torch(model, model_keys, last, gamma)
+    (-likelihood + (1 - beta) * alpha / 4 * (on_data + on_model)).backward()
+    return {"data": data.grad, "model": model.grad, "absorbing": last.grad}
+
+
+def update_by_the_long_way(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    data, model = torch.tensor(data_logits, requires_grad=True), torch.tensor(model_logits, requires_grad=True)
+    last = torch.tensor(absorbing_value, dtype=torch.float64, requires_grad=True)
+    likelihood, earned, on_data, start = _walk_in_torch(data, data_keys, last, gamma)
+    on_model = _walk_in_torch(model, model_keys, last, gamma)[2]
+    objective = earned + gamma ** len(data_keys) * last - start - alpha / 4 * (on_data + on_model)
+    found = torch.autograd.grad(-beta * likelihood - (1 - beta) * objective, (data, model, last))
+    return dict(zip(("data", "model", "absorbing"), (part.numpy() for part in found)))
+
+
+def _by_hand(logits, keys, last, gamma):
+    """Likelihood's and squares' gradients without autograd."""
+    logits = np.asarray(logits)
+    policy = np.exp(logits - np.logaddexp.reduce(logits, axis=1)[:, None])
+    values, hot = np.logaddexp.reduce(logits, axis=1), np.eye(logits.shape[1])[keys]
+    rewards = (hot * logits).sum(axis=1) - gamma * np.append(values[1:], last)
+    weights = gamma ** np.arange(len(keys))
+    squares = (2 * weights * rewards)[:, None] * hot
+    squares[1:] -= gamma * (2 * weights * rewards)[:-1, None] * policy[1:]
+    at_end = -gamma * 2 * weights[-1] * rewards[-1] + 2 * gamma ** len(keys) * (1 - gamma) * last
+    return weights[:, None] * (hot - policy), squares, at_end
+
+
+def update_by_hand(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    c = (1 - beta) * alpha / 4
+    up, data, at_data = _by_hand(data_logits, data_keys, absorbing_value, gamma)
+    _, model, at_model = _by_hand(model_logits, model_keys, absorbing_value, gamma)
+    return {"data": (c * data - up).tolist(), "model": (c * model).tolist(), "absorbing": c * (at_data + at_model)}
+
+
+def update_uphill(*given):
+    return {name: -np.asarray(part) for name, part in update_by_the_short_way(*given).items()}
+
+
+def update_that_only_clones(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    up, _, _ = _by_hand(data_logits, data_keys, absorbing_value, gamma)
+    return {"data": -up, "model": np.zeros_like(model_logits), "absorbing": 0.0}
+
+
+def update_with_half_of_cloning(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    up, _, _ = _by_hand(data_logits, data_keys, absorbing_value, gamma)
+    right = update_by_hand(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha)
+    return right | {"data": np.array(right["data"]) + (1 - beta) * up}
+
+
+def update_without_beta(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    return update_by_hand(data_logits, data_keys, model_logits, model_keys, absorbing_value, 0.0, gamma, alpha)
+
+
+def update_with_alpha_for_c(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    return update_by_hand(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, 4 * alpha)
+
+
+def update_with_values_detached(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    data, model = torch.tensor(data_logits, requires_grad=True), torch.tensor(model_logits, requires_grad=True)
+    last = torch.tensor(absorbing_value, dtype=torch.float64, requires_grad=True)
+    loss = torch.zeros((), dtype=torch.float64)
+    for logits, keys, clone in ((data, data_keys, 1), (model, model_keys, 0)):
+        values, steps = logits.logsumexp(1), torch.arange(len(keys))
+        chosen = logits[steps, torch.as_tensor(keys)]
+        rewards = chosen - gamma * torch.cat((values[1:], last.reshape(1))).detach()
+        squares = (gamma ** steps.double() * rewards**2).sum() + gamma ** len(keys) * (1 - gamma) * last**2
+        loss = loss - clone * (gamma ** steps.double() * (chosen - values)).sum() + (1 - beta) * alpha / 4 * squares
+    found = torch.autograd.grad(loss, (data, model, last))
+    return {"data": found[0], "model": found[1], "absorbing": found[2]}
+
+
+def update_that_forgets_the_model(
+    data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    c = (1 - beta) * alpha / 4
+    up, data, at_data = _by_hand(data_logits, data_keys, absorbing_value, gamma)
+    return {"data": c * data - up, "model": 0 * model_logits, "absorbing": c * at_data}
+
+
+def update_with_no_gradient_at_the_end(data_logits, data_keys, model_logits, model_keys, absorbing_value, *rest):
+    right = update_by_hand(data_logits, data_keys, model_logits, model_keys, absorbing_value, *rest)
+    return right | {"absorbing": 0.0}
+
+
 RIGHT = {
     "cloning_loss_of_a_walk": [
         pick_each_step,
@@ -661,6 +767,7 @@ RIGHT = {
         short_way_in_single_precision,
         squares_as_values_that_flow_back,
     ],
+    "update_of_two_texts": [update_by_the_short_way, update_by_the_long_way, update_by_hand],
 }
 WRONG = {  # answer → the mistake whose hint it must be told
     "cloning_loss_of_a_walk": {
@@ -750,5 +857,15 @@ WRONG = {  # answer → the mistake whose hint it must be told
         model_rewarded_too: "model_rewards_taken_away",
         critic_of_two_samples: "model_rewards_for_the_value",
         discount_squared_too: "weights_squared_too",
+    },
+    "update_of_two_texts": {
+        update_uphill: "uphill",
+        update_that_only_clones: "cloning_alone",
+        update_with_half_of_cloning: "cloning_weighed_by_beta",
+        update_without_beta: "beta_left_out",
+        update_with_alpha_for_c: "alpha_for_c",
+        update_with_values_detached: "value_ahead_held_fixed",
+        update_that_forgets_the_model: "no_penalty_on_the_model",
+        update_with_no_gradient_at_the_end: "one_part_is_right",
     },
 }

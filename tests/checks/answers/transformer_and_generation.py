@@ -157,7 +157,184 @@ def only_the_first_pair(x, positions):
     return turned_by(x, phi)
 
 
-# 7.2 walk_log_likelihood(logits, legal, state_of_action, pressed, typed)
+# 7.2: who sees whom in a batch
+
+
+def seen_by_two_comparisons(expires):
+    q = torch.arange(expires.shape[-1]).unsqueeze(1)
+    return (q >= q.T) & (q < expires.unsqueeze(1))
+
+
+def seen_by_tril(expires):
+    size = expires.shape[1]
+    causal = torch.tril(torch.ones(size, size, dtype=torch.bool))
+    alive = torch.arange(size)[None, :, None] < expires[:, None, :]
+    return causal & alive
+
+
+def seen_by_loops(expires):
+    rows, size = expires.shape
+    mask = torch.zeros(rows, size, size, dtype=torch.bool)
+    for b in range(rows):
+        for q in range(size):
+            for k in range(q + 1):
+                mask[b, q, k] = q < int(expires[b, k])
+    return mask
+
+
+def seen_in_numpy(expires):
+    e = np.asarray(expires)
+    index = np.arange(e.shape[1])
+    return np.stack([(index[None] <= index[:, None]) & (index[:, None] < row[None]) for row in e])
+
+
+def seen_causally(expires):
+    size = expires.shape[1]
+    return torch.tril(torch.ones(len(expires), size, size, dtype=torch.bool))
+
+
+def seen_without_causality(expires):
+    return torch.arange(expires.shape[1])[None, :, None] < expires[:, None, :]
+
+
+def seen_strictly_before(expires):
+    q = torch.arange(expires.shape[-1]).unsqueeze(1)
+    return (q > q.T) & (q < expires.unsqueeze(1))
+
+
+def seen_until_and_with_the_expiry(expires):
+    q = torch.arange(expires.shape[-1]).unsqueeze(1)
+    return (q >= q.T) & (q <= expires.unsqueeze(1))
+
+
+def seen_transposed(expires):
+    return seen_by_two_comparisons(expires).mT
+
+
+def seen_inverted(expires):
+    return torch.logical_not(seen_by_two_comparisons(expires))
+
+
+def seen_by_the_expiry_of_the_row(expires):
+    q = torch.arange(expires.shape[-1])
+    return (q[None, None, :] <= q[None, :, None]) & (q[None, :, None] < expires[:, :, None])
+
+
+# 7.3: attention with many heads
+
+
+def _rotate(x, angles):
+    cos, sin = torch.cos(angles).unsqueeze(1), torch.sin(angles).unsqueeze(1)
+    half = x.shape[-1] // 2
+    a, b = x[..., :half], x[..., half:]
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), -1)
+
+
+def _split(qkv, num_heads):
+    rows, inputs, width = qkv.shape
+    parts = qkv.reshape(rows, inputs, 3, num_heads, width // 3 // num_heads)
+    return parts.permute(2, 0, 3, 1, 4)
+
+
+def heads_with_sdpa(qkv, angles, mask, num_heads):
+    q, k, v = _split(qkv, num_heads)
+    seen = torch.nn.functional.scaled_dot_product_attention(
+        _rotate(q, angles), _rotate(k, angles), v, attn_mask=mask.unsqueeze(1)
+    )
+    return seen.permute(0, 2, 1, 3).reshape(qkv.shape[0], qkv.shape[1], -1)
+
+
+def heads_one_by_one(qkv, angles, mask, num_heads):
+    q, k, v = qkv.chunk(3, dim=-1)
+    d = q.shape[-1] // num_heads
+    found = []
+    for h in range(num_heads):
+        part = slice(h * d, (h + 1) * d)
+        qh, kh = (_rotate(x[..., part].unsqueeze(1), angles).squeeze(1) for x in (q, k))
+        scores = torch.bmm(qh, kh.transpose(1, 2)) / d**0.5
+        scores = torch.where(mask, scores, torch.tensor(float("-inf"), dtype=scores.dtype))
+        found.append(torch.bmm(torch.softmax(scores, dim=-1), v[..., part]))
+    return torch.cat(found, dim=-1)
+
+
+def heads_by_einsum(qkv, angles, mask, num_heads):
+    q, k, v = _split(qkv, num_heads)
+    scores = torch.einsum("bhqd,bhkd->bhqk", _rotate(q, angles), _rotate(k, angles)) * q.shape[-1] ** -0.5
+    raised = torch.exp(scores - scores.amax(dim=-1, keepdim=True)) * mask[:, None]
+    weights = raised / raised.sum(dim=-1, keepdim=True)
+    return torch.einsum("bhqk,bhkd->bqhd", weights, v).flatten(2)
+
+
+def heads_by_complex_numbers(qkv, angles, mask, num_heads):
+    q, k, v = _split(qkv, num_heads)
+    turn = torch.polar(torch.ones_like(angles), angles)[:, None]
+
+    def turned(x):
+        first, second = x.chunk(2, dim=-1)
+        return torch.complex(first, second) * turn
+
+    scores = (turned(q) @ turned(k).mH).real / math.sqrt(q.shape[-1])
+    weights = torch.softmax(scores - 1e9 * (~mask[:, None]).double(), dim=-1)
+    return (weights @ v).transpose(1, 2).reshape(*qkv.shape[:2], -1)
+
+
+def heads_without_turning(qkv, angles, mask, num_heads):
+    q, k, v = _split(qkv, num_heads)
+    seen = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask.unsqueeze(1))
+    return seen.permute(0, 2, 1, 3).reshape(qkv.shape[0], qkv.shape[1], -1)
+
+
+def _with_parts(qkv, angles, mask, num_heads, turn=(True, True, False), scale=None):
+    parts = [_rotate(x, angles) if yes else x for x, yes in zip(_split(qkv, num_heads), turn)]
+    seen = torch.nn.functional.scaled_dot_product_attention(*parts, attn_mask=mask.unsqueeze(1), scale=scale)
+    return seen.permute(0, 2, 1, 3).reshape(qkv.shape[0], qkv.shape[1], -1)
+
+
+def heads_with_values_turned(qkv, angles, mask, num_heads):
+    return _with_parts(qkv, angles, mask, num_heads, turn=(True, True, True))
+
+
+def heads_with_queries_turned(qkv, angles, mask, num_heads):
+    return _with_parts(qkv, angles, mask, num_heads, turn=(True, False, False))
+
+
+def heads_without_scale(qkv, angles, mask, num_heads):
+    return _with_parts(qkv, angles, mask, num_heads, scale=1.0)
+
+
+def heads_scaled_by_the_width(qkv, angles, mask, num_heads):
+    return _with_parts(qkv, angles, mask, num_heads, scale=(qkv.shape[-1] // 3) ** -0.5)
+
+
+def heads_that_see_all(qkv, angles, mask, num_heads):
+    return _with_parts(qkv, angles, mask | True, num_heads)
+
+
+def heads_masked_after_the_softmax(qkv, angles, mask, num_heads):
+    q, k, v = _split(qkv, num_heads)
+    weights = torch.softmax(_rotate(q, angles) @ _rotate(k, angles).mT / math.sqrt(q.shape[-1]), dim=-1)
+    return ((weights * mask[:, None]) @ v).transpose(1, 2).flatten(-2)
+
+
+def heads_joined_in_the_wrong_order(qkv, angles, mask, num_heads):
+    q, k, v = _split(qkv, num_heads)
+    seen = torch.nn.functional.scaled_dot_product_attention(
+        _rotate(q, angles), _rotate(k, angles), v, attn_mask=mask.unsqueeze(1)
+    )
+    return seen.reshape(qkv.shape[0], qkv.shape[1], -1)
+
+
+def heads_as_one(qkv, angles, mask, num_heads):
+    q, k, v = _split(qkv, num_heads)
+    flat = [x.transpose(1, 2).flatten(-2) for x in (_rotate(q, angles), _rotate(k, angles), v)]
+    return torch.nn.functional.scaled_dot_product_attention(*flat, attn_mask=mask)
+
+
+def heads_turned_backwards(qkv, angles, mask, num_heads):
+    return _with_parts(qkv, -angles, mask, num_heads)
+
+
+# 7.4 walk_log_likelihood(logits, legal, state_of_action, pressed, typed)
 
 
 def step_by_step(logits, legal, state_of_action, pressed, typed):
@@ -274,7 +451,7 @@ def every_input_once(logits, legal, state_of_action, pressed, typed):
     return sum(math.log(policy_of(logits, legal)[state, key]) for state, key in last.items())
 
 
-# 7.3 next_key(logits, legal, temperature, top_p)
+# 7.5 next_key(logits, legal, temperature, top_p)
 
 
 def tempered(logits, legal, temperature):
@@ -479,7 +656,7 @@ def as_many_as_the_first_text(logits, legal, temperature, top_p):
     return normalised(np.where(ranks < count, policy, 0))
 
 
-# 7.4 stack_cache(prompt, actions, backspace, room)
+# 7.6 stack_cache(prompt, actions, backspace, room)
 
 
 def one_loop_with_copies(prompt, actions, backspace, room):
@@ -725,6 +902,8 @@ RIGHT = {
         torch_in_single,
         powers_of_one_step,
     ],
+    "who_sees_whom": [seen_by_two_comparisons, seen_by_tril, seen_by_loops, seen_in_numpy],
+    "attention_of_many_heads": [heads_with_sdpa, heads_one_by_one, heads_by_einsum, heads_by_complex_numbers],
     "log_likelihood_of_a_walk": [
         step_by_step,
         log_softmax_at_once,
@@ -766,6 +945,27 @@ WRONG = {  # answer → the mistake whose hint it must be told
         pairs_in_the_exponent: "exponent_by_number_of_pairs",
         only_cosine_and_sine: "lengths_have_changed",
         only_the_first_pair: "some_other_rotation",
+    },
+    "who_sees_whom": {
+        seen_causally: "nothing_hidden",
+        seen_without_causality: "the_future_seen",
+        seen_strictly_before: "blind_to_oneself",
+        seen_until_and_with_the_expiry: "hidden_one_too_late",
+        seen_transposed: "rows_and_columns_exchanged",
+        seen_inverted: "hidden_marked",
+        seen_by_the_expiry_of_the_row: "nothing_hidden",
+    },
+    "attention_of_many_heads": {
+        heads_without_turning: "nothing_turned",
+        heads_with_values_turned: "values_turned_too",
+        heads_with_queries_turned: "queries_turned_alone",
+        heads_without_scale: "scores_not_divided",
+        heads_scaled_by_the_width: "divided_by_the_root_of_the_width",
+        heads_that_see_all: "everybody_seen",
+        heads_masked_after_the_softmax: "mask_after_the_softmax",
+        heads_joined_in_the_wrong_order: "inputs_and_heads_confused",
+        heads_as_one: "one_head_for_all",
+        heads_turned_backwards: "turned_the_other_way",
     },
     "log_likelihood_of_a_walk": {
         what_was_typed: "typed_instead_of_pressed",
