@@ -133,6 +133,27 @@ def test_what_moves_begins_at_its_beginning_so_that_no_prediction_is_spoiled(nam
             assert starts == re.findall(r'data-do="seek"[^>]* min="(\d+)"', html)
 
 
+# The road
+
+
+def road(text, folder):
+    """Rows of a table of the notebooks: file → (question, minutes, and whatever stands behind)."""
+    rows = re.findall(rf"(?m)^\| \[[^\]]+\]\({folder}(\w+)\.ipynb\) \| (.+?) \| (\d+) \|(?: (\d+) \|)?$", text)
+    return {name: (question, int(minutes), exercises) for name, question, minutes, exercises in rows}
+
+
+def test_the_road_leads_from_the_first_notebook_to_the_last_with_the_minutes_that_each_says():
+    readme = road((ROOT / "README.md").read_text(encoding="utf-8"), "notebooks/")
+    ahead = road(prose(NOTEBOOKS["00_start_here"]), "")
+    assert set(readme) == set(NOTEBOOKS) and set(ahead) == set(NOTEBOOKS) - {"00_start_here"}
+    for name, (question, minutes, exercises) in readme.items():
+        said = re.search(r"\*(?:A course assignment: about )?(\d+) minutes", source(NOTEBOOKS[name]["cells"][0]))
+        assert minutes == int(said[1]) and int(exercises) == prose(NOTEBOOKS[name]).count("> **Exercise ")
+        assert name == "00_start_here" or ahead[name] == (question, minutes, "")
+    hours = sum(minutes for _, minutes, _ in readme.values()) / 60
+    assert f"about {hours:.0f} hours in all" in prose(NOTEBOOKS["00_start_here"])
+
+
 # Its cells can be run again, in any order in which what they need is there
 
 
@@ -225,6 +246,10 @@ def test_the_test_of_names_sees(cells, wanted):
     assert made_twice(cells) == wanted
 
 
+# Where all that a student writes is put to work.
+AT_WORK = {*PROBLEM_SETS, *(name for name in NOTEBOOKS if "02" <= name < "10")}
+
+
 def put_to_work(notebook):
     """For each exercise its answer and what the check returned, and how many other cells need each of the two."""
     cells = code_cells(notebook)
@@ -238,8 +263,9 @@ def put_to_work(notebook):
 
 @every_notebook
 def test_other_cells_use_what_a_check_returned_and_never_an_answer_itself(name):
-    for answer, _, direct, _ in put_to_work(WRITTEN[name]):
+    for answer, mine, direct, used in put_to_work(WRITTEN[name]):
         assert not direct, f"{name}: a cell uses {answer}, which may still be open"
+        assert used or name not in AT_WORK, f"{name}: nothing below is done with {mine}"
 
 
 # Everybody can read them

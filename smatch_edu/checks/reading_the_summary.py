@@ -38,128 +38,110 @@ def _is_expected_log(returned, weight, above, below):
 # -- A1.1 --------------------------------------------------------------------------------------------------------
 
 
-def _two_positive(rng: np.random.Generator) -> dict[str, Any]:
-    size = int(rng.integers(2, 7))
-    draw = 0.9 * rng.dirichlet(np.ones(size), size=2) + 0.1 / size
-    return {"p": draw[0], "q": draw[1]}
+def _ratios(rng: np.random.Generator) -> dict[str, Any]:
+    """Ratios above 0: ordinary ones, tiny and huge ones, and 1."""
+    u = np.exp(rng.normal(scale=1.5, size=rng.integers(3, 9)))
+    u[0] = rng.choice([1.0, 1e-4, 1e3])
+    return {"u": rng.permutation(u)}
 
 
-def forward_only(p, q):
-    """That is one of the two expectations, the one under p. What would the formula say if p and q changed names?"""
-    return _expected_log_ratio(p, p, q)
+def first_term_alone(u):
+    """That is a price of the first term alone. Which ratio does the second expectation weigh, if it is to be a sum over
+    the expert's shares?"""
+    return -np.log(u)
 
 
-def reverse_only(p, q):
-    """That is one of the two expectations, the one under q. Where is the one under the data?"""
-    return _expected_log_ratio(q, q, p)
+def first_term_levelled(u):
+    """That is the level price of the first term alone. What does the second one add?"""
+    return u - 1 - np.log(u)
 
 
-def forward_twice(p, q):
-    """You have the same direction twice. Under which distribution is the second expectation taken?"""
-    return 2 * _expected_log_ratio(p, p, q)
+def second_term_alone(u):
+    """That is a price of the second term alone. What does the first one add?"""
+    return u * np.log(u)
 
 
-def both_under_p(p, q):
-    """Your two terms cancel, whatever p and q are: both have the same weights, or none. What does the index of each E
-    say?"""
-    return _expected_log_ratio(p, p, q) + _expected_log_ratio(p, q, p)
+def second_term_levelled(u):
+    """That is the level price of the second term alone. What does the first one add?"""
+    return u * np.log(u) - u + 1
 
 
-def same_ratio_in_both(p, q):
-    """Your second term takes the log of the same ratio as the first, or is subtracted. Which of the two stands on top
-    in the second one?"""
-    return _expected_log_ratio(p, p, q) + _expected_log_ratio(q, p, q)
+def second_term_not_weighed(u):
+    """Your second logarithm has the weight of the first, so the two cancel. It is an expectation under q: what is q, in
+    terms of p and u?"""
+    return 0.0 * u
 
 
-def weights_exchanged(p, q):
-    """Your answer is negative. Each log ratio has its own weights, and yours have changed places: who is on top when
-    the expectation is under p?"""
-    return _expected_log_ratio(q, p, q) + _expected_log_ratio(p, q, p)
+def subtracted(u):
+    """One of your terms has the wrong sign: both logarithms are of the same ratio. Which of p and q is on top in
+    the second one?"""
+    return -np.log(u) - u * np.log(u)
 
 
-def half_of_it(p, q):
-    """You take the average of the two directions. What stands between them in the formula?"""
-    return jeffreys.oracle(p, q) / 2
+def below_the_line(u):
+    """Your price is nowhere positive. Of which fraction is the logarithm under p?"""
+    return -(u - 1) * np.log(u)
 
 
-def to_the_mixture(p, q):
-    """You compare p and q with what lies halfway between them; that is (twice) the Jensen-Shannon divergence. Here they
-    are compared with each other, directly."""
-    half = (p + q) / 2
-    return _expected_log_ratio(p, p, half) + _expected_log_ratio(q, q, half)
+def price_ratio_upside_down(u):
+    """That would be right for u = p/q. Whose share is divided by whose, in notebook 03?"""
+    return (1 / u - 1) * np.log(1 / u)
 
 
-def half_to_the_mixture(p, q):
-    """That is the Jensen-Shannon divergence, which never exceeds log 2. The summary's two terms have no halfway point:
-    what stands under each fraction bar?"""
-    return to_the_mixture(p, q) / 2
+def half_of_it(u):
+    """You take the average of the two terms. What stands between them in (A1.1)?"""
+    return (u - 1) * np.log(u) / 2
 
 
-def in_bits(p, q):
-    """Your number is too large by one constant factor, as if counted in bits. Which logarithm is meant by `log` in this
+def in_bits(u):
+    """Your price is too large by one constant factor, as if counted in bits. Which logarithm is meant by `log` in this
     course?"""
-    return jeffreys.oracle(p, q) / np.log(2)
+    return (u - 1) * np.log2(u)
 
 
-def own_entropy_left_out(p, q):
-    """Your answer is not zero when p equals q. In a log ratio there are two logs; where is the other one?"""
-    return -float((p * np.log(q) + q * np.log(p)).sum())
+def to_the_mixture(u):
+    """That is the price of Jensen-Shannon. The summary compares p and q with each other, and not with what lies halfway
+    between them."""
+    return u * np.log(u) - (u + 1) * np.log((u + 1) / 2)
 
 
-def every_summand_positive(p, q):
-    """You drop the sign of each summand. Single summands may well be negative; which quantity is it that cannot be?"""
-    return float((np.abs(p * np.log(p / q)) + np.abs(q * np.log(q / p))).sum())
+def logarithm_of_the_price(u):
+    """You take the sum of the ratios first and one logarithm afterwards. How many logarithms are in the two terms, and
+    what stands inside them?"""
+    return np.log(u) - np.log1p(u**2)
 
 
-def mean_over_outcomes(p, q):
-    """You divide by the number of outcomes. In an expectation, what do the probabilities already do?"""
-    return jeffreys.oracle(p, q) / len(p)
-
-
-def every_outcome_alike(p, q):
-    """You add up the sizes of the logs as if every outcome happened equally often. What does an E do with each of
-    them?"""
-    return float(np.abs(np.log(p / q)).sum())
-
-
-def no_logarithm(p, q):
-    """You take the expectation of the ratios themselves, so your answer is 2 when p equals q. What comes between the
-    ratio and its expectation?"""
-    return float((p * p / q + q * q / p).sum())
-
-
-def logarithm_last(p, q):
-    """You take the expectation first and its logarithm afterwards. What stands inside the brackets of E in the
-    formula?"""
-    return float(np.log((p * p / q).sum()) + np.log((q * q / p).sum()))
+def tilted(returned, u):
+    """Your price measures the right thing, but it is not level at u = 1: a multiple of u - 1 too much or too little
+    (exercise 3.2). Which slope has it there?"""
+    away = np.abs(u - 1) > 1e-9
+    left = (returned - (u - 1) * np.log(u))[away] / (u - 1)[away]
+    return bool(np.ptp(left) < 1e-3 * (1 + np.abs(left).max()) and np.allclose(returned[~away], 0, atol=1e-5))
 
 
 @exercise(
     "A1.1",
-    draw=_two_positive,
-    inputs="random pairs of distributions",
+    draw=_ratios,
+    inputs="random ratios",
     mistakes=[
-        forward_only,
-        reverse_only,
-        forward_twice,
-        both_under_p,
-        same_ratio_in_both,
-        weights_exchanged,
+        first_term_alone,
+        first_term_levelled,
+        second_term_alone,
+        second_term_levelled,
+        second_term_not_weighed,
+        subtracted,
+        below_the_line,
+        price_ratio_upside_down,
         half_of_it,
-        to_the_mixture,
-        half_to_the_mixture,
         in_bits,
-        own_entropy_left_out,
-        every_summand_positive,
-        mean_over_outcomes,
-        every_outcome_alike,
-        no_logarithm,
-        logarithm_last,
+        to_the_mixture,
+        logarithm_of_the_price,
     ],
+    signs=[tilted],
 )
-def jeffreys(p, q):
-    """E_p[log p/q] + E_q[log q/p]."""
-    return _expected_log_ratio(p, p, q) + _expected_log_ratio(q, q, p)
+def price_of_both_terms(u):
+    """-log u + u log u, which is level at u = 1 as it is."""
+    return (u - 1) * np.log(u)
 
 
 # -- A1.2 --------------------------------------------------------------------------------------------------------

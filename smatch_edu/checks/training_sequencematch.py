@@ -1205,7 +1205,7 @@ def uphill(data_logits, data_keys, model_logits, model_keys, absorbing_value, be
     return {name: -part for name, part in update_of_two_texts.oracle(*given).items()}
 
 
-def cloning_alone(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+def cloning_alone_in_the_update(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
     """Nothing of yours looks at the model's text. What else is in the loss, once the switch is behind her?"""
     given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
     return _loss(lambda beta, alpha: (1, 0, 0))(*given)
@@ -1230,7 +1230,7 @@ def beta_left_out(data_logits, data_keys, model_logits, model_keys, absorbing_va
     return _loss(lambda beta, alpha: (1, alpha / 4, alpha / 4))(*given)
 
 
-def alpha_for_c(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+def alpha_for_c_in_the_update(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
     """Your penalty is four times as heavy as it should be. What is c, in terms of α?"""
     given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
     return _loss(lambda beta, alpha: (1, (1 - beta) * alpha, (1 - beta) * alpha))(*given)
@@ -1309,8 +1309,8 @@ def every_step_alike(data_logits, data_keys, model_logits, model_keys, absorbing
 
 
 def one_part_is_right(returned, data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
-    """Your gradient in the logits is right, in both texts. That of V_abs is not: it stands in the reward of ⏎ and in all
-    that is paid after it, in both texts."""
+    """Your gradient in the logits is right, in both texts. That of V_abs is not: it stands in the reward of ⏎ and in
+    all that is paid after it, in both texts."""
     given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
     right = update_of_two_texts.oracle(*given)
     return all(np.allclose(np.asarray(returned[name]), right[name], rtol=1e-4, atol=1e-5) for name in ("data", "model"))
@@ -1322,11 +1322,11 @@ def one_part_is_right(returned, data_logits, data_keys, model_logits, model_keys
     inputs="random pairs of texts",
     mistakes=[
         uphill,
-        cloning_alone,
+        cloning_alone_in_the_update,
         cloning_weighed_by_beta,
         penalty_weighed_by_beta,
         beta_left_out,
-        alpha_for_c,
+        alpha_for_c_in_the_update,
         half_alpha_for_c,
         square_without_its_two,
         no_penalty_on_the_data,

@@ -6,119 +6,68 @@ import math
 import numpy as np
 import torch
 
-
-def both_ways_in_one_sum(p, q):
-    return ((p - q) * np.log(p / q)).sum()
+# A1.1: the price of both terms
 
 
-def both_ways_with_a_loop(p, q):
-    forward = reverse = 0.0
-    for a, b in zip(p, q, strict=True):
-        forward += a * math.log(a / b)
-        reverse += b * math.log(b / a)
-    return forward + reverse
+def both_in_one_product(u):
+    return (u - 1) * np.log(u)
 
 
-def both_ways_in_torch(p, q):
-    p, q = torch.as_tensor(p), torch.as_tensor(q)
-    return torch.nn.functional.kl_div(q.log(), p, reduction="sum") + torch.nn.functional.kl_div(
-        p.log(), q, reduction="sum"
-    )
+def both_prices_added(u):
+    return -np.log(u) + u * np.log(u)
 
 
-def both_ways_in_single_precision(p, q):
-    p, q = torch.as_tensor(p).float(), torch.as_tensor(q).float()
-    return (p * (p / q).log()).sum() + (q * (q / p).log()).sum()
+def both_with_a_loop(u):
+    return [float(one) * math.log(one) - math.log(one) for one in u]
 
 
-def cross_entropies_less_entropies(p, q):
-    p, q = list(p), list(q)
-
-    def cross(a, b):
-        return -math.fsum(x * math.log(y) for x, y in zip(a, b, strict=True))
-
-    return cross(p, q) - cross(p, p) + cross(q, p) - cross(q, q)
+def both_in_torch(u):
+    u = torch.as_tensor(u)
+    return torch.xlogy(u, u) - torch.log(u)
 
 
-def variance_on_the_way_from_p_to_q(p, q):
-    p, q = np.asarray(p), np.asarray(q)
-    ratio = np.log(q / p)
-    places, weights = np.polynomial.legendre.leggauss(80)
-    total = 0.0
-    for place, weight in zip((places + 1) / 2, weights / 2, strict=True):
-        between = p ** (1 - place) * q**place
-        between /= between.sum()
-        total += weight * (between @ ratio**2 - (between @ ratio) ** 2)
-    return total
+def both_levelled_and_added(u):
+    return (u - 1 - np.log(u)) + (u * np.log(u) - u + 1)
 
 
-def first_term_only(p, q):
-    return (p * np.log(p / q)).sum()
+def only_the_first(u):
+    return -np.log(u)
 
 
-def second_term_only(p, q):
-    return (q * np.log(q / p)).sum()
+def only_the_second(u):
+    return u * np.log(u)
 
 
-def mean_of_both_ways(p, q):
-    return ((p - q) * np.log(p / q)).sum() / 2
+def only_the_second_levelled(u):
+    return u * np.log(u) - (u - 1)
 
 
-def both_ways_in_bits(p, q):
-    return ((p - q) * np.log2(p / q)).sum()
+def mean_of_the_two(u):
+    return 0.5 * (u - 1) * np.log(u)
 
 
-def second_fraction_not_turned(p, q):
-    return (p * np.log(p / q)).sum() + (q * np.log(p / q)).sum()
+def price_in_bits(u):
+    return (u - 1) * np.log2(u)
 
 
-def both_weighted_with_the_data(p, q):
-    return (p * np.log(p / q)).sum() + (p * np.log(q / p)).sum()
+def price_turned_over(u):
+    return (1 - u) * np.log(u)
 
 
-def both_fractions_upside_down(p, q):
-    return (p * np.log(q / p)).sum() + (q * np.log(p / q)).sum()
+def price_of_the_other_ratio(u):
+    return (1 - 1 / u) * np.log(u)
 
 
-def expectation_as_a_plain_mean(p, q):
-    return np.mean(p * np.log(p / q)) + np.mean(q * np.log(q / p))
+def price_of_one_against_the_other(u):
+    return np.log(1 / u) + u * np.log(1 / u)
 
 
-def logs_without_weights(p, q):
-    return np.abs(np.log(p / q)).sum()
+def price_of_jensen_shannon(u):
+    return u * np.log(u) - (u + 1) * np.log((u + 1) / 2)
 
 
-def logs_added_without_any_weights(p, q):
-    return np.log(p / q).sum() + np.log(q / p).sum()
-
-
-def cross_entropies_only(p, q):
-    return -(p * np.log(q)).sum() - (q * np.log(p)).sum()
-
-
-def halves_against_the_mixture(p, q):
-    middle = (p + q) / 2
-    return (p * np.log(p / middle)).sum() + (q * np.log(q / middle)).sum()
-
-
-def log_of_the_expectations(p, q):
-    return np.log((p * p / q).sum()) + np.log((q * q / p).sum())
-
-
-def ratios_without_a_logarithm(p, q):
-    return (p * p / q).sum() + (q * q / p).sum()
-
-
-def first_term_twice(p, q):
-    return 2 * (p * np.log(p / q)).sum()
-
-
-def one_way_less_the_other(p, q):
-    return (p * np.log(p / q)).sum() - (q * np.log(q / p)).sum()
-
-
-def logarithms_by_their_size(p, q):
-    return ((p + q) * np.abs(np.log(p / q))).sum()
+def price_that_is_not_level(u):
+    return (u - 1) * (np.log(u) + 1)
 
 
 def product_where_it_happens(joint):
@@ -617,13 +566,12 @@ def toll_without_a_logarithm(learner_visits, learner_backspace, expert_backspace
 
 
 RIGHT = {
-    "jeffreys": [
-        both_ways_in_one_sum,
-        both_ways_with_a_loop,
-        both_ways_in_torch,
-        both_ways_in_single_precision,
-        cross_entropies_less_entropies,
-        variance_on_the_way_from_p_to_q,
+    "price_of_both_terms": [
+        both_in_one_product,
+        both_prices_added,
+        both_with_a_loop,
+        both_in_torch,
+        both_levelled_and_added,
     ],
     "product_term": [
         product_where_it_happens,
@@ -652,24 +600,17 @@ RIGHT = {
 }
 
 WRONG = {  # answer → the mistake whose hint it must be told
-    "jeffreys": {
-        first_term_only: "forward_only",
-        second_term_only: "reverse_only",
-        mean_of_both_ways: "half_of_it",
-        both_ways_in_bits: "in_bits",
-        second_fraction_not_turned: "same_ratio_in_both",
-        both_weighted_with_the_data: "both_under_p",
-        both_fractions_upside_down: "weights_exchanged",
-        expectation_as_a_plain_mean: "mean_over_outcomes",
-        logs_without_weights: "every_outcome_alike",
-        logs_added_without_any_weights: "both_under_p",
-        cross_entropies_only: "own_entropy_left_out",
-        halves_against_the_mixture: "to_the_mixture",
-        log_of_the_expectations: "logarithm_last",
-        ratios_without_a_logarithm: "no_logarithm",
-        first_term_twice: "forward_twice",
-        one_way_less_the_other: "same_ratio_in_both",
-        logarithms_by_their_size: "every_summand_positive",
+    "price_of_both_terms": {
+        only_the_first: "first_term_alone",
+        only_the_second: "second_term_alone",
+        only_the_second_levelled: "second_term_levelled",
+        mean_of_the_two: "half_of_it",
+        price_in_bits: "in_bits",
+        price_turned_over: "below_the_line",
+        price_of_the_other_ratio: "price_ratio_upside_down",
+        price_of_one_against_the_other: "subtracted",
+        price_of_jensen_shannon: "to_the_mixture",
+        price_that_is_not_level: "tilted",
     },
     "product_term": {
         joint_taken_for_the_product: "joint_replaced_by_product",

@@ -860,10 +860,10 @@ WRONG = {  # answer → the mistake whose hint it must be told
     },
     "update_of_two_texts": {
         update_uphill: "uphill",
-        update_that_only_clones: "cloning_alone",
+        update_that_only_clones: "cloning_alone_in_the_update",
         update_with_half_of_cloning: "cloning_weighed_by_beta",
         update_without_beta: "beta_left_out",
-        update_with_alpha_for_c: "alpha_for_c",
+        update_with_alpha_for_c: "alpha_for_c_in_the_update",
         update_with_values_detached: "value_ahead_held_fixed",
         update_that_forgets_the_model: "no_penalty_on_the_model",
         update_with_no_gradient_at_the_end: "one_part_is_right",
