@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+import torch
 
 from classroom import SMALL, Course, code, notebook, write
 from lessons import WRITTEN, code_cells, grading, source
@@ -66,7 +68,7 @@ def test_stubs_and_solutions_have_the_same_signatures(made, name):
 @pytest.mark.parametrize("name", GRADED)
 def test_the_release_stops_at_each_stub_in_words_and_the_solution_at_none(made, name):
     for step in ("release", "solution"):
-        scope = {"np": np, "checks": checks}
+        scope = {"math": math, "np": np, "torch": torch, "checks": checks}
         for cell in code_cells(made[step][name]):
             if grading(cell).get("solution"):
                 exec(source(cell), scope)
