@@ -18,6 +18,7 @@ transformer_and_generation  07
 neural_divergence           08
 training_sequencematch      09
 arithmetic                  10
+finetune_pretrained         12
 reading_the_summary         A1
 set_1_occupancies           problem set 1, in notebooks/assignments/
 set_3_backspace_masks       problem set 3

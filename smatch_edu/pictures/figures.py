@@ -207,9 +207,10 @@ def accuracies_with_intervals(
         conditions = list(next(iter(found.values())))
         figure = new_figure(width=7.2, height=1.2 + 0.62 * len(conditions), narrow=narrow)
         (axes,) = figure.axes
+        apart = min(0.2, 0.8 / len(found))  # so that groups do not touch
         for number, (look, (method, intervals)) in enumerate(zip(LOOKS, found.items(), strict=False)):
             estimates = np.array([intervals[condition] for condition in conditions])
-            places = np.arange(len(conditions)) + 0.2 * (number - (len(found) - 1) / 2)
+            places = np.arange(len(conditions)) + apart * (number - (len(found) - 1) / 2)
             widths = np.abs(estimates[:, 1:] - estimates[:, :1]).T
             worn: Any = {"color": look["color"], "marker": look["marker"], "linestyle": "", "ecolor": "0.55"}
             axes.errorbar(estimates[:, 0], places, xerr=widths, label=method, **worn)
