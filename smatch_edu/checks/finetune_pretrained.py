@@ -470,8 +470,8 @@ def factor_of_the_sum(sums, counts):
 
 
 def factor_of_the_sum_everywhere(sums, counts):
-    """You have one factor for all parts, as if each handed over a *sum*. It hands over its mean: what does that not know
-    any more?"""
+    """You have one factor for all parts, as if each handed over a *sum*. It hands over its mean: what does that no
+    longer know?"""
     return {**_answer(sums, counts, 0.0), "factor": np.full(counts.shape, len(counts) / counts.sum())}
 
 
