@@ -21,6 +21,7 @@ arithmetic                  10
 finetune_pretrained         12
 reading_the_summary         A1
 set_1_occupancies           problem set 1, in notebooks/assignments/
+set_2_divergences           problem set 2
 set_3_backspace_masks       problem set 3
 """
 

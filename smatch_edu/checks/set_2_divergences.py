@@ -1,0 +1,695 @@
+"""The exercises of notebooks/assignments/set_2_divergences.ipynb."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from smatch_edu.checks.exercise import exercise
+
+
+def _shares(rng: np.random.Generator, size: int, zeros: float = 0.3) -> np.ndarray:
+    """Shares that sum to 1: some are 0, and now and then one is tiny."""
+    weights = rng.exponential(size=size) * (rng.random(size) >= zeros)
+    if rng.random() < 0.15:
+        weights[rng.integers(size)] *= 1e-9
+    if not weights.sum() > 1e-6:
+        weights[rng.integers(size)] = 1.0
+    return weights / weights.sum()
+
+
+def _rewards(learner: np.ndarray, expert: np.ndarray, nobody: float = 0.0) -> np.ndarray:
+    """-f'(learner/expert) for the χ²-mixture; `nobody` where neither goes."""
+    both = learner + expert
+    ratio = np.divide(2 * expert, both, out=np.ones_like(both), where=both > 0)
+    return np.where(both > 0, ratio**2 - 1, nobody)
+
+
+def _score(reward: np.ndarray) -> np.ndarray:
+    """φ of the χ²-mixture, for rewards from -1 to 3."""
+    return 4 * np.sqrt(1 + reward) - 4 - reward
+
+
+# -- S2.1 --------------------------------------------------------------------------------------------------------
+
+
+def _read_in_groups(rng: np.random.Generator) -> dict[str, Any]:
+    """Few groups and many, groups without a pair, and groups where one of the two never is, or neither."""
+    size = int(rng.integers(1, 10))
+    most = int(rng.integers(1, size + 1))
+    groups = rng.integers(most, size=size) if rng.random() < 0.85 else rng.permutation(size)
+    if rng.random() < 0.2:
+        groups = 2 * groups  # every other number is nobody's
+    zeros = float(rng.choice([0.1, 0.4, 0.7]))
+    return {"learner": _shares(rng, size, zeros), "expert": _shares(rng, size, zeros), "groups": groups}
+
+
+def _sums(shares, groups):
+    return np.bincount(groups, weights=shares)
+
+
+def _lazy(learner, expert, groups, nobody=0.0):
+    reward = _rewards(_sums(learner, groups), _sums(expert, groups), nobody)[groups]
+    return {"reward": reward, "wins": float(np.sum(expert * _score(reward)) - np.sum(learner * reward))}
+
+
+def _same_in_group(values, groups):
+    """The mean of a group's values, for each of its pairs."""
+    return (_sums(values, groups) / np.maximum(np.bincount(groups), 1))[groups]
+
+
+def groups_ignored(learner, expert, groups):
+    """Your critic reads every pair. Hers cannot tell the pairs of one group apart: what do they all get?"""
+    return _lazy(learner, expert, np.arange(len(learner)))
+
+
+def rewards_averaged(learner, expert, groups):
+    """You find the best reward of each pair and take the mean in each group. That is *a* lazy critic, not the best one.
+    Write down what she wins in one group, as a function of its one reward."""
+    reward = _same_in_group(_rewards(learner, expert), groups)
+    return {"reward": reward, "wins": float(np.sum(expert * _score(reward)) - np.sum(learner * reward))}
+
+
+def reward_right_and_wins_of_all(learner, expert, groups):
+    """Your rewards are right, and beside them stands the whole distance. Can a critic who reads less win as much?"""
+    both = learner + expert
+    whole = np.sum(np.divide((learner - expert) ** 2, both, out=np.zeros_like(both), where=both > 0))
+    return _lazy(learner, expert, groups) | {"wins": float(whole)}
+
+
+def wins_for_each_pair(learner, expert, groups):
+    """Your rewards are right. In `wins` a group with three pairs counts three times: whose shares did you multiply?"""
+    found = _lazy(learner, expert, groups)
+    p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
+    return found | {"wins": float(np.sum(q * _score(found["reward"])) - np.sum(p * found["reward"]))}
+
+
+def typists_exchanged(learner, expert, groups):
+    """You have the learner for the expert. Who is paid r, and at whom is φ(r) scored?"""
+    return _lazy(expert, learner, groups)
+
+
+def price_of_the_group(learner, expert, groups):
+    """You return the price f(u) where a reward was wanted. In (3.6) it is not f, but its slope."""
+    p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
+    ratio = np.divide(p, q, out=np.full(len(p), 1e12), where=q > 0)
+    return _lazy(learner, expert, groups) | {"reward": np.where(p + q > 0, (ratio - 1) ** 2 / (ratio + 1), 0)}
+
+
+def reward_upside_down(learner, expert, groups):
+    """Your reward is high where the learner goes too often. (3.6) has a minus sign: which side is it on?"""
+    right = _lazy(learner, expert, groups)
+    return right | {"reward": -right["reward"]}
+
+
+def rewards_of_jensen_shannon(learner, expert, groups):
+    """These are the rewards of Jensen-Shannon, as in exercise 3.4. Here f is that of the χ²-mixture."""
+    p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reward = np.where(p + q > 0, np.log((p + q) / (2 * p)), 0.0)
+    return _lazy(learner, expert, groups) | {"reward": reward}
+
+
+def rewards_of_the_sampled_loss(learner, expert, groups):
+    """This is the top of the parabola (4.9). Here φ(r) is scored and r is paid: differentiate f."""
+    p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
+    both = p + q
+    reward = np.divide(2 * (q - p), both, out=np.zeros_like(both), where=both > 0)
+    return _lazy(learner, expert, groups) | {"reward": reward}
+
+
+def nobody_at_the_edge(learner, expert, groups):
+    """In a group that neither of them visits you pay the lowest reward. Nothing is scored or paid there: what did the
+    text settle on?"""
+    return _lazy(learner, expert, groups, nobody=-1.0) | {"wins": _lazy(learner, expert, groups)["wins"]}
+
+
+def missing_pays_more(learner, expert, groups):
+    """Where the learner never goes you pay more than 3. From some reward on φ stands still: where does that begin?"""
+    right, p = _lazy(learner, expert, groups), _sums(learner, groups)[groups]
+    return right | {"reward": np.where((p == 0) & (right["reward"] > 0), 4.0, right["reward"])}
+
+
+@exercise(
+    "S2.1",
+    draw=_read_in_groups,
+    inputs="random pairs of typists",
+    mistakes=[
+        groups_ignored,
+        rewards_averaged,
+        reward_right_and_wins_of_all,
+        wins_for_each_pair,
+        typists_exchanged,
+        price_of_the_group,
+        reward_upside_down,
+        rewards_of_jensen_shannon,
+        rewards_of_the_sampled_loss,
+        nobody_at_the_edge,
+        missing_pays_more,
+    ],
+)
+def lazy_critic(learner, expert, groups):
+    """-f'(P/Q) with the shares of whole groups, and Σ (P-Q)²/(P+Q) over the groups."""
+    return _lazy(learner, expert, groups)
+
+
+# -- S2.2 --------------------------------------------------------------------------------------------------------
+
+
+def _log_ratio(p: float, q: float) -> float:
+    """p log(p/q), with its limits."""
+    return 0.0 if p == 0 else math.inf if q == 0 else p * math.log(p / q)
+
+
+# ρ_E f(ρ/ρ_E), with its limits where either is 0.
+PRICES: dict[str, Callable[[float, float], float]] = {
+    "forward_kl": lambda p, q: _log_ratio(q, p),
+    "reverse_kl": _log_ratio,
+    "js": lambda p, q: _log_ratio(p, (p + q) / 2) + _log_ratio(q, (p + q) / 2),
+    "chi2": lambda p, q: (p - q) ** 2 / q if q > 0 else math.inf if p > 0 else 0.0,
+    "hellinger": lambda p, q: (math.sqrt(p) - math.sqrt(q)) ** 2,
+    "tv": lambda p, q: abs(p - q) / 2,
+    "chi2_mixture": lambda p, q: (p - q) ** 2 / (p + q) if p + q > 0 else 0.0,
+    "skew_kl": lambda p, q: 2 * (p - q) + 4 * _log_ratio(q, (p + q) / 2),
+}
+
+
+def _within(rng: np.random.Generator) -> dict[str, Any]:
+    """All eight divergences; distances of 0, small, and too large to promise anything; shares of 0 and 1 among them."""
+    kind = rng.random()
+    distance = 0.0 if kind < 0.1 else float(rng.uniform(0.5, 6)) if kind < 0.25 else float(10 ** rng.uniform(-3.5, 0))
+    share = float(rng.integers(2)) if rng.random() < 0.25 else float(rng.random() ** rng.choice([1, 4]))
+    return {"name": str(rng.choice(list(PRICES))), "distance": distance, "share": share}
+
+
+def _farthest(price: Callable[[float, float], float], distance: float, share: float, end: float) -> float:
+    """The share nearest to `end` at which the price is not above the distance."""
+    if price(end, share) <= distance:
+        return end
+    near, far = share, end
+    for _ in range(45):
+        middle = (near + far) / 2
+        near, far = (middle, far) if price(middle, share) <= distance else (near, middle)
+    return near
+
+
+def _range(price, distance, share):
+    return {name: _farthest(price, distance, share, end) for name, end in (("least", 0.0), ("most", 1.0))}
+
+
+def _two(name):
+    """The distance of two lists of two: the event, and everything else."""
+    price = PRICES[name]
+    return lambda p, q: price(p, q) + price(1 - p, 1 - q)
+
+
+def everything_else_forgotten(name, distance, share):
+    """You count what the event itself costs. She who does this more often does everything else less often: what does
+    *that* cost?"""
+    return _range(PRICES[name], distance, share)
+
+
+def distance_as_a_difference(name, distance, share):
+    """You go up and down by the distance itself. That is right for total variation; what does the name say?"""
+    return {"least": max(share - distance, 0.0), "most": min(share + distance, 1.0)}
+
+
+def watched_from_the_other_side(name, distance, share):
+    """Your distances are from the learner to the expert. The learner comes first in the call, and the given share is
+    the expert's."""
+    right = _two(name)
+    return _range(lambda p, q: right(q, p), distance, share)
+
+
+def mirrored(name, distance, share):
+    """You go down as far as you go up. Is a divergence the same to both sides of the expert's share?"""
+    most = promise.oracle(name, distance, share)["most"]
+    return {"least": max(2 * share - most, 0.0), "most": most}
+
+
+def complement_for_the_least(name, distance, share):
+    """Your `least` is 1 less `most`. That would be so if the expert's share were one half: whose least share have you
+    found?"""
+    most = promise.oracle(name, distance, share)["most"]
+    return {"least": 1 - most, "most": most}
+
+
+def names_exchanged(name, distance, share):
+    """You have the least and the most exchanged."""
+    right = promise.oracle(name, distance, share)
+    return {"least": right["most"], "most": right["least"]}
+
+
+def name_ignored(name, distance, share):
+    """You use forward KL, whatever the name is. Which divergence was asked for?"""
+    return _range(_two("forward_kl"), distance, share)
+
+
+def mixture_whatever_the_name(name, distance, share):
+    """You use the χ²-mixture, whatever the name is. Which divergence was asked for?"""
+    return _range(_two("chi2_mixture"), distance, share)
+
+
+def root_of_half_the_distance(name, distance, share):
+    """You use Pinsker's inequality. It is true (for KL), but nobody within this distance need get so far: who gets as
+    far as anybody can?"""
+    step = math.sqrt(distance / 2)
+    return {"least": max(share - step, 0.0), "most": min(share + step, 1.0)}
+
+
+def anything_may_be_missing(name, distance, share):
+    """Your `least` is always 0. A distance promises also that something does *not* go missing: how cheap is it to do it
+    less often?"""
+    return promise.oracle(name, distance, share) | {"least": 0.0}
+
+
+def grid_too_coarse(returned, name, distance, share):
+    """You are near, and not nearer than a grid allows. Between the expert's share and the end the distance only grows:
+    is there a search that gets twice as near with each step?"""
+    right = promise.oracle(name, distance, share)
+    return all(abs(float(returned[key]) - right[key]) < 0.03 for key in right)
+
+
+@exercise(
+    "S2.2",
+    draw=_within,
+    inputs="random distances",
+    num_cases=40,
+    mistakes=[
+        everything_else_forgotten,
+        distance_as_a_difference,
+        watched_from_the_other_side,
+        mirrored,
+        complement_for_the_least,
+        names_exchanged,
+        name_ignored,
+        mixture_whatever_the_name,
+        root_of_half_the_distance,
+        anything_may_be_missing,
+    ],
+    signs=[grid_too_coarse],
+)
+def promise(name, distance, share):
+    """The two ends of {p: D_f of (p, 1-p) from (q, 1-q) is at most the distance}."""
+    return _range(_two(name), distance, share)
+
+
+# -- S2.3 --------------------------------------------------------------------------------------------------------
+
+
+def _counted(rng: np.random.Generator) -> dict[str, Any]:
+    """Counts of few samples and of many, with pairs that come only in the first half, only in the second, or never."""
+    size = int(rng.integers(1, 9))
+    lists = {"expert": _shares(rng, size), "learner": _shares(rng, size)}
+    drawn = {}
+    for half in ("counts", "fresh"):
+        for who, shares in lists.items():
+            drawn[f"{who}_{half}"] = rng.multinomial(int(rng.choice([1, 5, 30, 400])), shares)
+    return drawn
+
+
+def _won(reward, expert, learner, score=_score, expert_total=None, learner_total=None):
+    """E_E[φ(r)] - E_π[r] on these counts."""
+    expert_total = np.sum(expert) if expert_total is None else expert_total
+    learner_total = np.sum(learner) if learner_total is None else learner_total
+    return float(np.sum(expert * score(reward)) / expert_total - np.sum(learner * reward) / learner_total)
+
+
+def _fit(expert, learner, nobody=0.0):
+    return _rewards(learner / np.sum(learner), expert / np.sum(expert), nobody)
+
+
+def _both(reward, e1, l1, e2, l2, **changes):
+    return {"fooled": _won(reward, e1, l1, **changes), "honest": _won(reward, e2, l2, **changes)}
+
+
+def critic_sees_the_fresh_ones(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """Your critic chooses her rewards anew for the fresh samples. Then these fool her as well: what must she not have
+    seen?"""
+    right = honest_distance.oracle(expert_counts, learner_counts, expert_fresh, learner_fresh)
+    return right | {"honest": _won(_fit(expert_fresh, learner_fresh), expert_fresh, learner_fresh)}
+
+
+def critic_sees_everything(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """Your critic learns from all samples together, the fresh ones included. Which ones must she not have seen?"""
+    reward = _fit(expert_counts + expert_fresh, learner_counts + learner_fresh)
+    return _both(reward, expert_counts, learner_counts, expert_fresh, learner_fresh)
+
+
+def score_not_bent(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """At the expert you score r itself. What does the critic of (3.4) score there?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return _both(_fit(*four[:2]), *four, score=lambda reward: reward)
+
+
+def payment_bent_too(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """You bend what is *paid* as well. Only at the expert is φ(r) scored; what is the learner paid?"""
+    reward = _fit(expert_counts, learner_counts)
+    halves = {"fooled": (expert_counts, learner_counts), "honest": (expert_fresh, learner_fresh)}
+    return {
+        name: float(expert @ _score(reward) / expert.sum() - learner @ _score(reward) / learner.sum())
+        for name, (expert, learner) in halves.items()
+    }
+
+
+def never_seen_is_worst(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """Pairs that the critic has never seen get the lowest reward in your answer. She knows nothing about them: which
+    reward says that?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return _both(_fit(*four[:2], nobody=-1.0), *four)
+
+
+def never_seen_is_best(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """Pairs that the critic has never seen get the highest reward in your answer. She knows nothing about them: which
+    reward says that?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return _both(_fit(*four[:2], nobody=3.0), *four)
+
+
+def counts_for_shares(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """Your rewards compare counts. If ten texts of the expert were read and a thousand of the learner, what would u
+    be?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return _both(_rewards(1.0 * learner_counts, 1.0 * expert_counts), *four)
+
+
+def divided_by_the_first(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """You divide the fresh counts by the number of the *first* samples. How many fresh ones are there?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    totals = {"expert_total": expert_counts.sum(), "learner_total": learner_counts.sum()}
+    return _both(_fit(*four[:2]), *four, **totals)
+
+
+def something_added(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """You add one to every count, so that your critic is not the best one on her samples. Treat 0 by itself; then
+    nothing needs to be added."""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return _both(_fit(expert_counts + 1, learner_counts + 1), *four)
+
+
+def halves_exchanged(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """Your critic learns from the fresh samples and is tried on the first ones. Which were for learning?"""
+    return honest_distance.oracle(expert_fresh, learner_fresh, expert_counts, learner_counts)
+
+
+def results_exchanged(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """Your two numbers are right, under each other's name. On which samples is the critic fooled?"""
+    right = honest_distance.oracle(expert_counts, learner_counts, expert_fresh, learner_fresh)
+    return {"fooled": right["honest"], "honest": right["fooled"]}
+
+
+@exercise(
+    "S2.3",
+    draw=_counted,
+    inputs="random samples",
+    mistakes=[
+        critic_sees_the_fresh_ones,
+        critic_sees_everything,
+        score_not_bent,
+        payment_bent_too,
+        never_seen_is_worst,
+        never_seen_is_best,
+        counts_for_shares,
+        divided_by_the_first,
+        something_added,
+        halves_exchanged,
+        results_exchanged,
+    ],
+)
+def honest_distance(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """E_E[φ(r)] - E_π[r] with the rewards that are best on the first samples: on these, and on the fresh ones."""
+    reward = _fit(expert_counts, learner_counts)
+    return _both(reward, expert_counts, learner_counts, expert_fresh, learner_fresh)
+
+
+# -- S2.4 --------------------------------------------------------------------------------------------------------
+
+
+def _team(rng: np.random.Generator) -> dict[str, Any]:
+    """One to five typists, some with hardly any weight; whatever the expert does, one of them does."""
+    count, size = int(rng.integers(1, 6)), int(rng.integers(1, 9))
+    typists = np.array([_shares(rng, size, float(rng.choice([0.0, 0.5]))) for _ in range(count)])
+    weights = rng.exponential(size=count) * np.where(rng.random(count) < 0.15, 1e-6, 1.0)
+    expert = rng.exponential(size=size) * (rng.random(size) < 0.8) * (typists.max(axis=0) > 1e-6)
+    if not expert.any():
+        expert = typists[0].copy()
+    return {"weights": weights / weights.sum(), "typists": typists, "expert": expert / expert.sum()}
+
+
+def _ratios(weights, typists, expert):
+    """ρ_E/ρ, 0 where the expert never goes, and forward KL."""
+    mixed = weights @ typists
+    ratio = np.divide(expert, mixed, out=np.zeros_like(mixed), where=expert > 0)
+    seen = expert > 0
+    return ratio, float(np.sum(expert[seen] * np.log(ratio[seen])))
+
+
+def _bound(weights, typists, expert, change: Callable[[np.ndarray, float], float]):
+    right = certificate.oracle(weights, typists, expert)
+    return right | {"at_least": float(change(right["pay"], right["distance"]))}
+
+
+def bound_without_scaling(weights, typists, expert):
+    """Your bound is true, but this critic can do better: she may multiply all her rewards by one number. Which number
+    makes what she wins largest?"""
+    return _bound(weights, typists, expert, lambda pay, kl: kl + 1 - pay.max())
+
+
+def average_typist_paid(weights, typists, expert):
+    """In your bound the *present* team is paid, and so it is the distance itself. It must hold for every team: which of
+    them costs the critic most?"""
+    return _bound(weights, typists, expert, lambda pay, kl: kl)
+
+
+def cheapest_typist_paid(weights, typists, expert):
+    """Your bound holds for the typist who is paid least. It must hold for every team: which of them costs the critic
+    most?"""
+    return _bound(weights, typists, expert, lambda pay, kl: kl - np.log(max(pay.min(), 1e-12)))
+
+
+def bound_above(weights, typists, expert):
+    """Your bound lies above the distance. Nobody who pays more can win more: look at the sign of what is paid."""
+    return _bound(weights, typists, expert, lambda pay, kl: kl + np.log(pay.max()))
+
+
+def bound_cut_at_zero(weights, typists, expert):
+    """You replace a bound below 0 by 0. That is true of every divergence, but it is not what this critic proves."""
+    return _bound(weights, typists, expert, lambda pay, kl: max(kl - np.log(pay.max()), 0.0))
+
+
+def mean_pay(weights, typists, expert):
+    """In your bound the typists share the work evenly. It must hold for every team: which of them costs the critic
+    most?"""
+    return _bound(weights, typists, expert, lambda pay, kl: kl - np.log(max(pay.mean(), 1e-12)))
+
+
+def ratio_upside_down(weights, typists, expert):
+    """Your critic pays where the team types too often. The reward is -f'(u), with the team's share above and the
+    expert's below in u."""
+    mixed = weights @ typists
+    ratio = np.divide(mixed, expert, out=np.zeros_like(mixed), where=expert > 0)
+    right = certificate.oracle(weights, typists, expert)
+    pay = typists @ ratio
+    return right | {"pay": pay, "at_least": right["distance"] - float(np.log(max(pay.max(), 1e-300)))}
+
+
+def weights_counted_twice(weights, typists, expert):
+    """Your pay is multiplied by the typist's weight. What does she earn if she types *all day*?"""
+    right = certificate.oracle(weights, typists, expert)
+    pay = weights * right["pay"]
+    return right | {"pay": pay, "at_least": right["distance"] - float(np.log(pay.max()))}
+
+
+def weights_ignored(weights, typists, expert):
+    """In your team all typists type alike. How much of the day has each?"""
+    even = np.full(len(weights), 1 / len(weights))
+    return certificate.oracle(even, typists, expert)
+
+
+def learner_watched(weights, typists, expert):
+    """Your distance watches the team: it is the reverse KL. Which of the two is infinite when something is missed?"""
+    mixed = weights @ typists
+    if ((expert == 0) & (mixed > 0)).any():
+        reverse = math.inf
+    else:
+        seen = mixed > 0
+        reverse = float(np.sum(mixed[seen] * np.log(mixed[seen] / expert[seen])))
+    right = certificate.oracle(weights, typists, expert)
+    return right | {"distance": reverse, "at_least": reverse - float(np.log(right["pay"].max()))}
+
+
+def best_member_alone(weights, typists, expert):
+    """You return what the nearest single typist reaches. A team may come nearer than each of its members: below what
+    can *no* team come?"""
+    right = certificate.oracle(weights, typists, expert)
+    alone = [_alone(one, expert) for one in typists]
+    return right | {"at_least": min(alone)}
+
+
+def _alone(typist, expert):
+    seen = expert > 0
+    with np.errstate(divide="ignore"):
+        return float(np.sum(expert[seen] * np.log(expert[seen] / typist[seen])))
+
+
+@exercise(
+    "S2.4",
+    draw=_team,
+    inputs="random teams",
+    mistakes=[
+        bound_without_scaling,
+        average_typist_paid,
+        cheapest_typist_paid,
+        bound_above,
+        bound_cut_at_zero,
+        mean_pay,
+        ratio_upside_down,
+        weights_counted_twice,
+        weights_ignored,
+        learner_watched,
+        best_member_alone,
+    ],
+)
+def certificate(weights, typists, expert):
+    """KL(ρ_E ‖ Σ w ρ_k), E_k[ρ_E/ρ], and KL - log max_k E_k[ρ_E/ρ]."""
+    ratio, distance = _ratios(weights, typists, expert)
+    pay = typists @ ratio
+    return {"distance": distance, "pay": pay, "at_least": distance - float(np.log(pay.max()))}
+
+
+# -- S2.5 --------------------------------------------------------------------------------------------------------
+
+
+def _two_fines(rng: np.random.Generator) -> dict[str, Any]:
+    """Both fines, or one of them only; ratios of 0 and 1 among the others."""
+    fines = 10 ** rng.uniform(-2, 1, size=2)
+    if rng.random() < 0.4:
+        fines[rng.integers(2)] = 0.0
+    ratios = 10 ** rng.uniform(-3, 2, size=int(rng.integers(1, 6)))
+    special = rng.random(len(ratios)) < 0.25
+    ratios[special] = rng.integers(2, size=int(special.sum()))
+    return {"u": ratios, "c_expert": float(fines[0]), "c_model": float(fines[1])}
+
+
+def _parts(u, c_expert, c_model):
+    """log((c_E + c_π u)/(c_E + c_π)), and c_E + c_π u."""
+    below = c_expert + c_model * np.asarray(u, dtype=float)
+    with np.errstate(divide="ignore"):
+        return np.log(below / (c_expert + c_model)), below
+
+
+def _made(u, c_expert, c_model):
+    u = np.asarray(u, dtype=float)
+    logarithm, below = _parts(u, c_expert, c_model)
+    with np.errstate(divide="ignore"):
+        moving = np.where(u == 1, 0.0, (1 - u) ** 2 / (4 * below))
+    if c_model == 0:
+        return {"held_fixed": moving, "moving": moving}
+    held = (u - 1) / (2 * c_model) - (c_expert + c_model) / (2 * c_model**2) * logarithm
+    return {"held_fixed": held, "moving": moving}
+
+
+def divergences_exchanged(u, c_expert, c_model):
+    """Your two prices are right, under each other's name. When the samples are held fixed, for which reward does the
+    learner work?"""
+    right = _made(u, c_expert, c_model)
+    return {"held_fixed": right["moving"], "moving": right["held_fixed"]}
+
+
+def fines_exchanged(u, c_expert, c_model):
+    """You have the two fines exchanged. Which of them is weighed by the expert's share, and so is not multiplied by
+    u?"""
+    return _made(u, c_model, c_expert)
+
+
+def both_the_same(u, c_expert, c_model):
+    """Your two prices are the same. They are so only if the model's samples are not fined at all: for which reward does
+    the learner work when they are held fixed?"""
+    right = _made(u, c_expert, c_model)
+    return {"held_fixed": right["moving"], "moving": right["moving"]}
+
+
+def reward_not_integrated(u, c_expert, c_model):
+    """In "held_fixed" you return a slope, -r. Of which function is it the slope?"""
+    _, below = _parts(u, c_expert, c_model)
+    with np.errstate(divide="ignore"):
+        slope = np.where(np.asarray(u) == 1, 0.0, (np.asarray(u) - 1) / (2 * below))
+    return _made(u, c_expert, c_model) | {"held_fixed": slope}
+
+
+def straight_part_lost(u, c_expert, c_model):
+    """Your f is right but for a multiple of u - 1, so that its slope at u = 1 is not 0. That changes no distance,
+    but the text fixed it: which part of the integral is straight?"""
+    logarithm, _ = _parts(u, c_expert, c_model)
+    right = _made(u, c_expert, c_model)
+    if c_model == 0:
+        return right
+    return right | {"held_fixed": -(c_expert + c_model) / (2 * c_model**2) * logarithm}
+
+
+def not_anchored(u, c_expert, c_model):
+    """Your f is right but for a constant: what must it be at u = 1?"""
+    right = _made(u, c_expert, c_model)
+    if c_model == 0:
+        return right
+    shift = (c_expert + c_model) / (2 * c_model**2) * math.log(c_expert + c_model) + 1 / (2 * c_model)
+    return right | {"held_fixed": right["held_fixed"] - shift}
+
+
+def one_fine_for_both(u, c_expert, c_model):
+    """You fine both with the same coefficient. There are two of them here: redo the top of the parabola."""
+    c = c_expert if c_expert > 0 else c_model
+    return _made(u, c, c)
+
+
+def half_of_the_top(u, c_expert, c_model):
+    """Your prices are twice what they should be. The top of x - c x² is not at 1/c: where is it?"""
+    right = _made(u, c_expert, c_model)
+    return {name: 2 * value for name, value in right.items()}
+
+
+def square_with_the_wrong_sign(u, c_expert, c_model):
+    """In "moving" the learner works for r - c r² in your answer. Her share stands in *both* of the terms that are taken
+    away: what does she gain if she goes there a little less?"""
+    right = _made(u, c_expert, c_model)
+    finite = np.isfinite(right["moving"])
+    held, moving = (np.where(finite, right[name], 0.0) for name in ("held_fixed", "moving"))
+    return right | {"moving": np.where(finite, 2 * held - moving, math.inf)}
+
+
+def zero_where_nobody_goes(u, c_expert, c_model):
+    """Where the price is infinite you return 0. If only the model's samples are fined, what does it cost to miss
+    something altogether?"""
+    right = _made(u, c_expert, c_model)
+    return {name: np.where(np.isfinite(value), value, 0.0) for name, value in right.items()}
+
+
+def always_skew(u, c_expert, c_model):
+    """Your prices are those of notebook 04, for c = 1/4 at both. Here the two fines are given."""
+    return _made(u, 0.25, 0.25)
+
+
+@exercise(
+    "S2.5",
+    draw=_two_fines,
+    inputs="random fines",
+    mistakes=[
+        divergences_exchanged,
+        fines_exchanged,
+        both_the_same,
+        reward_not_integrated,
+        straight_part_lost,
+        not_anchored,
+        one_fine_for_both,
+        half_of_the_top,
+        square_with_the_wrong_sign,
+        zero_where_nobody_goes,
+        always_skew,
+    ],
+)
+def prices_of_two_fines(u, c_expert, c_model):
+    """∫₁ᵘ (t-1)/(2(c_E + c_π t)) dt, and (1-u)²/(4(c_E + c_π u))."""
+    return _made(u, c_expert, c_model)
