@@ -177,18 +177,33 @@ PRICES: dict[str, Callable[[float, float], float]] = {
 }
 
 
+def _between(name: str) -> Callable[[Any, Any], float]:
+    """The divergence of that name, as a function of two lists of shares: the learner's, and the expert's."""
+
+    def divergence(learner: Any, expert: Any) -> float:
+        return sum(PRICES[name](float(p), float(q)) for p, q in zip(learner, expert, strict=True))
+
+    divergence.__name__ = name
+    return divergence
+
+
+BETWEEN = {name: _between(name) for name in PRICES}
+
+
 def _within(rng: np.random.Generator) -> dict[str, Any]:
     """All eight divergences; distances of 0, small, and too large to promise anything; shares of 0 and 1 among them."""
     kind = rng.random()
     distance = 0.0 if kind < 0.1 else float(rng.uniform(0.5, 6)) if kind < 0.25 else float(10 ** rng.uniform(-3.5, 0))
     share = float(rng.integers(2)) if rng.random() < 0.25 else float(rng.random() ** rng.choice([1, 4]))
-    return {"name": str(rng.choice(list(PRICES))), "distance": distance, "share": share}
+    return {"divergence": BETWEEN[str(rng.choice(list(PRICES)))], "distance": distance, "share": share}
 
 
 def _farthest(price: Callable[[float, float], float], distance: float, share: float, end: float) -> float:
     """The share nearest to `end` at which the price is not above the distance."""
     if price(end, share) <= distance:
         return end
+    if distance == 0:
+        return share
     near, far = share, end
     for _ in range(45):
         middle = (near + far) / 2
@@ -200,76 +215,66 @@ def _range(price, distance, share):
     return {name: _farthest(price, distance, share, end) for name, end in (("least", 0.0), ("most", 1.0))}
 
 
-def _two(name):
+def _two(divergence):
     """The distance of two lists of two: the event, and everything else."""
-    price = PRICES[name]
+    price = PRICES[divergence.__name__]
     return lambda p, q: price(p, q) + price(1 - p, 1 - q)
 
 
-def everything_else_forgotten(name, distance, share):
+def everything_else_forgotten(divergence, distance, share):
     """You count what the event itself costs. She who does this more often does everything else less often: what does
     *that* cost?"""
-    return _range(PRICES[name], distance, share)
+    return _range(PRICES[divergence.__name__], distance, share)
 
 
-def distance_as_a_difference(name, distance, share):
-    """You go up and down by the distance itself. That is right for total variation; what does the name say?"""
+def distance_as_a_difference(divergence, distance, share):
+    """You go up and down by the distance itself. That is right for total variation; which divergence was given?"""
     return {"least": max(share - distance, 0.0), "most": min(share + distance, 1.0)}
 
 
-def watched_from_the_other_side(name, distance, share):
+def watched_from_the_other_side(divergence, distance, share):
     """Your distances are from the learner to the expert. The learner comes first in the call, and the given share is
     the expert's."""
-    right = _two(name)
+    right = _two(divergence)
     return _range(lambda p, q: right(q, p), distance, share)
 
 
-def mirrored(name, distance, share):
+def mirrored(divergence, distance, share):
     """You go down as far as you go up. Is a divergence the same to both sides of the expert's share?"""
-    most = promise.oracle(name, distance, share)["most"]
+    most = promise.oracle(divergence, distance, share)["most"]
     return {"least": max(2 * share - most, 0.0), "most": most}
 
 
-def complement_for_the_least(name, distance, share):
+def complement_for_the_least(divergence, distance, share):
     """Your `least` is 1 less `most`. That would be so if the expert's share were one half: whose least share have you
     found?"""
-    most = promise.oracle(name, distance, share)["most"]
+    most = promise.oracle(divergence, distance, share)["most"]
     return {"least": 1 - most, "most": most}
 
 
-def names_exchanged(name, distance, share):
+def names_exchanged(divergence, distance, share):
     """You have the least and the most exchanged."""
-    right = promise.oracle(name, distance, share)
+    right = promise.oracle(divergence, distance, share)
     return {"least": right["most"], "most": right["least"]}
 
 
-def name_ignored(name, distance, share):
-    """You use forward KL, whatever the name is. Which divergence was asked for?"""
-    return _range(_two("forward_kl"), distance, share)
-
-
-def mixture_whatever_the_name(name, distance, share):
-    """You use the χ²-mixture, whatever the name is. Which divergence was asked for?"""
-    return _range(_two("chi2_mixture"), distance, share)
-
-
-def root_of_half_the_distance(name, distance, share):
+def root_of_half_the_distance(divergence, distance, share):
     """You use Pinsker's inequality. It is true (for KL), but nobody within this distance need get so far: who gets as
     far as anybody can?"""
     step = math.sqrt(distance / 2)
     return {"least": max(share - step, 0.0), "most": min(share + step, 1.0)}
 
 
-def anything_may_be_missing(name, distance, share):
+def anything_may_be_missing(divergence, distance, share):
     """Your `least` is always 0. A distance promises also that something does *not* go missing: how cheap is it to do it
     less often?"""
-    return promise.oracle(name, distance, share) | {"least": 0.0}
+    return promise.oracle(divergence, distance, share) | {"least": 0.0}
 
 
-def grid_too_coarse(returned, name, distance, share):
+def grid_too_coarse(returned, divergence, distance, share):
     """You are near, and not nearer than a grid allows. Between the expert's share and the end the distance only grows:
     is there a search that gets twice as near with each step?"""
-    right = promise.oracle(name, distance, share)
+    right = promise.oracle(divergence, distance, share)
     return all(abs(float(returned[key]) - right[key]) < 0.03 for key in right)
 
 
@@ -285,16 +290,18 @@ def grid_too_coarse(returned, name, distance, share):
         mirrored,
         complement_for_the_least,
         names_exchanged,
-        name_ignored,
-        mixture_whatever_the_name,
         root_of_half_the_distance,
         anything_may_be_missing,
     ],
     signs=[grid_too_coarse],
 )
-def promise(name, distance, share):
+def promise(divergence, distance, share):
     """The two ends of {p: D_f of (p, 1-p) from (q, 1-q) is at most the distance}."""
-    return _range(_two(name), distance, share)
+
+    def price(p: float, q: float) -> float:
+        return float(divergence(np.array([p, 1 - p]), np.array([q, 1 - q])))
+
+    return _range(price, distance, share)
 
 
 # -- S2.3 --------------------------------------------------------------------------------------------------------

@@ -113,19 +113,19 @@ def critic_at_the_edge(learner, expert, groups):
 # Exercise S2.2, right
 
 
-def two(name, p, q):
-    return DIVERGENCES[name](np.array([p, 1 - p]), np.array([q, 1 - q]))
+def two(divergence, p, q):
+    return divergence(np.array([p, 1 - p]), np.array([q, 1 - q]))
 
 
-def promise_by_halving(name, distance, share):
+def promise_by_halving(divergence, distance, share):
     found = {}
     for key, end in (("least", 0.0), ("most", 1.0)):
         near, far = share, end
-        if two(name, far, share) <= distance:
+        if two(divergence, far, share) <= distance:
             near = far
         for _ in range(40):
             middle = (near + far) / 2
-            if two(name, middle, share) <= distance:
+            if two(divergence, middle, share) <= distance:
                 near = middle
             else:
                 far = middle
@@ -133,14 +133,14 @@ def promise_by_halving(name, distance, share):
     return found
 
 
-def promise_by_steps(name, distance, share):
+def promise_by_steps(divergence, distance, share):
     """A step that is halved whenever it would lead too far."""
     found = {}
     for key, sign in (("least", -1), ("most", 1)):
         p, step = share, 0.5
         while step > 1e-8:
             tried = min(max(p + sign * step, 0.0), 1.0)
-            if tried != p and two(name, tried, share) <= distance:
+            if tried != p and two(divergence, tried, share) <= distance:
                 p = tried
             else:
                 step /= 2
@@ -148,9 +148,9 @@ def promise_by_steps(name, distance, share):
     return found
 
 
-def promise_with_a_root(name, distance, share):
+def promise_with_a_root(divergence, distance, share):
     def above(p):
-        return min(two(name, p, share) - distance, 1e6)
+        return min(two(divergence, p, share) - distance, 1e6)
 
     found = {}
     for key, end in (("least", 0.0), ("most", 1.0)):
@@ -163,13 +163,13 @@ def promise_with_a_root(name, distance, share):
     return found
 
 
-def promise_on_finer_and_finer_grids(name, distance, share):
+def promise_on_finer_and_finer_grids(divergence, distance, share):
     found = {}
     for key, end in (("least", 0.0), ("most", 1.0)):
         near, far = share, end
         for _ in range(7):
             grid = np.linspace(near, far, 11)
-            inside = [p for p in grid if two(name, p, share) <= distance] or [near]
+            inside = [p for p in grid if two(divergence, p, share) <= distance] or [near]
             near, far = inside[-1], grid[min(list(grid).index(inside[-1]) + 1, 10)] if inside[-1] in grid else far
         found[key] = near
     return found
@@ -178,57 +178,49 @@ def promise_on_finer_and_finer_grids(name, distance, share):
 # Exercise S2.2, wrong
 
 
-def promise_of_total_variation(name, distance, share):
+def promise_of_total_variation(divergence, distance, share):
     return {"least": max(0.0, share - distance), "most": min(1.0, share + distance)}
 
 
-def promise_the_wrong_way_round(name, distance, share):
+def promise_the_wrong_way_round(divergence, distance, share):
     found = {}
     for key, end in (("least", 0.0), ("most", 1.0)):
         near, far = share, end
-        if two(name, share, far) <= distance:
+        if two(divergence, share, far) <= distance:
             near = far
         for _ in range(50):
             middle = (near + far) / 2
-            near, far = (middle, far) if two(name, share, middle) <= distance else (near, middle)
+            near, far = (middle, far) if two(divergence, share, middle) <= distance else (near, middle)
         found[key] = near
     return found
 
 
-def promise_mirrored(name, distance, share):
-    most = promise_by_halving(name, distance, share)["most"]
+def promise_mirrored(divergence, distance, share):
+    most = promise_by_halving(divergence, distance, share)["most"]
     return {"most": most, "least": max(0.0, share - (most - share))}
 
 
-def promise_as_a_complement(name, distance, share):
-    most = promise_by_halving(name, distance, share)["most"]
+def promise_as_a_complement(divergence, distance, share):
+    most = promise_by_halving(divergence, distance, share)["most"]
     return {"most": most, "least": 1 - most}
 
 
-def promise_of_one_divergence(name, distance, share):
-    return promise_by_halving("chi2_mixture", distance, share)
-
-
-def promise_of_likelihood(name, distance, share):
-    return promise_by_halving("forward_kl", distance, share)
-
-
-def promise_with_exchanged_names(name, distance, share):
-    right = promise_by_halving(name, distance, share)
+def promise_with_exchanged_names(divergence, distance, share):
+    right = promise_by_halving(divergence, distance, share)
     return {"least": right["most"], "most": right["least"]}
 
 
-def promise_of_nothing_at_least(name, distance, share):
-    return {"least": 0.0, "most": promise_by_halving(name, distance, share)["most"]}
+def promise_of_nothing_at_least(divergence, distance, share):
+    return {"least": 0.0, "most": promise_by_halving(divergence, distance, share)["most"]}
 
 
-def promise_by_pinsker(name, distance, share):
+def promise_by_pinsker(divergence, distance, share):
     step = (distance / 2) ** 0.5
     return {"least": max(0.0, share - step), "most": min(1.0, share + step)}
 
 
-def promise_on_a_grid(name, distance, share):
-    inside = [p for p in np.linspace(0, 1, 201) if two(name, p, share) <= distance + 1e-9] or [share]
+def promise_on_a_grid(divergence, distance, share):
+    inside = [p for p in np.linspace(0, 1, 201) if two(divergence, p, share) <= distance + 1e-9] or [share]
     return {"least": min(inside), "most": max(inside)}
 
 
@@ -560,8 +552,6 @@ WRONG = {
         promise_the_wrong_way_round: "watched_from_the_other_side",
         promise_mirrored: "mirrored",
         promise_as_a_complement: "complement_for_the_least",
-        promise_of_one_divergence: "mixture_whatever_the_name",
-        promise_of_likelihood: "name_ignored",
         promise_with_exchanged_names: "names_exchanged",
         promise_of_nothing_at_least: "anything_may_be_missing",
         promise_by_pinsker: "root_of_half_the_distance",
