@@ -23,6 +23,7 @@ reading_the_summary         A1
 set_1_occupancies           problem set 1, in notebooks/assignments/
 set_2_divergences           problem set 2
 set_3_backspace_masks       problem set 3
+set_4_neural_typist         problem set 4
 """
 
 import importlib
