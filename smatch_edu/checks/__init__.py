@@ -24,6 +24,7 @@ set_1_occupancies           problem set 1, in notebooks/assignments/
 set_2_divergences           problem set 2
 set_3_backspace_masks       problem set 3
 set_4_neural_typist         problem set 4
+set_5_research              problem set 5
 """
 
 import importlib
