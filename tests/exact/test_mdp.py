@@ -578,3 +578,15 @@ def test_steps_follow_the_oracles_transitions(rng):
         shares = np.bincount(reached, minlength=mdp.num_states) / 20_000
         np.testing.assert_allclose(shares, P[state, action], atol=5 * 0.5 / math.sqrt(20_000))
         assert (shares[P[state, action] == 0] == 0).all()
+
+
+def test_a_small_keyboard_needs_no_look_at_the_memory(monkeypatch):
+    """The process in which an answer is graded may not even ask."""
+
+    def refused():
+        raise PermissionError("/proc/meminfo")
+
+    monkeypatch.setattr("psutil.virtual_memory", refused)
+    assert StringMDP(num_tokens=8, max_length=4).num_texts == 4681
+    with pytest.raises(PermissionError):
+        StringMDP(num_tokens=26, max_length=5)
