@@ -133,6 +133,15 @@ def missing_pays_more(learner, expert, groups):
     return right | {"reward": np.where((p == 0) & (right["reward"] > 0), 4.0, right["reward"])}
 
 
+def small_number_below_the_fraction(returned, learner, expert, groups):
+    """You are right but where the expert hardly ever is, or never. A small number under a fraction, or in place of a 0,
+    is no help there: multiply out, until nothing is divided by her share alone."""
+    right = _lazy(learner, expert, groups)
+    seen = _sums(expert, groups)[groups] > 1e-4
+    wrong = np.abs(np.asarray(returned["reward"], dtype=float) - right["reward"]) > 1e-3
+    return bool(wrong.any() and not wrong[seen].any())
+
+
 @exercise(
     "S2.1",
     draw=_read_in_groups,
@@ -150,6 +159,7 @@ def missing_pays_more(learner, expert, groups):
         nobody_at_the_edge,
         missing_pays_more,
     ],
+    signs=[small_number_below_the_fraction],
 )
 def lazy_critic(learner, expert, groups):
     """-f'(P/Q) with the shares of whole groups, and Σ (P-Q)²/(P+Q) over the groups."""
@@ -271,6 +281,20 @@ def anything_may_be_missing(divergence, distance, share):
     return promise.oracle(divergence, distance, share) | {"least": 0.0}
 
 
+def _rounded(returned: Any, right: Any) -> bool:
+    """Whether this is what is right, rounded to four decimals or fewer."""
+    got, want = (value if isinstance(value, dict) else {"": value} for value in (returned, right))
+    return any(
+        all(np.allclose(got[key], np.round(want[key], digits), rtol=0, atol=1e-9) for key in want)
+        for digits in range(1, 5)
+    )
+
+
+def rounded_to_few_decimals(returned, divergence, distance, share):
+    """Your two numbers are right, and rounded. Five decimals were wanted: give all that you have."""
+    return _rounded(returned, promise.oracle(divergence, distance, share))
+
+
 def grid_too_coarse(returned, divergence, distance, share):
     """You are near, and not nearer than a grid allows. Between the expert's share and the end the distance only grows:
     is there a search that gets twice as near with each step?"""
@@ -293,7 +317,7 @@ def grid_too_coarse(returned, divergence, distance, share):
         root_of_half_the_distance,
         anything_may_be_missing,
     ],
-    signs=[grid_too_coarse],
+    signs=[rounded_to_few_decimals, grid_too_coarse],
 )
 def promise(divergence, distance, share):
     """The two ends of {p: D_f of (p, 1-p) from (q, 1-q) is at most the distance}."""

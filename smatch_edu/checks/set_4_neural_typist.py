@@ -16,6 +16,15 @@ def _soft_maximum(logits: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np
     return values, np.exp(masked - values[:, None])
 
 
+def _rounded(returned: Any, right: Any) -> bool:
+    """Whether this is what is right, rounded to four decimals or fewer."""
+    got, want = (value if isinstance(value, dict) else {"": value} for value in (returned, right))
+    return any(
+        all(np.allclose(got[key], np.round(want[key], digits), rtol=0, atol=1e-9) for key in want)
+        for digits in range(1, 5)
+    )
+
+
 # -- S4.1 --------------------------------------------------------------------------------------------------------
 
 
@@ -23,8 +32,8 @@ def _ladder(rng: np.random.Generator) -> dict[str, Any]:
     """Short ladders and long ones, one letter and many, pay from nothing to ruin, γ of 0 and near 1."""
     return {
         "pay": float(-(10 ** rng.uniform(-1, 1.5)) * (rng.random() < 0.85)),
-        "value_on": float(rng.normal(scale=rng.choice([1, 5, 300]))),
-        "value_end": float(rng.normal(scale=rng.choice([1, 5, 300]))),
+        "value_on": float(rng.normal(scale=rng.choice([1, 5, 900]))),
+        "value_end": float(rng.normal(scale=rng.choice([1, 5, 900]))),
         "letters": int(rng.integers(1, 27)),
         "gamma": 0.0 if rng.random() < 0.08 else float(rng.uniform(0.3, 0.95)),
         "depth": int(rng.integers(1, 6)),
@@ -125,12 +134,17 @@ def chance_of_anything_else(pay, value_on, value_end, letters, gamma, depth):
     return right | {"backspace": 1 - right["backspace"]}
 
 
+def rounded_to_few_decimals(returned, pay, value_on, value_end, letters, gamma, depth):
+    """Your numbers are right, and rounded. Give all the decimals that you have."""
+    return _rounded(returned, way_home.oracle(pay, value_on, value_end, letters, gamma, depth))
+
+
 def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
     """You are on the way and stop too early. Each round shrinks the error by γ only: how many does it take at γ =
     0.95?"""
     right = way_home.oracle(pay, value_on, value_end, letters, gamma, depth)
     far = np.abs(np.asarray(returned["values"], dtype=float) - right["values"]).max()
-    return bool(far < 0.3 * np.abs(right["values"]).max())
+    return bool(far < 0.1 * np.abs(right["values"]).max())
 
 
 @exercise(
@@ -151,7 +165,7 @@ def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
         pay_left_out_of_the_chance,
         chance_of_anything_else,
     ],
-    signs=[too_few_rounds],
+    signs=[rounded_to_few_decimals, too_few_rounds],
 )
 def way_home(pay, value_on, value_end, letters, gamma, depth):
     """V_n = e + log(exp γV_{n-1} + K exp γV_{n+1} + exp γV_end), and exp(e + γV_{n-1} - V_n)."""
@@ -175,7 +189,7 @@ def _some_walks(rng: np.random.Generator) -> dict[str, Any]:
         keys[walk, :ends] = rng.integers(eos, size=ends)
         if ends < time:
             states[walk, ends + 1 :] = texts + (states[walk, ends] if terminal > 1 else 0)
-    gamma = 0.0 if rng.random() < 0.08 else float(rng.uniform(0.2, 0.99))
+    gamma = float(rng.choice([0.0, 0.99])) if rng.random() < 0.2 else float(rng.uniform(0.2, 0.99))
     return {
         "states": states,
         "keys": keys,
@@ -266,6 +280,13 @@ def last_one_wins(states, keys, gamma, absorbing, num_states, num_keys, eos):
     return table / len(keys)
 
 
+def tail_cut_off(returned, states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """Your tail stops after so many keys, and with a γ near 1 much is left then. A geometric series has a sum."""
+    right = _counted(states, keys, gamma, absorbing, num_states, num_keys, eos)
+    missing = right - returned
+    return bool(np.all(np.abs(missing[:absorbing]) < 1e-6) and np.all(missing > -1e-6))
+
+
 def tail_at_the_last_text(states, keys, gamma, absorbing, num_states, num_keys, eos):
     """Your tail is at the text where she pressed ⏎. Where does ⏎ lead, and where does she stay?"""
     table = _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, tail=0.0)
@@ -293,6 +314,7 @@ def tail_at_the_last_text(states, keys, gamma, absorbing, num_states, num_keys, 
         last_one_wins,
         tail_at_the_last_text,
     ],
+    signs=[tail_cut_off],
 )
 def visits_of_walks(states, keys, gamma, absorbing, num_states, num_keys, eos):
     """The mean over walks of Σ γ^t 1[s, a], and γ^T/(1-γ) at the terminal state of those that are done."""
@@ -589,6 +611,11 @@ def one_key_only(moves, on_data):
     return np.where(on, 1.0, moves[:, on].sum(axis=1))
 
 
+def on_the_data_now(moves, on_data):
+    """You say who is on the data now. Those who are lost may come back: how likely is it?"""
+    return np.asarray(on_data, dtype=float)
+
+
 def discounted_on_the_way(moves, on_data):
     """A return that takes long counts less in your answer. The text asks whether she comes back *at all*."""
     return _returning(moves, on_data, gamma=0.9)
@@ -657,9 +684,14 @@ def returns_counted(moves, on_data):
     return total
 
 
+def rounded_chances(returned, moves, on_data):
+    """Your chances are right, and rounded. Give all the decimals that you have."""
+    return _rounded(returned, _returning(moves, on_data))
+
+
 def too_few_keys(returned, moves, on_data):
-    """You stop after so many keys, and who comes back later is lost. Some of these chains are slow: is there a way
-    without counting keys?"""
+    """Who comes back late is lost in your answer, by a discount, or because you stop after so many keys. Some of these
+    chains are slow: is there a way without either?"""
     right = _returning(moves, on_data)
     got = np.asarray(returned, dtype=float)
     return bool(np.all(got <= right + 1e-6) and np.all(got[np.asarray(on_data, dtype=bool)] == 1))
@@ -671,6 +703,7 @@ def too_few_keys(returned, moves, on_data):
     inputs="random chains",
     mistakes=[
         one_key_only,
+        on_the_data_now,
         discounted_on_the_way,
         discounted_lightly,
         nobody_on_the_data,
@@ -681,7 +714,7 @@ def too_few_keys(returned, moves, on_data):
         chance_of_getting_lost,
         returns_counted,
     ],
-    signs=[too_few_keys],
+    signs=[rounded_chances, too_few_keys],
 )
 def comes_back(moves, on_data):
     """The smallest h with h = 1 on the data and h = P h off it."""

@@ -195,10 +195,30 @@ def bell_curve(first, second):
     return right | {"p": math.erfc(abs(differences.sum()) / spread / math.sqrt(2)) if spread > 0 else 1.0}
 
 
+def half_of_the_patterns(first, second):
+    """Your p is half of what it should be. With each pattern comes its mirror image: is that not as far from 0?"""
+    right = paired.oracle(first, second)
+    return right | {"p": right["p"] / 2}
+
+
 def chance_of_being_right(first, second):
     """You return 1 less the share that was wanted. Is a small p a sign of a difference, or of none?"""
     right = paired.oracle(first, second)
     return right | {"p": 1 - right["p"]}
+
+
+def _rounded(returned: Any, right: Any) -> bool:
+    """Whether this is what is right, rounded to four decimals or fewer."""
+    got, want = (value if isinstance(value, dict) else {"": value} for value in (returned, right))
+    return any(
+        all(np.allclose(got[key], np.round(want[key], digits), rtol=0, atol=1e-9) for key in want)
+        for digits in range(1, 5)
+    )
+
+
+def rounded_results(returned, first, second):
+    """Your two numbers are right, and rounded. Give all the decimals that you have."""
+    return _rounded(returned, paired.oracle(first, second))
 
 
 def not_paired(returned, first, second):
@@ -221,6 +241,13 @@ def patterns_drawn(returned, first, second):
     return bool(near and abs(float(returned["p"]) - right["p"]) < 0.08)
 
 
+def some_other_test(returned, first, second):
+    """Your difference is right, and p is not (S5.1). It needs no curve and no table: of all patterns of signs, count
+    those whose mean is as far from 0."""
+    right = paired.oracle(first, second)
+    return bool(abs(float(returned["difference"]) - right["difference"]) < 1e-5 * (1 + abs(right["difference"])))
+
+
 @exercise(
     "S5.2",
     draw=_pairs,
@@ -235,9 +262,10 @@ def patterns_drawn(returned, first, second):
         sum_for_the_mean,
         median_for_the_mean,
         bell_curve,
+        half_of_the_patterns,
         chance_of_being_right,
     ],
-    signs=[not_paired, patterns_drawn],
+    signs=[rounded_results, not_paired, patterns_drawn, some_other_test],
 )
 def paired(first, second):
     """The mean difference, and the share of the 2ⁿ patterns of signs whose mean is as far from 0."""
@@ -299,6 +327,12 @@ def looks_added(first, last, level):
     return {"once": _rates(last, last, level)[0], "peeking": float(sum(_rates(first, last, level)))}
 
 
+def level_times_looks(first, last, level):
+    """You multiply the level by the number of looks. That is a bound, and a coarse one: which runs are still going
+    when a look comes, and which p-values can a sign test have at all?"""
+    return {"once": _rates(last, last, level)[0], "peeking": min(level * (last - first + 1), 1.0)}
+
+
 def looks_independent(first, last, level):
     """You treat the looks as independent. After one more seed nearly all of the data are the same: which runs are still
     going when a look comes?"""
@@ -352,6 +386,11 @@ def names_of_the_two_exchanged(first, last, level):
     return {"once": right["peeking"], "peeking": right["once"]}
 
 
+def rounded_chances(returned, first, last, level):
+    """Your two chances are right, and rounded. Give all the decimals that you have."""
+    return _rounded(returned, _ever(first, last, level))
+
+
 def simulated(returned, first, last, level):
     """You are near, as a simulation is. There is an exact answer: follow the *number* of plus, for all runs that are
     still going."""
@@ -366,6 +405,7 @@ def simulated(returned, first, last, level):
     num_cases=60,
     mistakes=[
         looks_added,
+        level_times_looks,
         looks_independent,
         level_is_what_is_paid,
         one_sided_look,
@@ -376,7 +416,7 @@ def simulated(returned, first, last, level):
         largest_of_the_looks,
         names_of_the_two_exchanged,
     ],
-    signs=[simulated],
+    signs=[rounded_chances, simulated],
 )
 def peeking(first, last, level):
     """P(the sign test claims something) at the last seed alone, and at any of the looks, if nothing is there."""

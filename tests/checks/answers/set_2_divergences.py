@@ -110,6 +110,12 @@ def critic_at_the_edge(learner, expert, groups):
     return {"reward": np.where(empty, -1.0, right["reward"]), "wins": right["wins"]}
 
 
+def critic_with_a_small_number(learner, expert, groups):
+    p, q = np.bincount(groups, learner), np.bincount(groups, expert)
+    reward = (4 / (1 + p / np.maximum(q, 1e-9)) ** 2 - 1)[groups]
+    return {"reward": reward, "wins": np.sum(expert * (4 * np.sqrt(1 + reward) - 4 - reward) - learner * reward)}
+
+
 # Exercise S2.2, right
 
 
@@ -222,6 +228,10 @@ def promise_by_pinsker(divergence, distance, share):
 def promise_on_a_grid(divergence, distance, share):
     inside = [p for p in np.linspace(0, 1, 201) if two(divergence, p, share) <= distance + 1e-9] or [share]
     return {"least": min(inside), "most": max(inside)}
+
+
+def promise_rounded(divergence, distance, share):
+    return {end: round(p, 3) for end, p in promise_by_halving(divergence, distance, share).items()}
 
 
 # Exercise S2.3, right
@@ -546,6 +556,7 @@ WRONG = {
         critic_of_the_parabola: "rewards_of_the_sampled_loss",
         critic_of_exercise_3_4: "rewards_of_jensen_shannon",
         critic_at_the_edge: "nobody_at_the_edge",
+        critic_with_a_small_number: "small_number_below_the_fraction",
     },
     "promise": {
         promise_of_total_variation: "distance_as_a_difference",
@@ -556,6 +567,7 @@ WRONG = {
         promise_of_nothing_at_least: "anything_may_be_missing",
         promise_by_pinsker: "root_of_half_the_distance",
         promise_on_a_grid: "grid_too_coarse",
+        promise_rounded: "rounded_to_few_decimals",
     },
     "honest_distance": {
         honest_fitted_twice: "critic_sees_the_fresh_ones",

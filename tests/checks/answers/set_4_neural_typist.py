@@ -121,6 +121,11 @@ def way_of_fifteen_rounds(pay, value_on, value_end, letters, gamma, depth):
     return {"values": values, "backspace": np.minimum(np.exp(np.minimum(back - values, 0)), 1)}
 
 
+def way_rounded(pay, value_on, value_end, letters, gamma, depth):
+    found = way_with_logsumexp(pay, value_on, value_end, letters, gamma, depth)
+    return {name: np.round(part, 2) for name, part in found.items()}
+
+
 # Exercise S4.2, right
 
 
@@ -223,6 +228,14 @@ def visits_from_gamma_on(states, keys, gamma, absorbing, num_states, num_keys, e
     for last in states[states[:, -1] >= absorbing, -1]:
         table[last, eos] += gamma**time / (1 - gamma)
     return table / len(keys)
+
+
+def visits_of_two_hundred_keys(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    table = visits_without_a_tail(states, keys, gamma, absorbing, num_states, num_keys, eos)
+    time = keys.shape[1]
+    for last in states[states[:, -1] >= absorbing, -1]:
+        table[last, eos] += np.sum(gamma ** np.arange(time, time + 200)) / len(keys)
+    return table
 
 
 # Exercise S4.3, right
@@ -479,6 +492,10 @@ def return_of_the_lost_alone(moves, on_data):
     return np.where(on_data, 0.0, return_by_solving(moves, on_data))
 
 
+def return_of_those_who_are_there(moves, on_data):
+    return np.array(on_data) * 1.0
+
+
 def return_in_fifty_keys(moves, on_data):
     on = np.array(on_data)
     chance = on.astype(float)
@@ -506,6 +523,7 @@ WRONG = {
         way_with_the_pay_left_out: "pay_left_out_of_the_chance",
         way_not_taken: "chance_of_anything_else",
         way_of_fifteen_rounds: "too_few_rounds",
+        way_rounded: "rounded_to_few_decimals",
     },
     "visits_of_walks": {
         visits_without_a_tail: "tail_forgotten",
@@ -516,6 +534,7 @@ WRONG = {
         visits_as_shares: "shares_instead_of_visits",
         visits_overwritten: "last_one_wins",
         visits_from_gamma_on: "discounted_once_too_often",
+        visits_of_two_hundred_keys: "tail_cut_off",
     },
     "gradient_in_logits": {
         gradient_without_the_start: "start_not_taken_away",
@@ -546,5 +565,6 @@ WRONG = {
         return_never: "chance_of_getting_lost",
         return_of_the_lost_alone: "nobody_on_the_data",
         return_in_fifty_keys: "too_few_keys",
+        return_of_those_who_are_there: "on_the_data_now",
     },
 }

@@ -168,6 +168,17 @@ def test_of_all_exchanges(first, second):
     return {"difference": seen, "p": np.mean(np.abs(means) >= abs(seen) - 1e-9)}
 
 
+def test_by_a_bell_curve(first, second):
+    d = np.asarray(first) - np.asarray(second)
+    spread = d.std(ddof=1) / math.sqrt(len(d)) if len(d) > 1 else 0.0
+    return {"difference": d.mean(), "p": math.erfc(abs(d.mean()) / spread / math.sqrt(2)) if spread > 0 else 1.0}
+
+
+def test_of_half_the_patterns(first, second):
+    right = test_by_product(first, second)
+    return {"difference": right["difference"], "p": right["p"] / 2}
+
+
 def test_by_drawing(first, second):
     d = np.asarray(first) - np.asarray(second)
     signs = np.random.default_rng(0).choice([-1, 1], size=(20_000, len(d)))
@@ -262,6 +273,10 @@ def peeks_exchanged(first, last, level):
 def peeks_without_the_last(first, last, level):
     right = peeks_with_a_dictionary(first, last, level)
     return right | {"peeking": peeks_with_a_dictionary(first, last - 1, level)["peeking"] if last > first else 0.0}
+
+
+def peeks_bounded(first, last, level):
+    return {"once": once_at(last, level), "peeking": min(1.0, level * (last - first + 1))}
 
 
 def peeks_simulated(first, last, level):
@@ -444,6 +459,8 @@ WRONG = {
         test_of_confidence: "chance_of_being_right",
         test_by_drawing: "patterns_drawn",
         test_of_all_exchanges: "not_paired",
+        test_by_a_bell_curve: "some_other_test",
+        test_of_half_the_patterns: "half_of_the_patterns",
     },
     "peeking": {
         peeks_added: "looks_added",
@@ -454,6 +471,7 @@ WRONG = {
         peeks_exchanged: "names_of_the_two_exchanged",
         peeks_without_the_last: "last_look_forgotten",
         peeks_simulated: "simulated",
+        peeks_bounded: "level_times_looks",
     },
     "honest_choice": {
         choice_without_leaving_out: "nothing_left_out",
