@@ -470,14 +470,6 @@ def _team(rng: np.random.Generator) -> dict[str, Any]:
     return {"weights": weights / weights.sum(), "typists": typists, "expert": expert / expert.sum()}
 
 
-def _ratios(weights, typists, expert):
-    """ρ_E/ρ, 0 where the expert never goes, and forward KL."""
-    mixed = weights @ typists
-    ratio = np.divide(expert, mixed, out=np.zeros_like(mixed), where=expert > 0)
-    seen = expert > 0
-    return ratio, float(np.sum(expert[seen] * np.log(ratio[seen])))
-
-
 def _bound(weights, typists, expert, change: Callable[[np.ndarray, float], float]):
     right = certificate.oracle(weights, typists, expert)
     return right | {"at_least": float(change(right["pay"], right["distance"]))}
@@ -586,8 +578,9 @@ def _alone(typist, expert):
 )
 def certificate(weights, typists, expert):
     """KL(ρ_E ‖ Σ w ρ_k), E_k[ρ_E/ρ], and KL - log max_k E_k[ρ_E/ρ]."""
-    ratio, distance = _ratios(weights, typists, expert)
-    pay = typists @ ratio
+    seen = expert > 0
+    ratio = expert[seen] / (weights @ typists)[seen]
+    distance, pay = float(expert[seen] @ np.log(ratio)), typists[:, seen] @ ratio
     return {"distance": distance, "pay": pay, "at_least": distance - float(np.log(pay.max()))}
 
 
