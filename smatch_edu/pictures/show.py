@@ -283,6 +283,17 @@ def typing(
     return in_notebook(trace_html(strokes, vocabulary, title, real, autoplay), title, "player.js")
 
 
+def prediction(number: str) -> Html:
+    """A field for what somebody expects, before the result is looked at. The browser keeps what is written there under
+    this number (of the lesson and of the field in it: "02.1"); nothing is sent, and typing is optional."""
+    label = f"Your prediction {escape(number)} (nobody else reads it)"
+    field = (
+        f'<textarea class="prediction" data-number="{escape(number)}" rows="2" style="display: block; width: 100%; '
+        'max-width: 45rem; box-sizing: border-box; font: inherit"></textarea>'
+    )
+    return Html(f"<label>{label}{field}</label><script>{_asset('prediction.js')}</script>", label)
+
+
 class Picture:
     """A figure as the output of a notebook's cell: a PNG, and its alternative text folded below.
 

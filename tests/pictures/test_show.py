@@ -302,6 +302,15 @@ def test_every_part_of_a_notebook_brings_its_style_and_script_and_nothing_from_o
         assert selectors and all(".smatch" in selector for selector in selectors)
 
 
+def test_a_prediction_has_a_labelled_field_of_its_own_and_is_sent_nowhere():
+    page = show.prediction("02.1")._repr_html_()
+    Outline(page)
+    assert re.search(r'<label>[^<]*02\.1[^<]*<textarea [^>]*data-number="02\.1"', page)
+    assert "localStorage" in page and not re.search(r"fetch|XMLHttp|sendBeacon|<form|http", page)
+    assert "<script>alert" not in show.prediction("<script>alert(1)</script>")._repr_html_()
+    assert "02.1" in repr(show.prediction("02.1"))
+
+
 def test_the_keyboard_knows_what_every_typist_would_press(rng):
     mdp = StringMDP(3, 2)
     policy = mdp.legal * rng.random(mdp.legal.shape)
