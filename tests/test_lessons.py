@@ -25,6 +25,8 @@ every_set = pytest.mark.parametrize("name", PROBLEM_SETS)
 
 # Every lesson has the form of a lesson
 
+ASK, CAME_OUT = "**Predict.**", "<details><summary>What came out</summary>"
+
 
 @every_notebook
 def test_it_is_stored_as_a_fresh_run_leaves_it(name):
@@ -94,8 +96,84 @@ def test_a_problem_set_says_what_each_exercise_takes_and_gives(name):
     assert f"{sum(worth)} points" in source(notebook["cells"][0])
     assert 90 <= sum(int(minutes) for _, minutes, _, _ in cards) <= 240
     assert all("*Given:*" in card and "*Wanted:*" in card for *_, card in cards)
-    folded = text.count("<details>")
-    assert folded == text.count("</details>") == text.count("<summary>") >= len(cards) + 1, "a hint each, and answers"
+    assert text.count("<summary>Hint: ") >= len(cards), "a hint each"
+
+
+@every_notebook
+def test_questions_to_take_away_have_as_many_answers_folded_below_them(name):
+    end = prose(WRITTEN[name]).split("## Take away")[1]
+    summary = "What we would say" if name in PROBLEM_SETS else "Answers"
+    questions, answers = re.fullmatch(
+        rf"(?s)(.+?)<details><summary>{summary}</summary>\n\n(.+?)</details>.*", end
+    ).groups()
+    asked, answered = (re.findall(r"(?m)^(\d)\. ", part) for part in (questions, answers))
+    assert asked == answered == [str(n + 1) for n in range(len(asked))] and len(asked) >= 3
+
+
+@every_notebook
+def test_what_is_folded_closes_again_and_hides_nothing_that_has_a_number(name):
+    text = prose(WRITTEN[name])
+    folds = re.findall(r"(?s)<details><summary>[^<\n]+</summary>\n\n(.+?)</details>", text)
+    assert len(folds) == text.count("<details>") == text.count("</details>") == text.count("<summary>")
+    for fold in folds:
+        assert not re.search(r"<details>|\\tag\{|(?m:^#)|\*\*(?:Predict|Exercise)", fold), fold
+
+
+@every_notebook
+def test_what_one_is_told_to_try_has_answers_below(name):
+    for cell in WRITTEN[name]["cells"]:
+        for told in re.split(r"Try these|Things to try", source(cell))[1:]:
+            assert "\n\n<details><summary>Answers</summary>\n\n" in told
+
+
+def unanswered(notebook, label):
+    """Predictions without their field right below, or without a fold that says what came out.
+
+    The fold stands between the field and the next one. Where the answer takes longer, its fold has the number.
+    """
+    cells, found = notebook["cells"], []
+    fields = [n for n, cell in enumerate(cells) if "show.prediction(" in source(cell)]
+    prose_cells = [n for n, cell in enumerate(cells) if cell["cell_type"] == "markdown"]
+    asking = [n for n in prose_cells for _ in range(source(cells[n]).count(ASK))]
+    if [n + 1 for n in asking] != fields:
+        found.append(f"predictions in the cells {asking}, fields in {fields}")
+    for number, (here, end) in enumerate(itertools.pairwise([*fields, len(cells)]), start=1):
+        if cells[here]["cell_type"] != "code" or source(cells[here]) != f'show.prediction("{label}.{number}")':
+            found.append(f"{label}.{number} has the field {source(cells[here])}")
+        between, later = (prose({"cells": part}) for part in (cells[here:end], cells[end:]))
+        if CAME_OUT in between or CAME_OUT.replace("out", f"out ({label}.{number})") in between + later:
+            continue
+        found.append(f"nothing says what came out of {label}.{number}")
+    return found
+
+
+def label_of(name):
+    """The number of a notebook in those of its predictions: "02", "A1", "S2" for the second problem set."""
+    return f"S{name.split('_')[1]}" if name in PROBLEM_SETS else name.split("_")[0]
+
+
+@every_notebook
+def test_each_prediction_has_its_field_and_its_answer_folded_below(name):
+    assert unanswered(WRITTEN[name], label_of(name)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('show.prediction("02.2")', 'show.prediction("02.3")'),
+        ('show.prediction("02.2")', 'show.prediction("02.2")\nrho = 1'),
+        ('show.prediction("02.2")', "rho = 1"),
+        ("**Predict.** In which", "In which"),
+        ("**Predict.** In which", "**Predict.** Where? **Predict.** In which"),
+        ("<details><summary>What came out</summary>\n\nMost of it", "Most of it"),
+        ("What came out</summary>\n\nMost of it", "What came out (02.1)</summary>\n\nMost of it"),
+    ],
+)
+def test_the_test_of_predictions_sees(old, new):
+    notebook = copy.deepcopy(NOTEBOOKS["02_occupancy"])
+    (cell,) = (cell for cell in notebook["cells"] if old in source(cell))
+    cell["source"] = source(cell).replace(old, new)
+    assert unanswered(notebook, "02")
 
 
 @every_notebook
@@ -273,7 +351,7 @@ def test_other_cells_use_what_a_check_returned_and_never_an_answer_itself(name):
 # What outputs may be made of: nothing else is looked at here, so nothing else is allowed.
 KINDS = {"image/png", "text/html", "text/plain"}
 TAGS = {"style", "script", "div", "section", "p", "span", "del", "ol", "li", "details", "summary", "img"}
-TAGS |= {"button", "label", "input", "select", "option"}
+TAGS |= {"button", "label", "input", "select", "option", "textarea"}
 
 
 class Accessibility(HTMLParser):
@@ -293,7 +371,7 @@ class Accessibility(HTMLParser):
             self.complaints.append(f"an image whose alternative text is {named.get('alt')!r}")
         if re.fullmatch(r"h[1-6]", tag):
             self.levels.append(int(tag[1]))
-        if tag in ("input", "select") and not label and not ("label" in self.inside and self.text):
+        if tag in ("input", "select", "textarea") and not label and not ("label" in self.inside and self.text):
             self.complaints.append(f"<{tag}> without a label")
         if tag in ("button", "label"):
             self.text = label
@@ -389,6 +467,7 @@ SPOILED = {
     "button": output(text_html="<button></button>"),
     "image": output(text_html="<img src='x'>"),
     "input": output(text_html="<input>"),
+    "field": output(text_html="<textarea></textarea>"),
     "empty_label": output(text_html="<label> <input></label>"),
     "canvas": output(text_html="<canvas></canvas>"),
     "group": output(text_html='<div role="group"></div>'),
