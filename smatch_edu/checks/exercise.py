@@ -22,6 +22,7 @@ import linecache
 import math
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from torch import Tensor
 # Torch computes gamma ** torch.arange(4) in single precision, whatever it is multiplied with afterwards.
 RTOL = ATOL = 1e-5
 FLOAT32 = 1e-4  # both, for an answer that is in single precision throughout
+BUSY, GLANCE = 6, 0.1  # by the clock an answer may take so many times its seconds, and is looked at so often
 STAND_IN = "      Until then the cells below take the course's own function."
 
 
@@ -59,7 +61,7 @@ class Exercise:
             docstring is the hint.
         inputs: what is drawn, in words: "random chains".
         num_cases: how many are drawn.
-        seconds: how long an answer may take for all of them.
+        seconds: of a processor, that an answer may take for all of them.
         gradient: the input, a tensor, whose gradient must find its way through the answer, if any.
         rtol, atol: how far an answer may be from the oracle; coarser for single precision, and for an answer that is an
             estimate.
@@ -251,25 +253,32 @@ class Exercise:
 
 @contextlib.contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Interrupt what takes longer, as Ctrl-C would, and raise TimeoutError. Only the main thread can be interrupted."""
-    over = threading.Event()
+    """Interrupt what takes more of a processor's time, as Ctrl-C would, and raise TimeoutError. A busy machine fails
+    nobody: by the clock it may take `BUSY` times as long. Only the main thread can be interrupted."""
+    started, used = time.monotonic(), time.process_time()
+    done, over = threading.Event(), threading.Event()
 
-    def interrupt() -> None:
-        over.set()
-        _thread.interrupt_main()
+    def watch() -> None:
+        while not done.wait(GLANCE):
+            if time.process_time() - used > seconds or time.monotonic() - started > BUSY * seconds:
+                over.set()
+                _thread.interrupt_main()
+                return
 
-    timer = threading.Timer(seconds, interrupt)
-    timer.daemon = True
-    if threading.current_thread() is threading.main_thread():
-        timer.start()
+    watcher = threading.Thread(target=watch, daemon=True)
     try:
+        if threading.current_thread() is threading.main_thread():
+            watcher.start()
         yield
+        done.set()
+        if watcher.is_alive():
+            watcher.join()  # an interruption that is on its way arrives here
     except KeyboardInterrupt:
         if over.is_set():
             raise TimeoutError from None
         raise
     finally:
-        timer.cancel()
+        done.set()
 
 
 def exercise(number: str, **attributes: Any) -> Callable[[Callable[..., Any]], Exercise]:

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -303,6 +304,20 @@ def test_where_a_gradient_must_come_back_numbers_alone_do_not_pass():
     found = replace(a_times_b, gradient="a", draw=lambda rng: {"a": torch.tensor(rng.random(3)), "b": 2.0})
     assert found.check(lambda a, b: a * b) == 0
     assert "no gradient comes back" in refusal(found, lambda a, b: (a * b).detach())
+
+
+def test_an_answers_seconds_are_a_processors_and_by_the_clock_it_has_some_times_as_many():
+    def waits(seconds):
+        def answer(a, b):
+            for _ in range(round(seconds / 0.02)):
+                time.sleep(0.02)
+            return a * b
+
+        return answer
+
+    one = replace(a_times_b, seconds=0.3, num_cases=1)
+    assert one.check(waits(0.6)) == 0  # as where others have the processor
+    assert "stopped after 0.3 seconds" in refusal(one, waits(10))
 
 
 def test_who_interrupts_a_check_is_obeyed():
