@@ -222,6 +222,9 @@ def profile(tmp_path_factory):
     return sealed_profile(tmp_path_factory.mktemp("profile"))
 
 
+OWN = re.compile(r"\bmy_run\b")  # a student's own experiment: what stands in for it is another one
+
+
 @pytest.mark.parametrize("name", WRITTEN)
 def test_without_answers_run_all_runs_to_the_end_and_every_check_is_friendly(name, profile):
     student = nbformat.reads(json.dumps(student_version(WRITTEN[name], name)), as_version=4)
@@ -237,7 +240,7 @@ def test_without_answers_run_all_runs_to_the_end_and_every_check_is_friendly(nam
             assert (
                 told["name"] == "stderr" and "✗ Still to do" in told["text"] and told["text"].endswith(f"{STAND_IN}\n")
             )
-        else:
+        elif not OWN.search(source(cell)):
             assert Output(said(cell)[0]) == said(stored)[0], f"with the course's own functions {source(cell)} says more"
 
 

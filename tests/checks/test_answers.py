@@ -7,7 +7,7 @@ import answers
 import pytest
 
 from smatch_edu import checks
-from smatch_edu.checks.exercise import NotYet
+from smatch_edu.checks.exercise import Exercise, NotYet
 
 MODULES = sorted(module.name for module in pkgutil.iter_modules(answers.__path__))
 
@@ -26,7 +26,7 @@ def test_every_exercise_has_answers():
     for name in MODULES:
         module = importlib.import_module(f"answers.{name}")
         numbered = vars(getattr(checks, name)).items()
-        wanted = {key for key, value in numbered if type(value).__name__ == "Exercise"}
+        wanted = {key for key, value in numbered if isinstance(value, Exercise)}
         assert set(module.RIGHT) == set(module.WRONG) == wanted
         for exercise in wanted:
             assert len(module.RIGHT[exercise]) >= 3
