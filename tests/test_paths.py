@@ -47,6 +47,10 @@ USED += (Transformer.save, Transformer.load, generate, load_words)
 
 OF_LANGUAGE_MODELS = {"load_pretrained", "save_finetuned", "load_finetuned", "load_heads", "read_jsonl", "runs"}
 
+OF_THE_COURSE = {"read_assignment", "write_assignments", "find_assignments", "write_grades", "write_feedback"}
+OF_THE_COURSE |= {"write_gradebook", "read_file", "read_notebook", "find_submissions", "read_submission", "grade_class"}
+OF_THE_COURSE |= {"environment", "larger"}
+
 
 def taking_paths():
     """name → the annotations of its paths, of all public functions and methods but the commands themselves."""
@@ -66,7 +70,7 @@ def taking_paths():
 def test_a_path_may_be_text_wherever_one_is_taken():
     found = taking_paths()
     assert {name: paths for name, paths in found.items() if not all("str" in path for path in paths)} == {}
-    called = {function.__name__ for function in USED} | OF_LANGUAGE_MODELS
+    called = {function.__name__ for function in USED} | OF_LANGUAGE_MODELS | OF_THE_COURSE
     assert {name for name in found if name.split(".")[-1] not in called} == set(), "add a call of these below"
 
 
@@ -117,3 +121,17 @@ def test_text_does_what_a_path_does_for_language_models(tmp_path):
     assert finetune.read_jsonl(rows) == [{"text": "1"}]
     runs = FinetuneStudyConfig().runs(str(tmp_path))
     assert all(one.out.parent == tmp_path for one in runs.values())
+
+
+def test_text_does_what_a_path_does_for_grading(tmp_path):
+    from smatch_edu.course import grade_class, write_feedback, write_grades
+
+    notebooks = Path(__file__).parents[1] / "notebooks"
+    (tmp_path / "submitted" / "ann" / "00_start_here").mkdir(parents=True)
+    shutil.copy(notebooks / "00_start_here.ipynb", tmp_path / "submitted" / "ann" / "00_start_here")
+    out = str(tmp_path / "graded")
+    rows = list(grade_class(str(tmp_path / "submitted"), str(notebooks), out, 0))
+    for row in rows:
+        write_feedback(out, row)
+    write_grades(out, rows)
+    assert "ann" in (tmp_path / "graded" / "grades.csv").read_text(encoding="utf-8")

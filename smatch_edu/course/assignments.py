@@ -109,8 +109,9 @@ def find_assignments(source: str | Path) -> dict[str, Path]:
     return found
 
 
-def read_assignment(path: Path) -> Assignment:
+def read_assignment(path: str | Path) -> Assignment:
     """The questions of a solved notebook. ValueError naming the cell that is no question."""
+    path = Path(path)
     notebook, content = _read(path)
     cells = code_cells(notebook)
     questions = []

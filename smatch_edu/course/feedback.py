@@ -24,8 +24,9 @@ COLUMNS = (*EXPORTED.split(), "max_score", "status", "remarks", "flags", "protec
 EXERCISES = ("student_id", "assignment", "exercise", "score", "max_score", "verdict", "flags")
 
 
-def write_grades(out: Path, rows: Sequence[Graded]) -> None:
+def write_grades(out: str | Path, rows: Sequence[Graded]) -> None:
     """grades.csv, a row for each submission, and exercises.csv, one for each question."""
+    out = Path(out)
     ordered = sorted(rows, key=lambda row: (row.assignment, row.student))
     write_atomically(out / "grades.csv", _csv(COLUMNS, (_grade(row) for row in ordered)))
     marks = (
@@ -36,8 +37,9 @@ def write_grades(out: Path, rows: Sequence[Graded]) -> None:
     write_atomically(out / "exercises.csv", _csv(EXERCISES, marks))
 
 
-def write_feedback(out: Path, row: Graded) -> Path | None:
+def write_feedback(out: str | Path, row: Graded) -> Path | None:
     """feedback/<student>/<assignment>/<assignment>.html, where nbgrader has it; None for a row of no assignment."""
+    out = Path(out)
     if not row.assignment or row.status == MISSING:
         return None
     folder = out / "feedback" / _file(row.student) / _file(row.assignment)

@@ -11,7 +11,7 @@ from pathlib import Path
 from smatch_edu.course.marks import BY_HAND, Graded
 
 
-def write_gradebook(path: Path, rows: Iterable[Graded]) -> None:
+def write_gradebook(path: str | Path, rows: Iterable[Graded]) -> None:
     """Enter what each question got; what is graded by hand, and all else that is in the gradebook, stays.
 
     Args:
@@ -21,6 +21,7 @@ def write_gradebook(path: Path, rows: Iterable[Graded]) -> None:
     Raises:
         ModuleNotFoundError: nbgrader is not installed.
     """
+    path = Path(path)
     from nbgrader.api import Gradebook
 
     beside_python = str(Path(sys.executable).parent)  # where the alembic is that nbgrader starts by its name

@@ -122,7 +122,7 @@ class Grader:
 
 
 def grade_class(
-    submitted: Path, source: Path, out: Path, seed: int | None = None, limits: Limits = LIMITS
+    submitted: str | Path, source: str | Path, out: str | Path, seed: int | None = None, limits: Limits = LIMITS
 ) -> Iterator[Graded]:
     """Grade all that was handed in; yields each row as soon as it is known, what was graded before first.
 
@@ -133,6 +133,9 @@ def grade_class(
         seed: of the inputs; left out, a secret one, which is kept in `out`.
         limits: of each answer.
     """
+    submitted = Path(submitted)
+    source = Path(source)
+    out = Path(out)
     check_folder(out)
     grader, records = Grader(source, _seed(out, seed), limits), Records(out / "records")
     submissions = find_submissions(submitted, list(grader.paths))

@@ -30,8 +30,9 @@ class Cell:
     grading: Mapping[str, Any]
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: str | Path) -> bytes:
     """A file that somebody handed in. ValueError if it is none (a link may lead anywhere), or too large."""
+    path = Path(path)
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
@@ -44,12 +45,13 @@ def read_file(path: Path) -> bytes:
         raise ValueError(f"it cannot be read ({error.strerror})") from None
 
 
-def read_notebook(path: Path) -> tuple[dict[str, Any], bytes]:
+def read_notebook(path: str | Path) -> tuple[dict[str, Any], bytes]:
     """A notebook, and the bytes of its file.
 
     Raises:
         ValueError: it is no file, too large, no JSON, no notebook, or of an old format; says which.
     """
+    path = Path(path)
     content = read_file(path)
     if sum(content.count(sign) for sign in (b",", b"[", b"{")) > MOST:
         raise ValueError(f"it holds more than {MOST:,} values; its outputs may be cleared")

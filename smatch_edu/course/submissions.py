@@ -73,12 +73,13 @@ class Written:
     remarks: tuple[str, ...] = field(default=())
 
 
-def find_submissions(submitted: Path, assignments: Sequence[str]) -> list[Submission]:
+def find_submissions(submitted: str | Path, assignments: Sequence[str]) -> list[Submission]:
     """All that was handed in, and for every student of the class what was not, of assignments that others handed in.
 
     Raises:
         ValueError: there is no such folder.
     """
+    submitted = Path(submitted)
     if not submitted.is_dir():
         raise ValueError(f"{submitted} is no folder; the one with a folder for each student was wanted")
     found: list[Submission] = []
@@ -99,8 +100,9 @@ def find_submissions(submitted: Path, assignments: Sequence[str]) -> list[Submis
     return [_with_twins(one, students) for one in sorted(found, key=lambda one: (one.student, one.assignment))]
 
 
-def read_submission(path: Path) -> Written:
+def read_submission(path: str | Path) -> Written:
     """The code of a submitted notebook. ValueError if it cannot be graded, with the reason."""
+    path = Path(path)
     notebook, content = read_notebook(path)
     remarks = _of_kernel(notebook)
     return Written(tuple(code_cells(notebook)), hashlib.sha256(content).hexdigest(), remarks)

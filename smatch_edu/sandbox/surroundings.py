@@ -38,8 +38,9 @@ def path() -> list[str]:
     return [str(PACKAGE.parent), *(place for place in sys.path if place and place != str(PACKAGE.parent))]
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: str | Path) -> dict[str, str]:
     """Little of ours: no names, no keys; one thread."""
+    folder = Path(folder)
     kept = {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH", "LANG") if name in os.environ}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     places = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), str(folder))
@@ -95,8 +96,9 @@ def used(pid: int) -> tuple[int, int, float]:
     return memory, threads, seconds
 
 
-def larger(folder: Path, most: int) -> bool:
+def larger(folder: str | Path, most: int) -> bool:
     """Whether the files in a folder, which has no others in it, are larger than that, or more than a thousand."""
+    folder = Path(folder)
     size = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for number, entry in enumerate(entries):
