@@ -11,8 +11,12 @@ import torch
 import smatch_edu
 from smatch_edu.configs import FinetuneStudyConfig
 from smatch_edu.configs.training import METHODS
-from smatch_edu.course import generate
+from smatch_edu.course import generate, grade_class, write_feedback, write_gradebook, write_grades
+from smatch_edu.course.assignments import find_assignments, read_assignment, write_assignments
+from smatch_edu.course.notebooks import read_file, read_notebook
+from smatch_edu.course.submissions import find_submissions, read_submission
 from smatch_edu.network import Transformer, TransformerConfig
+from smatch_edu.sandbox.surroundings import environment, larger
 from smatch_edu.studies.comparison import load_models, train_live
 from smatch_edu.studies.typists import NETWORKS, load_networks
 from smatch_edu.support.arrays import read_tensors
@@ -40,16 +44,14 @@ from smatch_edu.training import (
 TINY = TrainingConfig(family="addition", method="mle", steps=1, num_layers=1, num_heads=1, width=4, batch_tokens=30)
 
 USED = (train, load_checkpoint, save_checkpoint, load_policy, read_log, load_models, train_live, read_tensors)
-USED += (load_networks,)
+USED += (load_networks, grade_class, write_feedback, write_grades, write_gradebook, write_assignments)
+USED += (find_assignments, read_assignment, find_submissions, read_submission, read_file, read_notebook)
+USED += (environment, larger)
 USED += (extend_table, read_table, check_writable, check_folder, naming, write_atomically, as_path, read_text)
 USED += (Transformer.save, Transformer.load, generate, load_words)
 
 
 OF_LANGUAGE_MODELS = {"load_pretrained", "save_finetuned", "load_finetuned", "load_heads", "read_jsonl", "runs"}
-
-OF_THE_COURSE = {"read_assignment", "write_assignments", "find_assignments", "write_grades", "write_feedback"}
-OF_THE_COURSE |= {"write_gradebook", "read_file", "read_notebook", "find_submissions", "read_submission", "grade_class"}
-OF_THE_COURSE |= {"environment", "larger"}
 
 
 def taking_paths():
@@ -70,7 +72,7 @@ def taking_paths():
 def test_a_path_may_be_text_wherever_one_is_taken():
     found = taking_paths()
     assert {name: paths for name, paths in found.items() if not all("str" in path for path in paths)} == {}
-    called = {function.__name__ for function in USED} | OF_LANGUAGE_MODELS | OF_THE_COURSE
+    called = {function.__name__ for function in USED} | OF_LANGUAGE_MODELS
     assert {name for name in found if name.split(".")[-1] not in called} == set(), "add a call of these below"
 
 
@@ -124,14 +126,25 @@ def test_text_does_what_a_path_does_for_language_models(tmp_path):
 
 
 def test_text_does_what_a_path_does_for_grading(tmp_path):
-    from smatch_edu.course import grade_class, write_feedback, write_grades
-
     notebooks = Path(__file__).parents[1] / "notebooks"
     (tmp_path / "submitted" / "ann" / "00_start_here").mkdir(parents=True)
-    shutil.copy(notebooks / "00_start_here.ipynb", tmp_path / "submitted" / "ann" / "00_start_here")
-    out = str(tmp_path / "graded")
-    rows = list(grade_class(str(tmp_path / "submitted"), str(notebooks), out, 0))
+    handed_in = str(tmp_path / "submitted" / "ann" / "00_start_here" / "00_start_here.ipynb")
+    shutil.copy(notebooks / "00_start_here.ipynb", handed_in)
+    out, submitted = str(tmp_path / "graded"), str(tmp_path / "submitted")
+    rows = list(grade_class(submitted, str(notebooks), out, 0))
     for row in rows:
         write_feedback(out, row)
     write_grades(out, rows)
     assert "ann" in (tmp_path / "graded" / "grades.csv").read_text(encoding="utf-8")
+    assert find_submissions(submitted, ["00_start_here"]) == find_submissions(Path(submitted), ["00_start_here"])
+    for function in (read_file, read_notebook, read_submission, read_assignment):
+        assert function(handed_in) == function(Path(handed_in))
+    assert find_assignments(str(notebooks)) == find_assignments(notebooks)
+    assert list(write_assignments(str(tmp_path / "submitted" / "ann" / "00_start_here"), str(tmp_path / "made")))
+    assert environment(out) == environment(Path(out)) and larger(out, 1) and not larger(out, 10**9)
+
+
+def test_text_does_what_a_path_does_for_a_gradebook(tmp_path):
+    pytest.importorskip("nbgrader", reason="needs nbgrader")
+    write_gradebook(str(tmp_path / "gradebook.db"), [])
+    assert (tmp_path / "gradebook.db").exists()

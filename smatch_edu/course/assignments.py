@@ -111,7 +111,7 @@ def find_assignments(source: str | Path) -> dict[str, Path]:
 
 def read_assignment(path: str | Path) -> Assignment:
     """The questions of a solved notebook. ValueError naming the cell that is no question."""
-    path = Path(path)
+    path = as_path(path)
     notebook, content = _read(path)
     cells = code_cells(notebook)
     questions = []

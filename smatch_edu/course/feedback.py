@@ -15,7 +15,7 @@ from textwrap import shorten
 from smatch_edu.course.marks import GRADED, Graded
 from smatch_edu.course.submissions import MISSING
 from smatch_edu.pictures.show import page_html
-from smatch_edu.support.files import write_atomically
+from smatch_edu.support.files import as_path, write_atomically
 from smatch_edu.support.tables import text_table
 
 # The columns of `nbgrader export`, in its order; what happened comes behind them.
@@ -26,7 +26,7 @@ EXERCISES = ("student_id", "assignment", "exercise", "score", "max_score", "verd
 
 def write_grades(out: str | Path, rows: Sequence[Graded]) -> None:
     """grades.csv, a row for each submission, and exercises.csv, one for each question."""
-    out = Path(out)
+    out = as_path(out)
     ordered = sorted(rows, key=lambda row: (row.assignment, row.student))
     write_atomically(out / "grades.csv", _csv(COLUMNS, (_grade(row) for row in ordered)))
     marks = (
@@ -39,7 +39,7 @@ def write_grades(out: str | Path, rows: Sequence[Graded]) -> None:
 
 def write_feedback(out: str | Path, row: Graded) -> Path | None:
     """feedback/<student>/<assignment>/<assignment>.html, where nbgrader has it; None for a row of no assignment."""
-    out = Path(out)
+    out = as_path(out)
     if not row.assignment or row.status == MISSING:
         return None
     folder = out / "feedback" / _file(row.student) / _file(row.assignment)

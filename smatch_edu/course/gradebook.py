@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from smatch_edu.course.marks import BY_HAND, Graded
+from smatch_edu.support.files import as_path
 
 
 def write_gradebook(path: str | Path, rows: Iterable[Graded]) -> None:
@@ -21,7 +22,7 @@ def write_gradebook(path: str | Path, rows: Iterable[Graded]) -> None:
     Raises:
         ModuleNotFoundError: nbgrader is not installed.
     """
-    path = Path(path)
+    path = as_path(path)
     from nbgrader.api import Gradebook
 
     beside_python = str(Path(sys.executable).parent)  # where the alembic is that nbgrader starts by its name

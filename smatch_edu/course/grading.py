@@ -22,7 +22,7 @@ from smatch_edu.course.notebooks import read_file
 from smatch_edu.course.submissions import Submission, Written, find_submissions, read_submission, shown
 from smatch_edu.sandbox.job import LIMITS, Limits
 from smatch_edu.support.errors import check_seed
-from smatch_edu.support.files import check_folder, write_atomically
+from smatch_edu.support.files import as_path, check_folder, write_atomically
 from smatch_edu.support.progress import Progress
 
 
@@ -133,9 +133,9 @@ def grade_class(
         seed: of the inputs; left out, a secret one, which is kept in `out`.
         limits: of each answer.
     """
-    submitted = Path(submitted)
-    source = Path(source)
-    out = Path(out)
+    submitted = as_path(submitted)
+    source = as_path(source)
+    out = as_path(out)
     check_folder(out)
     grader, records = Grader(source, _seed(out, seed), limits), Records(out / "records")
     submissions = find_submissions(submitted, list(grader.paths))

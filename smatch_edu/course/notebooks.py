@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smatch_edu.support.files import as_path
+
 LARGEST = 50 << 20  # bytes of a file; what figures and films leave in a notebook is less
 MOST = 3_000_000  # numbers, texts, lists in it; in memory each takes up to thirty times what it takes in the file
 
@@ -32,7 +34,7 @@ class Cell:
 
 def read_file(path: str | Path) -> bytes:
     """A file that somebody handed in. ValueError if it is none (a link may lead anywhere), or too large."""
-    path = Path(path)
+    path = as_path(path)
     try:
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode):
@@ -51,7 +53,7 @@ def read_notebook(path: str | Path) -> tuple[dict[str, Any], bytes]:
     Raises:
         ValueError: it is no file, too large, no JSON, no notebook, or of an old format; says which.
     """
-    path = Path(path)
+    path = as_path(path)
     content = read_file(path)
     if sum(content.count(sign) for sign in (b",", b"[", b"{")) > MOST:
         raise ValueError(f"it holds more than {MOST:,} values; its outputs may be cleared")

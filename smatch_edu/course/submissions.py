@@ -19,6 +19,7 @@ from typing import Any
 
 from smatch_edu.course.notebooks import Cell, code_cells, read_file, read_notebook
 from smatch_edu.support.errors import nearest
+from smatch_edu.support.files import as_path
 from smatch_edu.support.tables import printable
 
 MISSING = "nothing was handed in"
@@ -79,7 +80,7 @@ def find_submissions(submitted: str | Path, assignments: Sequence[str]) -> list[
     Raises:
         ValueError: there is no such folder.
     """
-    submitted = Path(submitted)
+    submitted = as_path(submitted)
     if not submitted.is_dir():
         raise ValueError(f"{submitted} is no folder; the one with a folder for each student was wanted")
     found: list[Submission] = []
@@ -102,7 +103,7 @@ def find_submissions(submitted: str | Path, assignments: Sequence[str]) -> list[
 
 def read_submission(path: str | Path) -> Written:
     """The code of a submitted notebook. ValueError if it cannot be graded, with the reason."""
-    path = Path(path)
+    path = as_path(path)
     notebook, content = read_notebook(path)
     remarks = _of_kernel(notebook)
     return Written(tuple(code_cells(notebook)), hashlib.sha256(content).hexdigest(), remarks)

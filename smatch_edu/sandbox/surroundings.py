@@ -13,7 +13,7 @@ import psutil
 
 from smatch_edu.sandbox import seccomp
 from smatch_edu.sandbox.landlock import version
-from smatch_edu.support.files import packaged
+from smatch_edu.support.files import as_path, packaged
 
 PACKAGE = Path(__file__).resolve().parents[1]
 HIDDEN = ("checks", "course")  # folders of the package with right answers in them
@@ -40,7 +40,7 @@ def path() -> list[str]:
 
 def environment(folder: str | Path) -> dict[str, str]:
     """Little of ours: no names, no keys; one thread."""
-    folder = Path(folder)
+    folder = as_path(folder)
     kept = {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH", "LANG") if name in os.environ}
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     places = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR"), str(folder))
@@ -98,7 +98,7 @@ def used(pid: int) -> tuple[int, int, float]:
 
 def larger(folder: str | Path, most: int) -> bool:
     """Whether the files in a folder, which has no others in it, are larger than that, or more than a thousand."""
-    folder = Path(folder)
+    folder = as_path(folder)
     size = 0
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for number, entry in enumerate(entries):
