@@ -333,7 +333,8 @@ def test_without_the_audit_hook_there_is_still_no_network_no_process_and_no_chan
 
 def test_a_module_that_an_answer_names_is_loaded_with_no_more_rights_than_it_has():
     text = "import tests.checks.answers.occupancy as a\ndef f(x): return a.visits_with_a_loop([x], 0.5)"
-    with pytest.raises(Ended, match="No module named"):
+    # Where tests/checks was on the path, Python may have listed it before rights were given up: then it tries to read.
+    with pytest.raises(Ended, match=r"No module named|PermissionError"):
         asked(text, {"x": 1})
 
 
