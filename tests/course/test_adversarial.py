@@ -393,6 +393,13 @@ WITHOUT = ("the oracle's file", "the oracle by importlib", "a file", "the networ
 WITHOUT += ("the tests' right answers", "the solved lesson", "programs that start when they are imported")
 
 
+def test_folders_in_each_other_are_removed_where_nothing_kept_them_from_being_made(strict, tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "START", without("landlock"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert strict.mark("2-1", CHEATS["a folder in a folder in a folder"]).points == 0
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("lacking", [(), ("landlock", "seccomp")], ids=["all", "hook only"])
 def test_what_others_handed_in_stays_as_it_is(strict, tmp_path, monkeypatch, lacking):
     monkeypatch.setattr(process, "START", without(*lacking))
