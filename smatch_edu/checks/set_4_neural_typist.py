@@ -16,15 +16,6 @@ def _soft_maximum(logits: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np
     return values, np.exp(masked - values[:, None])
 
 
-def _rounded(returned: Any, right: Any) -> bool:
-    """Whether this is what is right, rounded to four decimals or fewer."""
-    got, want = (value if isinstance(value, dict) else {"": value} for value in (returned, right))
-    return any(
-        all(np.allclose(got[key], np.round(want[key], digits), rtol=0, atol=1e-9) for key in want)
-        for digits in range(1, 5)
-    )
-
-
 # -- S4.1 --------------------------------------------------------------------------------------------------------
 
 
@@ -185,9 +176,10 @@ def chance_of_anything_else(pay, value_on, value_end, letters, gamma, depth):
     return right | {"backspace": 1 - right["backspace"]}
 
 
-def rounded_to_few_decimals(returned, pay, value_on, value_end, letters, gamma, depth):
-    """Your numbers are right, and rounded. Give all the decimals that you have."""
-    return _rounded(returned, way_home.oracle(pay, value_on, value_end, letters, gamma, depth))
+def data_worth_nothing(returned, pay, value_on, value_end, letters, gamma, depth):
+    """In your values the ⌫ at off by 1 leads to a text that is worth 0. It leads to the data: which argument says what
+    that is worth?"""
+    return np.allclose(returned["values"], _climbed(pay, 0.0, value_end, letters, gamma, depth)["values"], rtol=1e-4)
 
 
 def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
@@ -227,7 +219,7 @@ def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
         pay_left_out_of_the_chance,
         chance_of_anything_else,
     ],
-    signs=[rounded_to_few_decimals, too_few_rounds],
+    signs=[data_worth_nothing, too_few_rounds],
 )
 def way_home(pay, value_on, value_end, letters, gamma, depth):
     """V_n = e + log(exp γV_{n-1} + K exp γV_{n+1} + exp γV_end), and exp(e + γV_{n-1} - V_n)."""
@@ -883,11 +875,6 @@ def returns_counted(moves, on_data):
     return total
 
 
-def rounded_chances(returned, moves, on_data):
-    """Your chances are right, and rounded. Give all the decimals that you have."""
-    return _rounded(returned, _returning(moves, on_data))
-
-
 def too_few_keys(returned, moves, on_data):
     """Who comes back late is lost in your answer, by a discount, or because you stop after so many keys. Some of these
     chains are slow: is there a way without either?"""
@@ -913,7 +900,7 @@ def too_few_keys(returned, moves, on_data):
         chance_of_getting_lost,
         returns_counted,
     ],
-    signs=[rounded_chances, too_few_keys],
+    signs=[too_few_keys],
 )
 def comes_back(moves, on_data):
     """The smallest h with h = 1 on the data and h = P h off it."""

@@ -121,11 +121,6 @@ def way_of_fifteen_rounds(pay, value_on, value_end, letters, gamma, depth):
     return {"values": values, "backspace": np.minimum(np.exp(np.minimum(back - values, 0)), 1)}
 
 
-def way_rounded(pay, value_on, value_end, letters, gamma, depth):
-    found = way_with_logsumexp(pay, value_on, value_end, letters, gamma, depth)
-    return {name: np.round(part, 2) for name, part in found.items()}
-
-
 def way_repeated(pay, value_on, depth, gamma, ahead, rounds=800):
     """The values after so many rounds of `ahead(back, on)`, which says what (S4.1) has behind the pay."""
     values = np.zeros(depth)
@@ -174,6 +169,11 @@ def way_with_letters_discounted(pay, value_on, value_end, letters, gamma, depth)
         return logsumexp([gamma * back, steps_on(np.log(letters) + on, gamma), gamma * value_end + 0 * back], axis=0)
 
     return way_repeated(pay, value_on, depth, gamma, ahead)
+
+
+def way_from_nothing(pay, value_on, value_end, letters, gamma, depth):
+    values = way_with_logsumexp(pay, 0.0, value_end, letters, gamma, depth)["values"]
+    return {"values": values, "backspace": np.exp(pay + gamma * np.append(value_on, values[:-1]) - values)}
 
 
 def way_with_an_undiscounted_softmax(pay, value_on, value_end, letters, gamma, depth):
@@ -706,12 +706,12 @@ WRONG = {
         way_with_the_pay_left_out: "pay_left_out_of_the_chance",
         way_not_taken: "chance_of_anything_else",
         way_of_fifteen_rounds: "too_few_rounds",
-        way_rounded: "rounded_to_few_decimals",
         way_below_the_floor: "worth_nothing_below_the_floor",
         way_without_letters: "letters_left_out",
         way_to_an_end_at_hand: "end_not_discounted",
         way_discounted_as_a_whole: "discounted_outside",
         way_with_letters_discounted: "letters_discounted",
+        way_from_nothing: "data_worth_nothing",
         way_with_an_undiscounted_softmax: "softmax_not_discounted",
         way_that_stays: "value_of_the_same_text",
         way_in_as_many_rounds: "too_few_rounds",
