@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,26 +16,46 @@ from smatch_edu.checks.values import error, numbers
 HALF = {"float16": 2.0**-10, "bfloat16": 2.0**-7}  # how far apart numbers around 1 are
 
 
-def rounded(outcomes: Sequence[Any], wanted: Sequence[Any]) -> str:
-    """What is right but for rounding; empty if it is not."""
-    pairs = [pair for outcome, right in zip(outcomes, wanted, strict=True) for pair in _arrays(outcome, right)]
-    got, want = (np.concatenate([numbers(pair[n]).ravel() for pair in pairs] or [np.zeros(0)]) for n in (0, 1))
+def rounded(outcomes: Sequence[Any], wanted: Sequence[Any], rtol: float, atol: float) -> str:
+    """What is right but for rounding, at all keys of dictionaries where it is not right; empty if it is not."""
+    if all(isinstance(right, Mapping) for right in wanted):
+        bad = _bad_keys(outcomes, wanted, rtol, atol)
+        pairs = list(zip(outcomes, wanted, strict=True))
+        hints = [
+            _rounded(
+                [one[key] for one, right in pairs if key in right], [right[key] for _, right in pairs if key in right]
+            )
+            for key in bad
+        ]
+        return hints[0] if hints and all(hints) else ""
+    return _rounded(outcomes, wanted)
+
+
+def _rounded(outcomes: Sequence[Any], wanted: Sequence[Any]) -> str:
+    if any(isinstance(right, str | bool | np.bool_ | Mapping) for right in wanted):
+        return ""
+    got, want = (np.concatenate([numbers(one).ravel() for one in several]) for several in (outcomes, wanted))
     finite = np.isfinite(want)
-    if not np.array_equal(got[~finite], want[~finite]):
+    if not np.array_equal(got[~finite], want[~finite]) or not np.isfinite(got[finite]).all():
         return ""
     got, want = got[finite], want[finite]
     if len(np.unique(got)) < 3:
         return ""
     off = np.abs(got - want)
-    for digits in range(1, 7):
+    if np.array_equal(got, np.trunc(want)):
+        return (
+            "Right, but all that comes after the point is cut off. Do you write into an array of whole numbers, or "
+            "divide by //?"
+        )
+    for digits in range(7):
         step = 10.0**-digits
         if (np.abs(got - np.round(got, digits)) < 1e-6 * step).all() and (off <= 0.5001 * step).all():
             return (
-                f"Right, but rounded to {digits} digit{'s' if digits > 1 else ''} after the point. Return your "
+                f"Right, but rounded to {digits} digit{'' if digits == 1 else 's'} after the point. Return your "
                 "numbers as they come: whoever goes on with them needs all digits."
             )
     for name, apart in HALF.items():
-        held = any(str(getattr(one, "dtype", "")).rpartition(".")[2] == name for one, _ in pairs)
+        held = any(str(getattr(one, "dtype", "")).rpartition(".")[2] == name for one in outcomes)
         if held and (off <= 4 * apart * np.abs(want) + 1e-6).all():
             return f"Right as far as {name} goes, which holds two or three digits. Use float64, NumPy's own kind."
     return ""
@@ -108,6 +128,20 @@ def _near(got: Sequence[np.ndarray], want: Sequence[np.ndarray]) -> str:
     )
 
 
+def never_the_same(answer: Callable[..., Any], cases: Sequence[Mapping[str, Any]]) -> str:
+    """The hint for an answer that returns something else when it is asked again; empty if it does not."""
+    for case in cases[:5]:
+        try:
+            first, second = (copy.deepcopy(answer(*copy.deepcopy(list(case.values())))) for _ in range(2))
+            if error(second, first, 0.0, 1e-9) > 1:
+                return (
+                    "Asked twice with the same inputs, your function returns two results. It may depend on these alone."
+                )
+        except (Exception, SystemExit):
+            continue
+    return ""
+
+
 def ignored_input(
     answer: Callable[..., Any], oracle: Callable[..., Any], cases: Sequence[Mapping[str, Any]], rtol: float, atol: float
 ) -> str:
@@ -133,15 +167,6 @@ def ignored_input(
                     f"Your result does not change with `{name}`, and the right one does. Where does `{name}` come in?"
                 )
     return ""
-
-
-def _arrays(returned: Any, right: Any) -> Iterable[tuple[Any, Any]]:
-    """Numbers that belong together, without strings, True and False."""
-    if isinstance(right, Mapping):
-        for key in right:
-            yield from _arrays(returned[key], right[key])
-    elif not isinstance(right, str | bool | np.bool_):
-        yield returned, right
 
 
 def _all_alike(values: Sequence[Any]) -> bool:
