@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 
-from smatch_edu.checks.exercise import _numbers, exercise
+from smatch_edu.checks.exercise import exercise
+from smatch_edu.checks.values import numbers
 
 
 def _at_times(rng: np.random.Generator, extremes: list[float], usual: float) -> float:
@@ -657,6 +658,12 @@ def falls_in_one_jump_at_the_end(steps, warmup, falling, end):
     return 1 + _fallen(steps, warmup, falling).astype(int) * (end - 1)
 
 
+def kept_in_whole_numbers(steps, warmup, falling, end):
+    """Your β is a whole number at every step. An array made by `ones_like(steps)` holds whole numbers, as `steps` does,
+    and cuts off the rest of what is put into it: of which kind must yours be?"""
+    return np.trunc(weight_of_cloning.oracle(steps, warmup, falling, end))
+
+
 def above_one_before(steps, warmup, falling, end):
     """In the warm-up your β is above 1: its line goes on to the left. What does it do before it falls?"""
     return 1 + np.minimum((steps - warmup + 1) / falling, 1) * (end - 1)
@@ -705,6 +712,7 @@ def too_low_by_the_end(steps, warmup, falling, end):
         steps_counted_anew,
         first_step_left_out,
         falls_in_one_jump_at_the_end,
+        kept_in_whole_numbers,
         above_one_before,
         one_step_more_to_fall,
         one_step_less_to_fall,
@@ -1436,7 +1444,7 @@ def best_key_for_the_value(
 
 
 def _alike(returned, other, *names):
-    return all(np.allclose(_numbers(returned[name]), other[name], rtol=1e-4, atol=1e-5) for name in names)
+    return all(np.allclose(numbers(returned[name]), other[name], rtol=1e-4, atol=1e-5) for name in names)
 
 
 def one_part_is_right(returned, data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):

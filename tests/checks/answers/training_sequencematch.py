@@ -398,6 +398,12 @@ def falls_over_the_warmup_as_well(steps, warmup, falling, end):
     return np.where(steps < warmup, 1, 1 - (1 - end) * share)
 
 
+def like_the_steps(steps, warmup, falling, end):
+    weights = np.ones_like(steps)
+    weights[:] = three_cases(steps, warmup, falling, end)
+    return weights
+
+
 def more_than_one_in_the_warmup(steps, warmup, falling, end):
     return 1 - (1 - end) * np.minimum((steps + 1 - warmup) / falling, 1)
 
@@ -972,6 +978,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         falls_like_a_cosine: "as_a_cosine",
         falls_from_the_first_step: "no_warm_up",
         falls_over_the_warmup_as_well: "clock_not_set_back",
+        like_the_steps: "kept_in_whole_numbers",
         more_than_one_in_the_warmup: "above_one_before",
         falls_by_the_end: "falls_by_the_end",
         weight_of_the_rest: "weight_of_the_objective",
