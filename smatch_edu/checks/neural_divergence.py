@@ -433,9 +433,7 @@ def _walk_with_an_edge(rng: np.random.Generator) -> dict[str, Any]:
         "off_data": rng.random(steps) < 0.6,
         "edge": edge,
         "alpha": alpha,
-        "gamma": _discount(rng)
-        if math.isfinite(edge)
-        else float(rng.uniform(0.5, 0.95)),  # 0·∞ is no mistake of its own
+        "gamma": _discount(rng) if math.isfinite(edge) else 0.9,  # 0·∞ is no mistake of its own
     }
 
 
