@@ -679,11 +679,6 @@ def returns_counted(moves, on_data):
     return total
 
 
-def rounded_chances(returned, moves, on_data):
-    """Your chances are right, and rounded. Give all the decimals that you have."""
-    return _rounded(returned, _returning(moves, on_data))
-
-
 def too_few_keys(returned, moves, on_data):
     """Who comes back late is lost in your answer, by a discount, or because you stop after so many keys. Some of these
     chains are slow: is there a way without either?"""
@@ -741,7 +736,6 @@ def above_one(returned, moves, on_data):
         returns_counted,
     ],
     signs=[
-        rounded_chances,
         too_few_keys,
         never_though_there_is_a_way,
         something_where_there_is_no_way,

@@ -290,7 +290,7 @@ def _rounded(returned: Any, right: Any) -> bool:
 
 
 def rounded_results(returned, first, second):
-    """Your two numbers are right, and rounded. Give all the decimals that you have."""
+    """Your numbers are right but for rounding, one of them or both. Give all the decimals that you have."""
     return _rounded(returned, paired.oracle(first, second))
 
 
@@ -602,7 +602,7 @@ def part_of_the_tail(returned, first, last, level):
 
 
 def rounded_chances(returned, first, last, level):
-    """Your two chances are right, and rounded. Give all the decimals that you have."""
+    """Your chances are right but for rounding, one of them or both. Give all the decimals that you have."""
     return _rounded(returned, _ever(first, last, level))
 
 
