@@ -54,8 +54,8 @@ def check_kind(returned: Any, right: Any) -> None:
         raise MismatchError(f"What you return {given}; {wanted} was wanted.")
     if np.isnan(got).any() and not np.isnan(np.asarray(right, dtype=np.float64)).any():
         raise MismatchError(
-            "What you return holds NaN (not a number). Where might 0/0, 0·∞, ∞-∞ (from `exp` of something large, say) or "
-            "the log of a negative number come from?"
+            "What you return holds NaN (not a number). Where might 0/0, 0·∞, ∞-∞ (from `exp` of something large, say) "
+            "or the log of a negative number come from?"
         )
 
 
