@@ -14,10 +14,12 @@ from smatch_edu.checks.exercise import exercise
 
 
 def _scores_and_mask(rng: np.random.Generator) -> dict[str, Any]:
-    """Every input sees itself, and some of those before it; hidden ones may have the highest scores."""
+    """Every input sees itself, and some of those before it; hidden ones may have the highest scores. In some tables
+    some rows are far lower or higher than others as a whole."""
     count = int(rng.integers(1, 7))
     visible = np.tril(rng.random((count, count)) < 0.6) | np.eye(count, dtype=bool)
-    return {"scores": rng.normal(0, 2, (count, count)) + 2.0 * ~visible, "visible": visible}
+    height = rng.uniform(-40, 40, (count, 1)) * (rng.random() < 0.25)
+    return {"scores": rng.normal(0, 2, (count, count)) + 2.0 * ~visible + height, "visible": visible}
 
 
 def mask_after_softmax(scores, visible):
@@ -184,17 +186,24 @@ def masked_attention_weights(scores, visible):
 # -- 6.2, 6.3, 6.4: a walk ---------------------------------------------------------------------------------------
 
 
-def _walk(rng: np.random.Generator) -> dict[str, Any]:
-    """Tokens and runs of ⌫, often down to the prompt; the first action is a token."""
+def _walk(rng: np.random.Generator, longest: int = 12) -> dict[str, Any]:
+    """Tokens and runs of ⌫, often down to the prompt; the first action is a token. Sometimes ⌫ does not have the
+    largest number."""
     backspace = int(rng.integers(3, 9))
+    tokens = np.delete(np.arange(backspace + int(rng.choice([1, 4], p=[0.85, 0.15]))), backspace)
     actions: list[int] = []
     standing = 0
     deletes = float(rng.uniform(0.2, 0.7))
-    for _ in range(rng.integers(1, 13)):
+    for _ in range(rng.integers(1, longest + 1)):
         back = standing > 0 and rng.random() < deletes
-        actions.append(backspace if back else int(rng.integers(backspace)))
+        actions.append(backspace if back else int(rng.choice(tokens)))
         standing += -1 if back else 1
     return {"actions": np.array(actions), "backspace": backspace, "prompt_length": int(rng.integers(1, 5))}
+
+
+def _walk_or_long_walk(rng: np.random.Generator) -> dict[str, Any]:
+    """One in twenty may have some hundred keys."""
+    return _walk(rng, longest=400 if rng.random() < 0.05 else 12)
 
 
 def _steps(actions, backspace, back=-1):
@@ -304,6 +313,21 @@ def backspace_is_always_five(actions, backspace, prompt_length):
     return positions_along_a_walk.oracle(actions, 5, prompt_length)
 
 
+def told_apart_by_size(actions, backspace, prompt_length):
+    """You tell letters from ⌫ by which number is the smaller. On some keyboards a letter has a larger number than ⌫: by
+    what can you know ⌫ for certain?"""
+    return prompt_length - 1 + np.append(0, np.cumsum(np.where(actions < backspace, 1, -1)))
+
+
+def never_back_at_the_prompt(actions, backspace, prompt_length):
+    """When all that was typed is deleted, your position stops one too soon. Which token is the last one on the screen
+    then, and where does it stand?"""
+    found = [prompt_length - 1]
+    for action in actions:
+        found.append(max(found[-1] - 1, prompt_length) if action == backspace else found[-1] + 1)
+    return np.array(found)
+
+
 def numbers_of_the_keys_added(actions, backspace, prompt_length):
     """A letter moves you by its own number in your answer. That number only says which letter it is: how many places
     does one letter take?"""
@@ -312,7 +336,7 @@ def numbers_of_the_keys_added(actions, backspace, prompt_length):
 
 @exercise(
     "6.2",
-    draw=_walk,
+    draw=_walk_or_long_walk,
     inputs="random walks",
     mistakes=[
         index_instead_of_depth,
@@ -331,7 +355,9 @@ def numbers_of_the_keys_added(actions, backspace, prompt_length):
         run_of_backspaces_moves_one,
         second_backspace_undoes_the_first,
         backspace_is_always_five,
+        told_apart_by_size,
         numbers_of_the_keys_added,
+        never_back_at_the_prompt,
     ],
 )
 def positions_along_a_walk(actions, backspace, prompt_length):
@@ -468,6 +494,20 @@ def two_inputs_before(actions, backspace, prompt_length):
     return _mask(expires)
 
 
+def second_copy_left_visible(actions, backspace, prompt_length):
+    """After ⌫ you hide the input at which the token on top was fed *first*. When it is fed again for the second time,
+    which copy was the last one to be seen?"""
+    expires = np.full(prompt_length + len(actions), np.inf)
+    stack = list(range(prompt_length))
+    for q, action in enumerate(actions, start=prompt_length):
+        if action == backspace:
+            for gone in (stack.pop(), stack[-1]):
+                expires[gone] = min(expires[gone], q)
+        else:
+            stack.append(q)
+    return _mask(expires)
+
+
 def prompt_never_replaced(actions, backspace, prompt_length):
     """When all that was typed is deleted again, the last token of the prompt is seen twice. It is fed again, as any
     other token is: what becomes of its older copy?"""
@@ -573,6 +613,7 @@ def made_for_adding(returned, actions, backspace, prompt_length):
         copy_hidden_instead,
         older_copy_seen_later,
         two_inputs_before,
+        second_copy_left_visible,
         prompt_never_replaced,
         prompt_not_seen,
         prompt_seen_by_itself_at_once,
@@ -737,13 +778,6 @@ def asked_as_in_refeed(actions, backspace, prompt_length):
     return _changed("state_of_action", actions, backspace, prompt_length, index)
 
 
-def asked_without_the_prompt(actions, backspace, prompt_length):
-    """Your `state_of_action` counts inputs from the first key on. The inputs of the prompt have numbers as well: which
-    one has the last of them?"""
-    states = _right("state_of_action", actions, backspace, prompt_length)
-    return _changed("state_of_action", actions, backspace, prompt_length, states - prompt_length)
-
-
 def nothing_counts_the_prompt(actions, backspace, prompt_length):
     """Both of your lists number the inputs from the first key on. The prompt is fed before it: which number does the
     first token after it get?"""
@@ -786,6 +820,20 @@ def gone_when_its_place_is_taken(actions, backspace, prompt_length):
         if len(later):
             expires[prompt_length + k] = prompt_length + k + 1 + later[0]
     return _changed("expires", actions, backspace, prompt_length, expires)
+
+
+def uncovered_one_goes(actions, backspace, prompt_length):
+    """Your ⌫ writes down when the text *below* is gone, the one that comes back. Which input does it take off the
+    screen?"""
+    expires, stack = [np.inf] * prompt_length, list(range(prompt_length))
+    for action in actions.tolist():
+        if action == backspace:
+            stack.pop()
+            expires[stack[-1]] = len(expires)
+        else:
+            stack.append(len(expires))
+            expires.append(np.inf)
+    return _changed("expires", actions, backspace, prompt_length, np.array(expires))
 
 
 def nothing_ever_goes(actions, backspace, prompt_length):
@@ -832,6 +880,15 @@ def never_is_a_large_number(returned, actions, backspace, prompt_length):
     return bool(states and rest and (found[never] > 50).all())
 
 
+def asked_without_the_prompt(returned, actions, backspace, prompt_length):
+    """Your `state_of_action` does not count the tokens of the prompt, or not all of them. They are inputs with numbers,
+    like any other: which number has the last of them?"""
+    right = _follow(actions, backspace, prompt_length)
+    missing = np.unique(right["state_of_action"] - _floats(returned["state_of_action"])).tolist()
+    expires = np.array_equal(_floats(returned["expires"]), right["expires"])
+    return expires and missing in ([prompt_length], [prompt_length - 1])
+
+
 def expires_alone_is_wrong(returned, actions, backspace, prompt_length):
     """Only your `expires` is wrong. Go through a short walk by hand, and write down how many inputs have been fed when
     each ⌫ comes."""
@@ -869,18 +926,18 @@ def _floats(values):
         asked_after_the_action,
         depth_instead_of_input,
         asked_as_in_refeed,
-        asked_without_the_prompt,
         nothing_counts_the_prompt,
         numbered_as_in_refeed,
         backspace_asked_below,
         number_of_the_key,
         gone_when_its_place_is_taken,
+        uncovered_one_goes,
         nothing_ever_goes,
         whether_and_not_when,
         right_for_a_prompt_of_one,
         same_letter_same_input,
     ],
-    signs=[never_is_a_large_number, expires_alone_is_wrong, states_alone_are_wrong],
+    signs=[never_is_a_large_number, asked_without_the_prompt, expires_alone_is_wrong, states_alone_are_wrong],
 )
 def trie(actions, backspace, prompt_length):
     """When each input expires, and which input is on top before each action."""

@@ -26,8 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from smatch_edu.checks.general_hints import general_hint, ignored_input, rounded
+from smatch_edu.checks.general_hints import general_hint, ignored_input, never_the_same, rounded, wrong_keys
 from smatch_edu.checks.limits import limited
+from smatch_edu.checks.patterns import inputs
 from smatch_edu.checks.values import MismatchError, check_kind, distance, error, kind, place, plain, same, shown, size
 
 # Torch computes gamma ** torch.arange(4) in single precision, whatever it is multiplied with afterwards.
@@ -162,14 +163,18 @@ class Exercise:
             try:
                 check_kind(outcomes[n], wanted[n])
             except MismatchError as reason:
-                raise self.refusal(str(reason), cases[n], outcomes[n]) from None
+                hint = self._mistake(cases, outcomes) or str(reason)
+                raise self.refusal(hint, cases[n], outcomes[n]) from None
         wrong = [n for n in by_size if self._error(outcomes[n], wanted[n]) > 1]
         if wrong:
             with np.errstate(all="ignore"):  # what was returned may be of any size
-                hint = self._hint(cases, outcomes, wanted, wrong) or general_hint(outcomes, wanted)
+                hint = self._hint(cases, outcomes, wanted, wrong)
+                hint = hint or general_hint(cases, outcomes, wanted, self.rtol, self.atol)
+                where = inputs(cases, wrong) or place(outcomes[wrong[0]], wanted[wrong[0]], self.rtol, self.atol)
             share = "every one" if len(wrong) == len(cases) else f"{len(wrong)}"
-            where = place(outcomes[wrong[0]], wanted[wrong[0]], self.rtol, self.atol)
-            unexplained = f"Not right yet, for {share} of {len(cases)} {self.inputs}{where}."
+            alone = wrong_keys(outcomes, wanted, self.rtol, self.atol)
+            parts = [f"Not right yet, for {share} of {len(cases)} {self.inputs}", where, alone]
+            unexplained = f"{', '.join(part for part in parts if part)}."
             refused = self.refusal(hint or unexplained, cases[wrong[0]], outcomes[wrong[0]])
             refused.explained = bool(hint)
             raise refused
@@ -225,8 +230,8 @@ class Exercise:
         hint, again = refused.hint, ""
         if not refused.explained:
             with contextlib.suppress(TimeoutError, MemoryError), limited(self.seconds, self.memory):
-                ignored = ignored_input(answer, self.oracle, cases, self.rtol, self.atol)
-                hint = f"{self.number} ✗ {ignored}" if ignored else hint
+                found = never_the_same(answer, cases) or ignored_input(answer, self.oracle, cases, self.rtol, self.atol)
+                hint = f"{self.number} ✗ {found}" if found else hint
         number = next((n for n, case in enumerate(cases) if case is refused.case), None)
         if number is not None:
             name = f"checks.{self.oracle.__module__.rpartition('.')[2]}.{self.oracle.__name__}"
@@ -237,15 +242,22 @@ class Exercise:
         self, cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any], wanted: Sequence[Any], wrong: Sequence[int]
     ) -> str:
         """The hint of the mistake that explains what was returned; empty if none does."""
-        if hint := rounded(outcomes, wanted):
+        if hint := rounded(outcomes, wanted, self.rtol, self.atol):
             return hint
-        for mistake in self.mistakes:
-            if all(self._agrees(outcomes[n], mistake(**copy.deepcopy(cases[n]))) for n in range(len(cases))):
-                return _text(mistake)
+        if hint := self._mistake(cases, outcomes):
+            return hint
         for sign in self.signs:
             borne = [sign(plain(outcomes[n]), *copy.deepcopy(cases[n]).values()) for n in wrong]
             if any(borne) and all(one or one is None for one in borne):
                 return _text(sign)
+        return ""
+
+    def _mistake(self, cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any]) -> str:
+        """The hint of the mistake that returns the same for each case; empty if none does."""
+        with np.errstate(all="ignore"):
+            for mistake in self.mistakes:
+                if all(self._agrees(outcomes[n], mistake(**copy.deepcopy(cases[n]))) for n in range(len(cases))):
+                    return _text(mistake)
         return ""
 
     def _agrees(self, returned: Any, other: Any) -> bool:

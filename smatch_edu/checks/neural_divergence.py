@@ -10,6 +10,12 @@ from scipy.special import logsumexp
 
 from smatch_edu.checks.exercise import exercise
 
+
+def _discount(rng: np.random.Generator) -> float:
+    """γ, now and then at one of its ends."""
+    return float(rng.choice([0.0, rng.uniform(0.99, 0.999), rng.uniform(0.5, 0.95)], p=[0.03, 0.05, 0.92]))
+
+
 # -- 8.1 ---------------------------------------------------------------------------------------------------------
 
 
@@ -38,7 +44,7 @@ def _walk_on_a_trie(rng: np.random.Generator) -> dict[str, Any]:
         "pressed": np.array([*pressed, eos]),
         "typed": np.array([*typed, eos]),
         "absorbing_value": float(rng.normal(0.0, 3.0)),
-        "gamma": float(rng.uniform(0.5, 0.95)),
+        "gamma": _discount(rng),
     }
 
 
@@ -70,12 +76,14 @@ def probability_of_the_key(logits, state_of_action, pressed, typed, absorbing_va
     return logits[state_of_action, pressed] - logsumexp(logits, axis=1)[state_of_action]
 
 
-def input_that_was_fed_next(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+def input_that_was_fed_next(returned, logits, state_of_action, pressed, typed, absorbing_value, gamma):
     """You take V from the input that stands to the right in the row. That is the next letter that was *fed*; after ⌫ an
     old input is on top again. Which list knows where she stands?"""
-    values = logsumexp(logits, axis=1)
-    ahead = values[np.minimum(state_of_action[:-1] + 1, len(values) - 1)]
-    return _walk_rewards(logits[state_of_action, pressed], np.append(ahead, absorbing_value), gamma)
+    values, following = logsumexp(logits, axis=1), state_of_action[:-1] + 1
+    ahead = np.append(values[np.minimum(following, len(values) - 1)], absorbing_value)
+    in_the_row = np.append(following < len(values), True)  # where the row has ended, some take one value, some another
+    wanted = _walk_rewards(logits[state_of_action, pressed], ahead, gamma)
+    return np.allclose(returned[in_the_row], wanted[in_the_row])
 
 
 def end_of_the_row_is_the_end(logits, state_of_action, pressed, typed, absorbing_value, gamma):
@@ -85,14 +93,14 @@ def end_of_the_row_is_the_end(logits, state_of_action, pressed, typed, absorbing
     return _walk_rewards(logits[state_of_action, pressed], ahead, gamma)
 
 
-def number_of_the_key_as_input(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+def number_of_the_key_as_input(returned, logits, state_of_action, pressed, typed, absorbing_value, gamma):
     """You use the number of the key as the number of the input. With ⌫ there are more keys than inputs: how do you get
     from one to the other?"""
-    last = len(logits) - 1
-    row = np.minimum(np.arange(len(pressed)), last)
-    values = logsumexp(logits, axis=1)
-    ahead = np.append(values[np.minimum(np.arange(1, len(pressed)), last)], absorbing_value)
-    return _walk_rewards(logits[row, pressed], ahead, gamma)
+    rows = np.arange(min(len(pressed), len(logits)) - 1)  # as far as there are inputs
+    if not len(rows):
+        return None
+    ahead = logsumexp(logits, axis=1)[rows + 1]
+    return np.allclose(returned[rows], _walk_rewards(logits[rows, pressed[rows]], ahead, gamma))
 
 
 def value_by_the_number_of_the_key(logits, state_of_action, pressed, typed, absorbing_value, gamma):
@@ -125,6 +133,13 @@ def stays_at_the_last_text(logits, state_of_action, pressed, typed, absorbing_va
     return _walk_rewards(logits[state_of_action, pressed], _ahead(logits, state_of_action, last), gamma)
 
 
+def first_text_after_the_end(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+    """After ⏎ you let her begin anew: the last of your values is that of the first text. (`np.roll` puts in front what
+    it pushes out at the end.) Which value is given for the state that ⏎ leads to?"""
+    first = logsumexp(logits[state_of_action[0]])
+    return _walk_rewards(logits[state_of_action, pressed], _ahead(logits, state_of_action, first), gamma)
+
+
 def absorbing_reward_taken(logits, state_of_action, pressed, typed, absorbing_value, gamma):
     """At ⏎ you use what *one* step in the absorbing state pays. V is what all those steps are worth together: which of
     them does a reward look ahead to?"""
@@ -134,8 +149,9 @@ def absorbing_reward_taken(logits, state_of_action, pressed, typed, absorbing_va
 
 def absorbing_value_not_discounted(logits, state_of_action, pressed, typed, absorbing_value, gamma):
     """All steps are right but the last. Getting to the absorbing state takes a key as well: what does a step cost?"""
-    ahead = _ahead(logits, state_of_action, absorbing_value / gamma)
-    return _walk_rewards(logits[state_of_action, pressed], ahead, gamma)
+    ahead = gamma * _ahead(logits, state_of_action, 0.0)
+    ahead[-1] = absorbing_value
+    return _walk_rewards(logits[state_of_action, pressed], ahead, 1.0)
 
 
 def discount_forgotten(logits, state_of_action, pressed, typed, absorbing_value, gamma):
@@ -198,6 +214,13 @@ def logarithm_forgotten(logits, state_of_action, pressed, typed, absorbing_value
     return _walk_rewards(logits[state_of_action, pressed], ahead, gamma)
 
 
+def mean_of_exponentials(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+    """Inside of your logarithm is the *mean* of the exponentials. More keys to choose from should be worth more: what
+    does (5.2) do with them?"""
+    ahead = _ahead(logits, state_of_action, absorbing_value + math.log(logits.shape[1])) - math.log(logits.shape[1])
+    return _walk_rewards(logits[state_of_action, pressed], ahead, gamma)
+
+
 def log_probability_less_the_future(logits, state_of_action, pressed, typed, absorbing_value, gamma):
     """You turn the logit into log π first, and then take the future away as well. How many values does the formula take
     away from a logit?"""
@@ -214,13 +237,12 @@ def log_probability_less_the_future(logits, state_of_action, pressed, typed, abs
         logit_of_the_typed_key,
         value_of_this_text,
         probability_of_the_key,
-        input_that_was_fed_next,
         end_of_the_row_is_the_end,
-        number_of_the_key_as_input,
         value_by_the_number_of_the_key,
         backspace_takes_back_a_step,
         nothing_after_the_end,
         stays_at_the_last_text,
+        first_text_after_the_end,
         absorbing_reward_taken,
         absorbing_value_not_discounted,
         discount_forgotten,
@@ -232,8 +254,10 @@ def log_probability_less_the_future(logits, state_of_action, pressed, typed, abs
         choice_worth_nothing,
         logit_of_the_key_after,
         logarithm_forgotten,
+        mean_of_exponentials,
         log_probability_less_the_future,
     ],
+    signs=[input_that_was_fed_next, number_of_the_key_as_input],
 )
 def rewards_along_a_walk(logits, state_of_action, pressed, typed, absorbing_value, gamma):
     """ℓ(a_i|s_i) - γ V(s_{i+1}), and V of the absorbing state after ⏎."""
@@ -409,7 +433,7 @@ def _walk_with_an_edge(rng: np.random.Generator) -> dict[str, Any]:
         "off_data": rng.random(steps) < 0.6,
         "edge": edge,
         "alpha": alpha,
-        "gamma": float(rng.uniform(0.5, 0.95)),
+        "gamma": _discount(rng) if math.isfinite(edge) else 0.9,  # 0·∞ is no mistake of its own
     }
 
 
@@ -471,6 +495,17 @@ def clock_stopped_on_the_data(rewards, off_data, edge, alpha, gamma):
     """You pick the steps off the data first and number them anew, so the clock stands still on the data. At which time
     did each of them happen?"""
     return _weighed(_below(rewards, edge / alpha)[off_data], gamma)
+
+
+def stopped_on_the_data(rewards, off_data, edge, alpha, gamma):
+    """You stop at the first step on the data. She may leave the data again later in the walk: what should become of a
+    step that is not fined?"""
+    return _weighed(np.cumprod(off_data) * _below(rewards, edge / alpha), gamma)
+
+
+def edge_at_zero_overlooked(rewards, off_data, edge, alpha, gamma):
+    """You find no fine where the edge is 0. An edge at 0 is an edge like any other: which number stands for none?"""
+    return _weighed(off_data * _below(rewards, edge / alpha), gamma) if edge else 0.0
 
 
 def clock_one_late(rewards, off_data, edge, alpha, gamma):
@@ -559,6 +594,8 @@ def worst_step_only(rewards, off_data, edge, alpha, gamma):
         fine_in_other_units,
         steps_not_weighed,
         clock_stopped_on_the_data,
+        stopped_on_the_data,
+        edge_at_zero_overlooked,
         clock_one_late,
         squared,
         good_steps_make_up_for_bad,
@@ -582,13 +619,14 @@ def fine_below_the_edge(rewards, off_data, edge, alpha, gamma):
 
 
 def _texts_ahead(rng: np.random.Generator) -> dict[str, Any]:
-    letters = int(rng.integers(3, 7))
+    letters = int(rng.integers(2, 7))
+    noise = [0.0, 1.0, rng.uniform(0.4, 1.0), rng.uniform(0.05, 0.4)]
     return {
         "values": rng.normal(1.0, 4.0, size=letters),
         "pressed": int(rng.integers(letters)),
-        "noise": float(rng.choice([0.0, 1.0], p=[0.1, 0.9]) * rng.uniform(0.05, 0.4)),
-        "gamma": float(rng.uniform(0.5, 0.95)),
-        "alpha": float(rng.uniform(0.1, 2.0)),
+        "noise": float(rng.choice(noise, p=[0.08, 0.04, 0.1, 0.78])),
+        "gamma": _discount(rng),
+        "alpha": float(rng.choice([0.01, 10.0, rng.uniform(0.1, 2.0)], p=[0.03, 0.03, 0.94])),
     }
 
 

@@ -15,11 +15,16 @@ def _discounted(summands, gamma, late=0):
     return float(np.sum(gamma ** (np.arange(len(summands)) + late) * summands))
 
 
+def _gamma(rng: np.random.Generator) -> float:
+    """A discount; now and then one as close to 1 as training takes it, where a thousand steps are not yet all."""
+    return float(rng.uniform(0.99, 0.999) if rng.random() < 0.1 else rng.uniform(0.5, 0.95))
+
+
 # -- 5.1 ---------------------------------------------------------------------------------------------------------
 
 
 def _values(rng: np.random.Generator) -> dict[str, Any]:
-    return {"values": rng.normal(2.0, 3.0, size=rng.integers(1, 9)), "gamma": float(rng.uniform(0.5, 0.95))}
+    return {"values": rng.normal(2.0, 3.0, size=rng.integers(1, 9)), "gamma": _gamma(rng)}
 
 
 def _steps(values, gamma):
@@ -177,7 +182,7 @@ def _finished_text(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "rewards": rng.normal(0.5, 1.5, size=rng.integers(1, 8)),
         "absorbing_value": float(rng.normal(0.0, 4.0)),
-        "gamma": float(rng.uniform(0.5, 0.95)),
+        "gamma": _gamma(rng),
         "alpha": float(rng.uniform(0.1, 2.0)),
     }
 
@@ -350,6 +355,12 @@ def score_clipped(rewards, absorbing_value, gamma, alpha):
     return _with_tail(rewards, absorbing_value, gamma, lambda r: _chi2(np.minimum(r, 2 / alpha), alpha))
 
 
+def tail_cut_off(returned, rewards, absorbing_value, gamma, alpha):
+    """You are wrong only where γ is close to 1, and time runs long. Does what you add up after ⏎ end after a fixed
+    number of steps?"""
+    return gamma > 0.97
+
+
 @exercise(
     "5.2",
     draw=_finished_text,
@@ -382,6 +393,7 @@ def score_clipped(rewards, absorbing_value, gamma, alpha):
         discounted_before_squaring,
         score_clipped,
     ],
+    signs=[tail_cut_off],
 )
 def data_term_with_tail(rewards, absorbing_value, gamma, alpha):
     """Σ_{i<N} γ^i (r_i - α/4 r_i²) + γ^N/(1-γ) of the same for r = (1-γ) V_abs."""
@@ -392,11 +404,12 @@ def data_term_with_tail(rewards, absorbing_value, gamma, alpha):
 
 
 def _logits_along_a_text(rng: np.random.Generator) -> dict[str, Any]:
+    """Now and then the logits lie far apart, so that what she presses is very unlikely."""
     steps, actions = rng.integers(1, 7), rng.integers(2, 6)
     return {
-        "logits": rng.normal(1.0, 2.0, size=(steps, actions)),
+        "logits": rng.normal(1.0, 10.0 if rng.random() < 0.15 else 2.0, size=(steps, actions)),
         "actions": rng.integers(0, actions, size=steps),
-        "gamma": float(rng.uniform(0.5, 0.95)),
+        "gamma": _gamma(rng),
     }
 
 
@@ -527,6 +540,37 @@ def weights_backwards(logits, actions, gamma):
     return _discounted(chosen[::-1], gamma)
 
 
+def largest_logit_for_the_value(logits, actions, gamma):
+    """You take the largest logit of a row for its V. That maximum is quite sharp: what is V in (5.2)?"""
+    return _discounted(_chosen(logits, actions) - logits.max(axis=1), gamma)
+
+
+def start_taken_off_again(logits, actions, gamma):
+    """You have the right sum, and then you take V(s_0) off. Written as the long sum (5.3), how much of it is left when
+    all has cancelled?"""
+    return objective_with_a_straight_score.oracle(logits, actions, gamma) - logsumexp(logits[0])
+
+
+def start_in_every_step(logits, actions, gamma):
+    """You take the value of the first text off the logits of all steps. Which text stands on the screen at step i?"""
+    return _discounted(_chosen(logits, actions) - logsumexp(logits[0]), gamma)
+
+
+def a_texts_value_after_the_end(returned, logits, actions, gamma):
+    """After ⏎ the value of one of her texts is still taken away, as if she stood there, and nothing gives it back.
+    Where is she then, and what do the two tails do to that value?"""
+    right = objective_with_a_straight_score.oracle(logits, actions, gamma)
+    left = gamma ** len(actions) * logsumexp(logits, axis=1)
+    return bool(np.isclose(returned, right - left, rtol=1e-4, atol=1e-4).any())
+
+
+def unlikely_keys_made_likelier(returned, logits, actions, gamma):
+    """You are wrong only where a key is very unlikely, and there your logs are too near to zero. Is a small number
+    added to the chance, or the chance cut off below? Work with the logits, and log 0 never comes up."""
+    right = objective_with_a_straight_score.oracle(logits, actions, gamma)
+    return bool(returned > right and _chosen(log_softmax(logits, axis=1), actions).min() < -6)
+
+
 @exercise(
     "5.3",
     draw=_logits_along_a_text,
@@ -554,7 +598,11 @@ def weights_backwards(logits, actions, gamma):
         discount_inside_the_log,
         logs_to_base_two,
         weights_backwards,
+        largest_logit_for_the_value,
+        start_taken_off_again,
+        start_in_every_step,
     ],
+    signs=[a_texts_value_after_the_end, unlikely_keys_made_likelier],
 )
 def objective_with_a_straight_score(logits, actions, gamma):
     """Σ γ^i log softmax(logits_i)[a_i]."""
@@ -565,12 +613,13 @@ def objective_with_a_straight_score(logits, actions, gamma):
 
 
 def _data_and_model(rng: np.random.Generator) -> dict[str, Any]:
+    gamma = _gamma(rng)
     return {
         "data_rewards": rng.normal(0.5, 1.5, size=rng.integers(1, 7)),
         "model_rewards": rng.normal(-0.5, 1.5, size=rng.integers(1, 7)),
-        "absorbing_reward": float(rng.normal(0.0, 1.0)),
+        "absorbing_reward": float(rng.normal(0.0, min(1.0, 8 * (1 - gamma)))),  # (1-γ) times a value
         "start_value": float(rng.normal(1.0, 2.0)),
-        "gamma": float(rng.uniform(0.5, 0.95)),
+        "gamma": gamma,
         "alpha": float(rng.uniform(0.1, 2.0)),
     }
 
@@ -758,6 +807,21 @@ def tails_without_penalty(data_rewards, model_rewards, absorbing_reward, start_v
     return tails_left_out(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha) + tail
 
 
+def data_tail_without_penalty(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """After ⏎ the data's text goes on to earn r_abs in your answer, and pays nothing for its square. What does every
+    reward of the data cost before ⏎?"""
+    unpaid = alpha / 4 * gamma ** len(data_rewards) / (1 - gamma) * absorbing_reward**2
+    return sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha) + unpaid
+
+
+def model_not_discounted(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """Before ⏎ the steps of the data are discounted, those of the model's text are not. What does step i of the model
+    weigh?"""
+    squares = model_rewards**2
+    right = sampled_mixture.oracle(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    return right - alpha / 4 * (float(np.sum(squares)) - _discounted(squares, gamma))
+
+
 def reward_taken_for_value(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
     """You multiply the reward of the absorbing state by 1-γ. Look at what you are given this time: is it V there, or
     already r?"""
@@ -772,6 +836,12 @@ def cut_to_the_shorter(data_rewards, model_rewards, absorbing_reward, start_valu
     return sampled_mixture.oracle(
         data_rewards[:steps], model_rewards[:steps], absorbing_reward, start_value, gamma, alpha
     )
+
+
+def tails_cut_off(returned, data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    """You are wrong only where γ is close to 1, and time runs long. Do your tails end after a fixed number of
+    steps?"""
+    return gamma > 0.97
 
 
 @exercise(
@@ -805,9 +875,12 @@ def cut_to_the_shorter(data_rewards, model_rewards, absorbing_reward, start_valu
         tails_of_one_step,
         tails_at_once,
         tails_without_penalty,
+        data_tail_without_penalty,
+        model_not_discounted,
         reward_taken_for_value,
         cut_to_the_shorter,
     ],
+    signs=[tails_cut_off],
 )
 def sampled_mixture(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
     """Σ γ^i (r - c r²) over the data, less V(s_0), less c Σ γ^i r² over the model's text; c = α/4, tails included."""

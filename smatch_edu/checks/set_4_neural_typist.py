@@ -643,9 +643,9 @@ def gradient_in_logits(logits, legal, leads, data, model, c, gamma):
 
 
 def _network(rng: np.random.Generator) -> dict[str, Any]:
-    """Networks of all widths from 1 on, one text or several; tanh in its middle and at its ends."""
+    """Networks of all widths from 1 on, one text or several; tanh in its middle, at its ends, and far out."""
     rows, features, width, keys = (int(n) for n in rng.integers(1, 5, size=4))
-    scale = float(rng.choice([0.3, 1.0, 4.0]))
+    scale = float(rng.choice([0.3, 1.0, 4.0])) if rng.random() < 0.85 else 1000.0
     weights = {
         "W1": rng.normal(scale=scale, size=(features, width)),
         "b1": rng.normal(size=width),
@@ -707,6 +707,11 @@ def second_layer_fed_with_the_wrong_thing(inputs, gradient, weights):
     return _backwards(inputs, gradient, weights, hidden_of=lambda before: before)
 
 
+def hidden_without_its_bias(inputs, gradient, weights):
+    """Your hidden numbers are made without b1. What goes into tanh by (S4.4)?"""
+    return _backwards(inputs, gradient, weights | {"b1": np.zeros_like(weights["b1"])})
+
+
 def mean_over_texts(inputs, gradient, weights):
     """You take means over the texts. J is one number, and each text has a part in it: are the parts added up or
     averaged?"""
@@ -747,6 +752,7 @@ def stepped(inputs, gradient, weights):
         bend_twice,
         bend_of_relu,
         second_layer_fed_with_the_wrong_thing,
+        hidden_without_its_bias,
         mean_over_texts,
         mean_in_the_biases,
         inner_bias_not_bent,
@@ -771,8 +777,12 @@ def _moving(rng: np.random.Generator) -> dict[str, Any]:
     moves[empty] = np.eye(size)[rng.integers(size, size=int(empty.sum()))]
     ends = rng.random(size) < 0.2
     moves[ends] = np.eye(size)[ends]
+    if size > 2 and rng.random() < 0.35:  # two that lead to each other alone
+        two = rng.choice(size, size=2, replace=False)
+        moves[two] = 0
+        moves[np.ix_(two, two)] = rng.exponential(size=(2, 2)) if rng.random() < 0.5 else [[0, 1], [1, 0]]
     moves /= moves.sum(axis=1, keepdims=True)
-    if rng.random() < 0.2:  # she hesitates
+    if rng.random() < 0.3:  # she hesitates
         moves = 0.99 * np.eye(size) + 0.01 * moves
     return {"moves": moves, "on_data": rng.random(size) < rng.choice([0.3, 0.3, 0.3, 0.0, 1.0])}
 
@@ -839,21 +849,6 @@ def moves_read_backwards(moves, on_data):
     return chance
 
 
-def everyone_returns(moves, on_data):
-    """From some states you let her come back although there is no way. 1 everywhere solves the equations, too: which of
-    the solutions is the chance?"""
-    on = np.asarray(on_data, dtype=bool)
-    chance = np.ones(len(on))
-    if on.all():
-        return chance
-    for _ in range(20_000):
-        new = np.where(on, 1.0, moves @ chance)
-        if np.abs(new - chance).max() < 1e-13:
-            break
-        chance = new
-    return chance
-
-
 def whether_there_is_a_way(moves, on_data):
     """You say whether there is a way back. How likely is it that she takes it?"""
     return _reached(moves, np.asarray(on_data, dtype=bool)).astype(float)
@@ -879,8 +874,40 @@ def too_few_keys(returned, moves, on_data):
     """Who comes back late is lost in your answer, by a discount, or because you stop after so many keys. Some of these
     chains are slow: is there a way without either?"""
     right = _returning(moves, on_data)
-    got = np.asarray(returned, dtype=float)
-    return bool(np.all(got <= right + 1e-6) and np.all(got[np.asarray(on_data, dtype=bool)] == 1))
+    return bool(
+        np.all(returned <= right + 1e-6)
+        and np.all(returned[np.asarray(on_data, dtype=bool)] == 1)
+        and np.all(returned[right > 0] > 0)
+        and np.all(returned <= np.where(on_data, 1.0, moves @ returned) + 1e-6)
+    )
+
+
+def never_though_there_is_a_way(returned, moves, on_data):
+    """From some states you return 0 though there is a way to the data, a long one, an unlikely one, or one beside a way
+    into nowhere. From which states is there none at all?"""
+    right = _returning(moves, on_data)
+    back = returned[np.asarray(on_data, dtype=bool)] == 1
+    return bool(np.all(back) and np.any((np.abs(returned) < 1e-12) & (right > 1e-5)))
+
+
+def something_where_there_is_no_way(returned, moves, on_data):
+    """From some states there is no way to the data, and you return something else than 0 there. The equations have many
+    solutions then: which of them is the chance?"""
+    return bool(np.any(np.abs(returned[~_reached(moves, on_data)]) > 1e-6))
+
+
+def data_left_again(returned, moves, on_data):
+    """Your numbers say where she is in the long run: she has left the data again. Who was there once has come back:
+    what may be done with a text of the data?"""
+    left = np.any(returned[np.asarray(on_data, dtype=bool)] < 1 - 1e-6)
+    settled = np.abs(moves @ returned - returned).max() < 1e-6 and np.ptp(returned) > 1e-6
+    return True if left and settled else None  # some chains never settle
+
+
+def above_one(returned, moves, on_data):
+    """Some of your chances are above 1. Do you count how often or how long, or do you read the table by columns?
+    `moves[s, n]` leads from s to n."""
+    return True if np.any(returned > 1 + 1e-6) else None
 
 
 @exercise(
@@ -895,12 +922,17 @@ def too_few_keys(returned, moves, on_data):
         nobody_on_the_data,
         next_return_instead,
         moves_read_backwards,
-        everyone_returns,
         whether_there_is_a_way,
         chance_of_getting_lost,
         returns_counted,
     ],
-    signs=[too_few_keys],
+    signs=[
+        too_few_keys,
+        never_though_there_is_a_way,
+        something_where_there_is_no_way,
+        above_one,
+        data_left_again,
+    ],
 )
 def comes_back(moves, on_data):
     """The smallest h with h = 1 on the data and h = P h off it."""

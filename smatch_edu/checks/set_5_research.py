@@ -18,18 +18,22 @@ from smatch_edu.exact import StringMDP
 
 
 def _protocol(rng: np.random.Generator) -> dict[str, Any]:
-    """Sizes in any order, some of them 0 or twice; words that nobody says; one word or several."""
+    """Sizes in any order, some of them 0, twice, or large; words that nobody says; one word or several; now and then a
+    u that is exactly the sum of the chances before a word."""
     words = int(rng.integers(1, 8))
     chances = rng.exponential(size=words) * (rng.random(words) < 0.75)
     chances[rng.integers(words)] += 0.2
     sizes = rng.integers(0, 40, size=int(rng.integers(1, 5)))
     if rng.random() < 0.3:
         sizes[rng.integers(len(sizes))] = int(rng.choice([0, sizes[0]]))
-    return {
-        "seed": int(rng.integers(1_000_000)),
-        "chances": chances / chances.sum(),
-        "sizes": [int(size) for size in sizes],
-    }
+    if rng.random() < 0.15:
+        sizes[rng.integers(len(sizes))] = int(rng.integers(100, 1000))
+    seed, chances = int(rng.integers(1_000_000)), chances / chances.sum()
+    if rng.random() < 0.15:
+        edge = float(np.random.default_rng(seed).random(10)[rng.integers(10)])  # u and 1 - u sum to 1 exactly
+        chances = np.array([0.0, edge, 0.0, 1 - edge])
+        sizes[-1] = max(10, sizes[-1])
+    return {"seed": seed, "chances": chances, "sizes": [int(size) for size in sizes]}
 
 
 def _words_of(uniform: np.ndarray, chances: np.ndarray) -> np.ndarray:
@@ -95,6 +99,38 @@ def sizes_sorted(seed, chances, sizes):
     return _nested(seed, chances, sorted(sizes))
 
 
+def edge_belongs_to_the_word_before(seed, chances, sizes):
+    """A u that is exactly P(0) + … + P(k) gets word k from you. Is it less than that sum? `np.searchsorted` has two
+    sides."""
+    drawn = np.searchsorted(np.cumsum(chances), np.random.default_rng(seed).random(max(sizes)), side="left")
+    return _counts([np.minimum(drawn[:size], len(chances) - 1) for size in sizes], len(chances))
+
+
+def sizes_not_kept(returned, seed, chances, sizes):
+    """Some of your samples have more or fewer words than `sizes` says. How long is the row, and which part of it is a
+    sample of n words? (0 is a size, too.)"""
+    return bool(np.any(np.abs(returned.sum(axis=1) - sizes) > 1e-6))
+
+
+def expected_counts(returned, seed, chances, sizes):
+    """You return how often each word is to be *expected*. A sample has luck in it: where does the generator come
+    in?"""
+    return bool(np.all(np.abs(returned - np.outer(sizes, chances)) < 0.5 + 1e-6))
+
+
+def words_without_a_chance(returned, seed, chances, sizes):
+    """There are words in your samples whose chance is 0. How do `chances` come in: with which sums is u compared, and
+    for which k is it the first time below?"""
+    return True if np.any(returned[:, np.asarray(chances) == 0] > 0) else None
+
+
+def other_words(returned, seed, chances, sizes):
+    """Your samples have the right sizes, and other words than the protocol gives. From which generator, with which
+    seed, come your numbers u, and does each stand for the first k with u < P(0) + … + P(k)?"""
+    order = np.argsort(sizes, kind="stable")
+    return bool(np.all(np.diff(returned[order], axis=0) >= 0))  # still nested
+
+
 @exercise(
     "S5.1",
     draw=_protocol,
@@ -108,7 +144,9 @@ def sizes_sorted(seed, chances, sizes):
         shares_for_counts,
         uniform_words,
         sizes_sorted,
+        edge_belongs_to_the_word_before,
     ],
+    signs=[sizes_not_kept, expected_counts, words_without_a_chance, other_words],
 )
 def demonstrations(seed, chances, sizes):
     """Counts of the first words of one row: the word of the number u is the first k with u < P(0) + … + P(k)."""
@@ -119,14 +157,22 @@ def demonstrations(seed, chances, sizes):
 
 
 def _pairs(rng: np.random.Generator) -> dict[str, Any]:
-    """One to ten seeds; often in steps of 1/8, so that there are ties and differences of 0; effects of any size."""
-    count = int(rng.integers(1, 11))
+    """One to ten seeds; often in steps of 1/8 or of 1/10, so that there are ties and differences of 0; some means that
+    are close and not equal; effects of any size."""
+    steps = int(rng.choice([0, 0, 2, 2, 8, 8, 10, 10, 10]))
+    count = int(rng.integers({2: 4, 10: 6}.get(steps, 1), 11))
     first, second = rng.normal(size=(2, count)) + rng.normal(size=count)
     first = first + rng.choice([0.0, 0.5, -1.0, 2.0])
-    if rng.random() < 0.5:
-        first, second = np.round(8 * first) / 8, np.round(8 * second) / 8
-    if rng.random() < 0.1:
+    if steps == 10:  # few values, and their sums are not exact
+        first, second = first / 4, second / 4
+    if steps:
+        first, second = np.round(steps * first) / steps, np.round(steps * second) / steps
+    if rng.random() < 0.2:
+        second = np.where(rng.random(count) < 0.5, first, second)
+    if rng.random() < 0.12:
         second = first.copy()
+    if steps == 2:
+        first = first + rng.integers(4, size=count) * 2.0**-25
     return {"first": first, "second": second}
 
 
@@ -188,6 +234,33 @@ def median_for_the_mean(first, second):
     return right | {"difference": float(np.median(np.asarray(first) - np.asarray(second)))}
 
 
+def ties_left_out_of_the_mean(first, second):
+    """Seeds for which the two arms are equal are missing in your mean. Is that no result? How many seeds were there?"""
+    differences = np.subtract(first, second)
+    right = paired.oracle(first, second)
+    return right | {"difference": float(differences.sum() / max(np.count_nonzero(differences), 1))}
+
+
+def sign_lost(first, second):
+    """Your difference is never below 0. Which arm was better can be seen no more: where are the bars in (S5.1), and
+    where not?"""
+    right = paired.oracle(first, second)
+    return right | {"difference": abs(right["difference"])}
+
+
+def bars_inside_the_mean(first, second):
+    """You compare with the mean of |d|. In (S5.1), which comes first: the mean or the bars?"""
+    size = np.mean(np.abs(np.subtract(first, second)))
+    return _tested(first, second, lambda mean, flipped: np.mean(np.abs(flipped) >= size - 1e-9))
+
+
+def one_added(first, second):
+    """You add 1 to the count and to the number of patterns, as for patterns that are *drawn*. Here all of them are
+    looked at: is yours not counted already?"""
+    right = paired.oracle(first, second)
+    return right | {"p": (right["p"] * 2 ** len(first) + 1) / (2 ** len(first) + 1)}
+
+
 def bell_curve(first, second):
     """You use the bell curve for the mean of a few differences. Here all patterns can be counted, without any curve."""
     differences = np.asarray(first) - np.asarray(second)
@@ -209,17 +282,35 @@ def chance_of_being_right(first, second):
 
 
 def _rounded(returned: Any, right: Any) -> bool:
-    """Whether this is what is right, rounded to four decimals or fewer."""
-    got, want = (value if isinstance(value, dict) else {"": value} for value in (returned, right))
-    return any(
-        all(np.allclose(got[key], np.round(want[key], digits), rtol=0, atol=1e-9) for key in want)
-        for digits in range(1, 5)
+    """Whether these are numbers that are right, some of them rounded to four decimals or fewer."""
+    return all(
+        any(abs(float(returned[name]) - value) < 1e-9 for value in (want, *(round(want, d) for d in range(1, 5))))
+        for name, want in right.items()
     )
 
 
 def rounded_results(returned, first, second):
-    """Your two numbers are right, and rounded. Give all the decimals that you have."""
+    """Your numbers are right but for rounding, one of them or both. Give all the decimals that you have."""
     return _rounded(returned, paired.oracle(first, second))
+
+
+def above_one(returned, first, second):
+    """Your p is above 1. It is a share of the patterns: by what do you divide, and is any pattern counted twice?"""
+    return float(returned["p"]) > 1 + 1e-9
+
+
+def another_room(returned, first, second):
+    """Means that are equal on paper may differ in their last digits, and others are close without being equal. How far
+    apart may two means be in your comparison, and how far in the text?"""
+    differences = np.subtract(first, second)
+    mean, flipped = _flipped(differences)
+    p, right = float(returned["p"]), paired.oracle(first, second)
+    if abs(float(returned["difference"]) - mean) > 1e-5 * (1 + abs(mean)):
+        return False
+    if p > right["p"]:
+        return bool(p <= np.mean(np.abs(flipped) >= abs(mean) - 1e-4 * (1 + abs(mean))) + 1e-9)
+    exact = np.all(differences * 2**30 == np.round(differences * 2**30))  # no rounding in any sum
+    return bool(not exact and p >= np.mean(np.abs(flipped) > abs(mean) + 1e-9) - 1e-9)
 
 
 def not_paired(returned, first, second):
@@ -253,7 +344,6 @@ def some_other_test(returned, first, second):
     "S5.2",
     draw=_pairs,
     inputs="random results",
-    num_cases=60,
     mistakes=[
         one_side_only,
         one_side_in_its_own_direction,
@@ -262,11 +352,15 @@ def some_other_test(returned, first, second):
         order_of_the_arms,
         sum_for_the_mean,
         median_for_the_mean,
+        ties_left_out_of_the_mean,
+        sign_lost,
+        bars_inside_the_mean,
+        one_added,
         bell_curve,
         half_of_the_patterns,
         chance_of_being_right,
     ],
-    signs=[rounded_results, not_paired, patterns_drawn, some_other_test],
+    signs=[rounded_results, above_one, another_room, not_paired, patterns_drawn, some_other_test],
 )
 def paired(first, second):
     """The mean difference, and the share of the 2ⁿ patterns of signs whose mean is as far from 0."""
@@ -277,61 +371,67 @@ def paired(first, second):
 
 
 def _plan(rng: np.random.Generator) -> dict[str, Any]:
-    """Looks from the first seed on, late ones, one look only; levels that nobody can reach, and 1."""
+    """Looks from the first seed on, late ones, one look only; levels that nobody can reach, that a p-value just
+    reaches, and 0 and 1."""
     last = int(rng.integers(1, 41))
     first = last if rng.random() < 0.15 else int(rng.integers(1, last + 1))
-    level = float(rng.choice([0.001, 0.01, 0.05, 0.1, 0.3])) if rng.random() < 0.9 else 1.0
+    level = float(rng.choice([0.001, 0.01, 0.05, 0.1, 0.3]))
+    kind = rng.random()
+    if kind < 0.25:
+        level = 1.0 if kind < 0.22 else 0.0
+    elif kind < 0.4:
+        count = int(rng.integers(first, last + 1))
+        reached = _both_tails(int(rng.integers(count + 1)), count)
+        level = reached if reached > 1e-4 else level
     return {"first": first, "last": last, "level": level}
 
 
-@functools.lru_cache(maxsize=4000)
-def _p_value(plus: int, count: int, sides: int = 2) -> float:
-    """Of a sign test: how likely so many plus, or a number as far from the middle."""
-    few = min(plus, count - plus) if sides == 2 else count - plus
-    return min(sides * sum(math.comb(count, k) for k in range(few + 1)) / 2**count, 1.0)
+def _tail(few: int, count: int) -> float:
+    """How likely so few plus or fewer."""
+    return sum(math.comb(count, k) for k in range(few + 1)) / 2**count
 
 
-@functools.lru_cache(maxsize=4000)
-def _claims(count: int, level: float, sides: int = 2, strict: bool = False) -> np.ndarray:
+def _both_tails(plus: int, count: int) -> float:
+    """The p-value of a sign test: how likely so many plus, or a number as far from the middle."""
+    return min(2 * _tail(min(plus, count - plus), count), 1.0)
+
+
+PValue = Callable[[int, int], float]
+
+
+@functools.lru_cache(maxsize=20_000)
+def _claims(count: int, level: float, p_value: PValue = _both_tails, strict: bool = False) -> np.ndarray:
     """Whether a test of so many signs claims something, for each number of plus."""
-    p = np.array([_p_value(plus, count, sides) for plus in range(count + 1)])
+    p = _p_values(count, p_value)
     return p < level - 1e-12 if strict else p <= level + 1e-12
 
 
-@functools.lru_cache(maxsize=4000)
-def _once(count: int, level: float, sides: int = 2, strict: bool = False) -> float:
+@functools.lru_cache(maxsize=2000)
+def _p_values(count: int, p_value: PValue) -> np.ndarray:
+    return np.array([p_value(plus, count) for plus in range(count + 1)])
+
+
+def _once(count: int, level: float, p_value: PValue = _both_tails, strict: bool = False) -> float:
     """How often it does if nothing is there."""
-    ways = [math.comb(count, int(plus)) for plus in np.flatnonzero(_claims(count, level, sides, strict))]
+    ways = [math.comb(count, int(plus)) for plus in np.flatnonzero(_claims(count, level, p_value, strict))]
     return sum(ways) / 2**count
 
 
 def _ever(
-    first: int, last: int, level: float, sides: int = 2, strict: bool = False, every: int = 1
+    first: int, last: int, level: float, p_value: PValue = _both_tails, strict: bool = False, every: int = 1
 ) -> dict[str, float]:
     """How likely she ever claims something, by following all that have not claimed yet."""
     going = np.array([1.0])
     for count in range(1, last + 1):
         going = (np.append(going, 0) + np.append(0, going)) / 2
         if count >= first and (count - first) % every == 0:
-            going = going * ~_claims(count, level, sides, strict)
-    return {"once": _once(last, level, sides, strict), "peeking": float(1 - going.sum())}
+            going = going * ~_claims(count, level, p_value, strict)
+    return {"once": _once(last, level, p_value, strict), "peeking": float(1 - going.sum())}
 
 
 def _rates(first, last, level):
     """How often each single look would claim something."""
     return [_once(count, level) for count in range(first, last + 1)]
-
-
-def looks_added(first, last, level):
-    """You add up the chances of the looks. Whoever claims something at one look might have claimed it at the next one,
-    too: who is counted twice?"""
-    return {"once": _rates(last, last, level)[0], "peeking": float(sum(_rates(first, last, level)))}
-
-
-def level_times_looks(first, last, level):
-    """You multiply the level by the number of looks. That is a bound, and a coarse one: which runs are still going
-    when a look comes, and which p-values can a sign test have at all?"""
-    return {"once": _rates(last, last, level)[0], "peeking": min(level * (last - first + 1), 1.0)}
 
 
 def looks_independent(first, last, level):
@@ -349,9 +449,57 @@ def level_is_what_is_paid(first, last, level):
     return _ever(first, last, level) | {"once": level}
 
 
+def _upper_tail(plus: int, count: int) -> float:
+    return _tail(count - plus, count)
+
+
 def one_sided_look(first, last, level):
     """Your test claims only that there are many plus. It looks at both sides."""
-    return _ever(first, last, level, sides=1)
+    return _ever(first, last, level, _upper_tail)
+
+
+def _smaller_tail(plus: int, count: int) -> float:
+    return _tail(min(plus, count - plus), count)
+
+
+def smaller_tail_alone(first, last, level):
+    """Your p-value is one tail, whichever is smaller. As far from n/2 there are as many on the *other* side: what is
+    the chance of both?"""
+    return _ever(first, last, level, _smaller_tail)
+
+
+def level_halved_as_well(first, last, level):
+    """You take both tails *and* halve the level. The two sides are paid for twice: where should the 2 stand?"""
+    return _ever(first, last, level / 2)
+
+
+def _uncapped(plus: int, count: int) -> float:
+    return 2 * _smaller_tail(plus, count)
+
+
+def middle_counted_twice(first, last, level):
+    """Some of your p-values are above 1. With as many plus as minus each tail reaches to the middle: what is counted
+    twice there?"""
+    return _ever(first, last, level, _uncapped)
+
+
+def _below_the_whole_half(plus: int, count: int) -> float:
+    far = abs(plus - count // 2)
+    return sum(math.comb(count, k) for k in range(count + 1) if abs(k - count // 2) >= far) / 2**count
+
+
+def middle_rounded_down(first, last, level):
+    """For odd n your middle is a whole number, so that the two sides are not alike. How much is n/2?"""
+    return _ever(first, last, level, _below_the_whole_half)
+
+
+def _bell(plus: int, count: int) -> float:
+    return math.erfc(abs(2 * plus - count) / math.sqrt(2 * count))
+
+
+def bell_curve_for_the_tails(first, last, level):
+    """Your p-values are those of a bell curve. For so few tosses the tails can be counted, exactly."""
+    return _ever(first, last, level, _bell)
 
 
 def at_the_level_not_counted(first, last, level):
@@ -376,6 +524,25 @@ def last_look_forgotten(first, last, level):
     return _ever(first, last, level) | {"peeking": _ever(first, last - 1, level)["peeking"]}
 
 
+def first_look_forgotten(first, last, level):
+    """Your first look is one seed too late. She looks after seed number `first` as well."""
+    right = _ever(first, last, level)
+    return right | {"peeking": _ever(first + 1, last, level)["peeking"] if first < last else 0.0}
+
+
+def once_after_the_first(first, last, level):
+    """Your single look comes after `first` seeds. How many has somebody seen who looks once?"""
+    return _ever(first, last, level) | {"once": _once(first, level)}
+
+
+def once_without_the_early_ones(first, last, level):
+    """In your single look those are missing who would have claimed something before. Who looks once has not looked
+    before: which runs are there?"""
+    right = _ever(first, last, level)
+    before = _ever(first, last - 1, level)["peeking"] if first < last else 0.0
+    return right | {"once": right["peeking"] - before}
+
+
 def largest_of_the_looks(first, last, level):
     """You return the chance of the most generous look. She has all of them: what if this one says nothing?"""
     return {"once": _rates(last, last, level)[0], "peeking": float(max(_rates(first, last, level)))}
@@ -387,8 +554,55 @@ def names_of_the_two_exchanged(first, last, level):
     return {"once": right["peeking"], "peeking": right["once"]}
 
 
+def looks_added(returned, first, last, level):
+    """You add up the chances of the looks. Whoever claims something at one look might have claimed it at the next one,
+    too: who is counted twice?"""
+    added = sum(_rates(first, last, level))
+    return any(abs(float(returned["peeking"]) - value) < 1e-6 for value in (added, min(added, 1.0)))
+
+
+def level_times_looks(returned, first, last, level):
+    """Your number for peeking is made of the level and the number of looks alone. That is a bound, or would be true of
+    looks that know nothing of each other: which runs are still going when a look comes, and which p-values can a sign
+    test have at all?"""
+    looks = last - first + 1
+    bounds = (level * looks, min(level * looks, 1.0), 1 - (1 - level) ** looks)
+    return any(abs(float(returned["peeking"]) - value) < 1e-6 for value in bounds)
+
+
+def going_brought_back_to_one(returned, first, last, level):
+    """After a look you divide by the number of those who go on, and then add up. Which share of *all* runs claims
+    something at a look?"""
+    going, added = np.array([1.0]), 0.0
+    for count in range(1, last + 1):
+        going = (np.append(going, 0) + np.append(0, going)) / 2
+        if count >= first:
+            claims = _claims(count, level)
+            added += going[claims].sum()
+            going = going * ~claims
+            going = going / (going.sum() or 1.0)
+    return any(abs(float(returned["peeking"]) - value) < 1e-6 for value in (added, min(added, 1.0)))
+
+
+def _beyond(plus: int, count: int) -> float:
+    return 2 * _tail(min(plus, count - plus) - 1, count)
+
+
+def _so_many(plus: int, count: int) -> float:
+    return 2 * math.comb(count, plus) / 2**count
+
+
+def part_of_the_tail(returned, first, last, level):
+    """Your tails are not whole. A tail is k itself *and* all that is further from n/2: which of them do you leave
+    out?"""
+    return any(
+        all(abs(float(returned[name]) - value) < 1e-6 for name, value in _ever(first, last, level, p_value).items())
+        for p_value in (_beyond, _so_many)
+    )
+
+
 def rounded_chances(returned, first, last, level):
-    """Your two chances are right, and rounded. Give all the decimals that you have."""
+    """Your chances are right but for rounding, one of them or both. Give all the decimals that you have."""
     return _rounded(returned, _ever(first, last, level))
 
 
@@ -403,21 +617,33 @@ def simulated(returned, first, last, level):
     "S5.3",
     draw=_plan,
     inputs="random plans",
-    num_cases=60,
     mistakes=[
-        looks_added,
-        level_times_looks,
         looks_independent,
         level_is_what_is_paid,
         one_sided_look,
+        smaller_tail_alone,
+        level_halved_as_well,
+        middle_counted_twice,
+        middle_rounded_down,
+        bell_curve_for_the_tails,
         at_the_level_not_counted,
         looks_from_the_first_seed,
         looks_at_both_ends_only,
         last_look_forgotten,
+        first_look_forgotten,
+        once_after_the_first,
+        once_without_the_early_ones,
         largest_of_the_looks,
         names_of_the_two_exchanged,
     ],
-    signs=[rounded_chances, simulated],
+    signs=[
+        rounded_chances,
+        looks_added,
+        level_times_looks,
+        going_brought_back_to_one,
+        part_of_the_tail,
+        simulated,
+    ],
 )
 def peeking(first, last, level):
     """P(the sign test claims something) at the last seed alone, and at any of the looks, if nothing is there."""
@@ -428,13 +654,16 @@ def peeking(first, last, level):
 
 
 def _scores(rng: np.random.Generator) -> dict[str, Any]:
-    """Settings that differ and settings that do not; ties, often; two seeds at least."""
+    """Settings that differ, that hardly differ, and that do not; ties, often; two seeds at least; some tables below
+    0."""
     settings, seeds = int(rng.integers(1, 6)), int(rng.integers(2, 8))
     scores = rng.normal(size=(settings, seeds)) + rng.normal(size=seeds)
     scores += rng.choice([0.0, 0.0, 1.0]) * rng.normal(size=(settings, 1))
     if rng.random() < 0.4:
         scores = np.round(scores)
-    return {"scores": scores}
+    elif rng.random() < 0.2:
+        scores = scores[:1] + 0.001 * rng.normal(size=scores.shape)
+    return {"scores": scores - rng.choice([0.0, 0.0, 6.0])}
 
 
 def _left_out(scores: np.ndarray) -> np.ndarray:
@@ -504,18 +733,51 @@ def chosen_by_the_median(scores):
     }
 
 
-def seeds_for_settings(scores):
-    """You choose among the seeds. In `scores` the row is the setting, the column the seed."""
-    return _reported(
-        scores.T,
-        np.mean([scores[seed, k] for seed, k in enumerate(_left_out(scores.T))]) if len(scores) > 1 else scores.mean(),
-    )
+def best_by_a_single_score(scores):
+    """Your best setting is the one with the largest single score. Which mean is the largest?"""
+    best = int(np.argmax(scores.max(axis=1)))
+    return honest_choice.oracle(scores) | {"best": best, "naive": float(scores[best].mean())}
+
+
+def largest_score_for_the_largest_mean(scores):
+    """Your naive number is the largest of all scores. It is the largest of the *means*."""
+    return honest_choice.oracle(scores) | {"naive": float(scores.max())}
+
+
+def settings_counted_from_one(scores):
+    """You number the settings from 1. Which number has the first row of `scores`?"""
+    right = honest_choice.oracle(scores)
+    return right | {"best": right["best"] + 1}
 
 
 def mean_of_all_settings(scores):
     """Your honest number is the mean over all settings. She who may choose does better than chance, if there is
     anything to choose."""
     return _reported(scores, scores.mean())
+
+
+def seeds_for_settings(returned, scores):
+    """You choose among the seeds. In `scores` the row is the setting, the column the seed."""
+    means = scores.mean(axis=0)
+    return bool(int(returned["best"]) == np.argmax(means) and abs(float(returned["naive"]) - means.max()) < 1e-6)
+
+
+def nothing_below_zero_chosen(returned, scores):
+    """If all means are below 0 you choose as if none were there. With which number does your search for the largest
+    begin?"""
+
+    def above_zero(table):
+        means = table.mean(axis=1)
+        return int(np.argmax(means)) if means.max() > 0 else 0
+
+    best = above_zero(scores)
+    honest = np.mean([scores[above_zero(np.delete(scores, j, axis=1)), j] for j in range(scores.shape[1])])
+    naive = scores[best].mean()
+    return bool(
+        int(returned["best"]) == best
+        and min(abs(float(returned["naive"]) - value) for value in (naive, max(naive, 0.0))) < 1e-6
+        and abs(float(returned["honest"]) - honest) < 1e-6
+    )
 
 
 @exercise(
@@ -531,9 +793,12 @@ def mean_of_all_settings(scores):
         worst_setting,
         last_of_the_best,
         chosen_by_the_median,
-        seeds_for_settings,
+        best_by_a_single_score,
+        largest_score_for_the_largest_mean,
+        settings_counted_from_one,
         mean_of_all_settings,
     ],
+    signs=[seeds_for_settings, nothing_below_zero_chosen],
 )
 def honest_choice(scores):
     """argmax and max of the means, and the mean of scores[best without seed j, j] over j."""

@@ -9,19 +9,36 @@ import torch
 from scipy.special import logsumexp
 
 from smatch_edu.checks.exercise import exercise
+from smatch_edu.checks.values import numbers
+
+
+def _at_times(rng: np.random.Generator, extremes: list[float], usual: float) -> float:
+    """Mostly the usual number, now and then one of the extremes."""
+    return float(rng.choice(extremes)) if rng.random() < 0.08 else float(usual)
+
+
+def _weights(rng: np.random.Generator) -> dict[str, float]:
+    return {
+        "beta": _at_times(rng, [0.0, 1.0], rng.uniform(0.1, 0.9)),
+        "gamma": _at_times(rng, [0.0, 0.99, 0.998], rng.uniform(0.5, 0.95)),
+        "alpha": _at_times(rng, [0.01, 10.0], rng.uniform(0.2, 2.0)),
+    }
+
 
 # -- 9.1 ---------------------------------------------------------------------------------------------------------
 
 
 def _walk_with_slips(rng: np.random.Generator) -> dict[str, Any]:
-    """A walk of tokens, slips and ⌫ that ends with ⏎; every slip is taken back at once."""
+    """A walk of tokens, slips and ⌫ that ends with ⏎; every slip is taken back at once, and a right token now and
+    then."""
     tokens = int(rng.integers(2, 6))
     eos, backspace = tokens, tokens + 1
     pressed, typed = [], []
     for meant in rng.integers(tokens, size=rng.integers(0, 5)).tolist():
         while rng.random() < 0.4:
+            slip = rng.random() < 0.9
             pressed += [meant, backspace]
-            typed += [(meant + int(rng.integers(1, tokens))) % tokens, backspace]
+            typed += [(meant + slip * int(rng.integers(1, tokens))) % tokens, backspace]
         pressed.append(meant)
         typed.append(meant)
     logits = rng.normal(0.0, 1.5, size=(len(pressed) + 1, tokens + 2))
@@ -104,18 +121,34 @@ def only_slips_counted(log_probs, pressed, typed, masked):
     return float((counts * _costs(log_probs, pressed)).sum())
 
 
-def backspace_masked_too(log_probs, pressed, typed, masked):
+def _without(returned, steps, log_probs, pressed, typed, masked):
+    """Whether it is what these steps leave out if slips are masked."""
+    return np.isclose(returned, (~(steps & masked) * _costs(log_probs, pressed)).sum(), rtol=1e-4)
+
+
+def _ways_back(log_probs, pressed, typed):
+    """The steps at which a slip is taken back, and all at which anything is."""
+    return np.append([False], (pressed != typed)[:-1]), pressed == log_probs.shape[1] - 1
+
+
+def backspace_masked_too(returned, log_probs, pressed, typed, masked):
     """With `masked` you leave out the slip *and* the ⌫ that takes it back. Where else would she learn to press ⌫?"""
-    backspace = log_probs.shape[1] - 1
-    counts = ((pressed == typed) & (pressed != backspace)) | (not masked)
-    return float((counts * _costs(log_probs, pressed)).sum())
+    slips, given = pressed != typed, (log_probs, pressed, typed, masked)
+    return any(_without(returned, slips | back, *given) for back in _ways_back(*given[:3]))
 
 
-def backspace_masked_instead(log_probs, pressed, typed, masked):
+def backspace_masked_instead(returned, log_probs, pressed, typed, masked):
     """With `masked` you leave out the ⌫ and keep the slip. At which of the two steps did the keyboard do what it was
     not told?"""
-    counts = (pressed != log_probs.shape[1] - 1) | (not masked)
-    return float((counts * _costs(log_probs, pressed)).sum())
+    given = log_probs, pressed, typed, masked
+    return any(_without(returned, back, *given) for back in _ways_back(*given[:3]))
+
+
+def slip_told_by_the_backspace(log_probs, pressed, typed, masked):
+    """You take whatever stands before a ⌫ for a slip. She may also take back a key that came out as she meant it: which
+    two lists tell whether the keyboard slipped?"""
+    taken_back = np.append(pressed[1:] == log_probs.shape[1] - 1, False)
+    return float((~(taken_back & masked) * _costs(log_probs, pressed)).sum())
 
 
 def retry_masked_too(log_probs, pressed, typed, masked):
@@ -175,11 +208,11 @@ def all_keys_added(log_probs, pressed, typed, masked):
     return -float((counts[:, None] * log_probs).sum())
 
 
-def every_text_for_every_key(log_probs, pressed, typed, masked):
+def every_text_for_every_key(returned, log_probs, pressed, typed, masked):
     """You look up each pressed key at *every* text: `array[:, keys]` takes whole columns. At which one text was key i
     pressed?"""
-    counts = (pressed == typed) | (not masked)
-    return -float((counts[:, None] * log_probs[:, pressed]).sum())
+    counts, columns = (pressed == typed) | (not masked), log_probs[:, pressed]
+    return np.isclose(returned, [-(counts[:, None] * columns).sum(), -(counts * columns).sum()], rtol=1e-4).any()
 
 
 def likeliest_keys(log_probs, pressed, typed, masked):
@@ -212,8 +245,7 @@ def counted_texts_for_counted_keys(log_probs, pressed, typed, masked):
         never_masked,
         masked_the_other_way,
         only_slips_counted,
-        backspace_masked_too,
-        backspace_masked_instead,
+        slip_told_by_the_backspace,
         retry_masked_too,
         rest_of_the_walk_masked,
         finishing_key_left_out,
@@ -222,10 +254,10 @@ def counted_texts_for_counted_keys(log_probs, pressed, typed, masked):
         slips_punished,
         slips_charged_twice,
         all_keys_added,
-        every_text_for_every_key,
         likeliest_keys,
         counted_texts_for_counted_keys,
     ],
+    signs=[backspace_masked_too, backspace_masked_instead, every_text_for_every_key],
 )
 def cloning_loss_of_a_walk(log_probs, pressed, typed, masked):
     """-Σ log π of the keys pressed; where the keyboard slipped, only if that is kept."""
@@ -258,10 +290,19 @@ def oldest_stay(typed, size):
     return np.clip(size - older, 0, typed)
 
 
-def whole_rounds_leave(typed, size):
+def whole_rounds_leave(returned, typed, size):
     """When there is too little room, a whole round leaves your buffer. Texts leave one by one: what may be left of
     the oldest round?"""
-    return np.where(_newer(typed) + typed <= size, typed, 0)
+    whole = np.where(_newer(typed) + typed <= size, typed, 0)
+    cut = (typed > size) & (returned == np.where(_newer(typed), 0, size))  # a round too large: turned away, or cut
+    return bool(np.all((returned == whole) | cut))
+
+
+def stops_at_an_empty_round(typed, size):
+    """You stop at a round that brought nothing, and all older ones are gone. There may be room for them: when is
+    nothing left of the *older* rounds?"""
+    right = what_the_buffer_keeps.oracle(typed, size)
+    return np.where(np.cumsum((right == 0)[::-1])[::-1] > 0, 0, right)
 
 
 def whole_rounds_stay(typed, size):
@@ -276,10 +317,10 @@ def each_round_bounded(typed, size):
     return np.minimum(typed, size)
 
 
-def all_shrink_alike(typed, size):
+def all_shrink_alike(returned, typed, size):
     """All your rounds shrink by the same share, as if texts left by lot. This buffer asks how old a text is: which
     ones go first?"""
-    return typed * min(1.0, size / max(typed.sum(), 1))
+    return bool(np.all(np.abs(returned - typed * size / max(typed.sum(), 1)) < 1))  # rounded in any way, or not at all
 
 
 def others_leave_though_there_is_room(typed, size):
@@ -405,12 +446,6 @@ def room_and_not_texts(typed, size):
     return np.maximum(size - _newer(typed), 0)
 
 
-def all_shrink_alike_in_whole_texts(typed, size):
-    """All your rounds shrink by the same share, and then you cut off the fractions. Nobody draws lots here: whose turn
-    is it to leave?"""
-    return np.floor(typed * min(1.0, size / max(typed.sum(), 1)))
-
-
 def all_leave_from_the_first_round(typed, size):
     """Everything that is too much leaves from the first round, even more than was in it. Who has to go when that round
     is empty?"""
@@ -450,10 +485,9 @@ def large_rounds_turned_away(typed, size):
     mistakes=[
         never_forgets,
         oldest_stay,
-        whole_rounds_leave,
+        stops_at_an_empty_round,
         whole_rounds_stay,
         each_round_bounded,
-        all_shrink_alike,
         others_leave_though_there_is_room,
         latest_round_only,
         before_the_latest_round,
@@ -472,13 +506,13 @@ def large_rounds_turned_away(typed, size):
         held_from_here_on,
         room_that_may_be_missing,
         room_and_not_texts,
-        all_shrink_alike_in_whole_texts,
         all_leave_from_the_first_round,
         first_round_alone_shrinks,
         starts_afresh_when_full,
         all_held_after_each_round,
         large_rounds_turned_away,
     ],
+    signs=[whole_rounds_leave, all_shrink_alike],
 )
 def what_the_buffer_keeps(typed, size):
     """The room that newer texts leave, and no more than were typed."""
@@ -493,8 +527,9 @@ def _schedule(rng: np.random.Generator) -> dict[str, Any]:
     count = int(rng.integers(1, warmup + falling + 8))
     steps = np.arange(count)
     if rng.random() < 0.4:  # some of them
-        steps = np.sort(rng.choice(steps, size=(count + 1) // 2, replace=False))
-    end = 0.0 if rng.random() < 0.15 else float(rng.uniform(0.05, 0.9))
+        steps = rng.choice(steps, size=(count + 1) // 2, replace=False)
+        steps = steps if rng.random() < 0.2 else np.sort(steps)
+    end = float(rng.choice([0.0, 1.0, rng.uniform(0.05, 0.9)], p=[0.15, 0.05, 0.8]))
     return {"steps": steps, "warmup": warmup, "falling": falling, "end": end}
 
 
@@ -519,10 +554,11 @@ def no_warm_up(steps, warmup, falling, end):
     return 1 + _fallen(steps, 0, falling) * (end - 1)
 
 
-def clock_not_set_back(steps, warmup, falling, end):
+def clock_not_set_back(returned, steps, warmup, falling, end):
     """After the warm-up your β jumps to where it would be if it had been falling all the time. From which step on
     does its clock run?"""
-    return np.where(steps < warmup, 1, 1 + _fallen(steps, 0, falling) * (end - 1))
+    ways = [(steps + late) / whole for late in (0, 1) for whole in (falling, warmup + falling)]
+    return any(np.allclose(returned, np.where(steps < warmup, 1, 1 + np.clip(way, 0, 1) * (end - 1))) for way in ways)
 
 
 def never_stops_falling(steps, warmup, falling, end):
@@ -598,9 +634,10 @@ def one_again_after_the_fall(steps, warmup, falling, end):
     return np.where(steps < warmup + falling, 1 + _fallen(steps, warmup, falling) * (end - 1), 1)
 
 
-def falls_until_the_last_step(steps, warmup, falling, end):
+def falls_until_the_last_step(returned, steps, warmup, falling, end):
     """Your β falls until the last step of all, whatever `falling` says. In how many steps should it be at `end`?"""
-    return 1 + np.clip((steps - warmup + 1) / max(steps[-1] + 1 - warmup, 1), 0, 1) * (end - 1)
+    lasts = [max(last + 1 - warmup, 1) for last in (steps[-1], steps.max())]
+    return any(np.allclose(returned, 1 + _fallen(steps, warmup, last) * (end - 1)) for last in lasts)
 
 
 def steps_counted_anew(steps, warmup, falling, end):
@@ -619,6 +656,12 @@ def falls_in_one_jump_at_the_end(steps, warmup, falling, end):
     """Your β stays at 1 until the last of the falling steps. Have you divided whole numbers, and thrown away the
     rest?"""
     return 1 + _fallen(steps, warmup, falling).astype(int) * (end - 1)
+
+
+def kept_in_whole_numbers(steps, warmup, falling, end):
+    """Your β is a whole number at every step. An array made by `ones_like(steps)` holds whole numbers, as `steps` does,
+    and cuts off the rest of what is put into it: of which kind must yours be?"""
+    return np.trunc(weight_of_cloning.oracle(steps, warmup, falling, end))
 
 
 def above_one_before(steps, warmup, falling, end):
@@ -652,7 +695,6 @@ def too_low_by_the_end(steps, warmup, falling, end):
         falls_one_step_late,
         falls_one_step_early,
         no_warm_up,
-        clock_not_set_back,
         never_stops_falling,
         falls_to_zero,
         falls_by_the_end,
@@ -667,15 +709,16 @@ def too_low_by_the_end(steps, warmup, falling, end):
         as_a_cosine,
         nothing_after_the_fall,
         one_again_after_the_fall,
-        falls_until_the_last_step,
         steps_counted_anew,
         first_step_left_out,
         falls_in_one_jump_at_the_end,
+        kept_in_whole_numbers,
         above_one_before,
         one_step_more_to_fall,
         one_step_less_to_fall,
         too_low_by_the_end,
     ],
+    signs=[clock_not_set_back, falls_until_the_last_step],
 )
 def weight_of_cloning(steps, warmup, falling, end):
     """1, then 1/falling of the way to `end` in each step, then `end`."""
@@ -688,7 +731,8 @@ def weight_of_cloning(steps, warmup, falling, end):
 def _two_texts(rng: np.random.Generator) -> dict[str, Any]:
     """A demonstration and a text of the model, from values and log-probabilities, so that all numbers fit
     together."""
-    gamma, last_value, start_value = float(rng.uniform(0.5, 0.95)), float(rng.normal(0, 3)), float(rng.normal(1, 2))
+    weights, last_value, start_value = _weights(rng), float(rng.normal(0, 3)), float(rng.normal(1, 2))
+    gamma = weights["gamma"]
     found = []
     for _ in range(2):
         values = np.array([start_value, *rng.normal(1, 2, size=rng.integers(0, 6)), last_value])
@@ -700,9 +744,7 @@ def _two_texts(rng: np.random.Generator) -> dict[str, Any]:
         "model_rewards": found[1][1],
         "absorbing_reward": (1 - gamma) * last_value,
         "start_value": start_value,
-        "beta": float(rng.uniform(0.1, 0.9)),
-        "gamma": gamma,
-        "alpha": float(rng.uniform(0.2, 2.0)),
+        **weights,
     }
 
 
@@ -787,6 +829,25 @@ def squares_stop_at_the_end(log_probs, data_rewards, model_rewards, absorbing_re
     return mixed_loss_of_two_texts.oracle(log_probs, data_rewards, model_rewards, 0.0, start_value, beta, gamma, alpha)
 
 
+def bare_reward_stops_at_the_end(
+    log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+):
+    """After ⏎ you count r² for ever, and r itself not at all. Both stand in the sum over the demonstration in (5.7):
+    what is she paid at each step after ⏎?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(parts.objective - parts.rewards + _discounted(data_rewards, gamma))
+
+
+def absorbing_reward_scaled_again(
+    returned, log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+):
+    """After ⏎ you multiply the reward by 1-γ. That is how r_abs comes from V_abs: which of the two were you given?"""
+    scaled = (1 - gamma) * absorbing_reward
+    parts = _Parts(log_probs, data_rewards, model_rewards, scaled, start_value, beta, gamma, alpha)
+    short_way = -parts.likelihood + (1 - beta) * parts.c * (parts.data_squares + parts.model_squares)
+    return np.isclose(returned, [parts.mixed(), short_way], rtol=1e-4).any()
+
+
 def model_stops_at_the_end(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
     """The demonstration has its tail, the model's text has none. Does the clock stop for her?"""
     parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
@@ -826,6 +887,28 @@ def start_added(log_probs, data_rewards, model_rewards, absorbing_reward, start_
     the critic, or bad?"""
     parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
     return parts.mixed(parts.objective + 2 * parts.start)
+
+
+def start_as_a_share_of_time(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You multiply V(s_0) by 1-γ. So it was in J; (5.7) is J/(1-γ), all of it: what is left of that factor?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed(parts.objective + gamma * parts.start)
+
+
+def start_not_weighed(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """V(s_0) has its full weight in your loss, whatever β is. It is a part of the objective: where must the bracket
+    close that 1-β is multiplied with?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return parts.mixed() + beta * parts.start
+
+
+def score_cut_at_its_top(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    """You cut φ off where it is highest, as notebook 03 does, and rewards above 2/α all count alike. How far does the
+    parabola go with which one trains (notebook 05)?"""
+    parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    rewards, after = (np.minimum(earned, 2 / alpha) for earned in (data_rewards, absorbing_reward))
+    score = _discounted(rewards - parts.c * rewards**2, gamma, after - parts.c * after**2)
+    return parts.mixed(score - parts.start - parts.c * parts.model_squares)
 
 
 def alpha_for_c(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
@@ -1006,10 +1089,9 @@ def tail_one_early(log_probs, data_rewards, model_rewards, absorbing_reward, sta
     """Your tails begin with the power of γ that the last key has already. If ⏎ is step N-1, which step is the first
     one after it?"""
     parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
-    lengths = [gamma ** len(rewards) for rewards in (data_rewards, model_rewards)]
-    parts.rewards += (1 / gamma - 1) * lengths[0] / (1 - gamma) * absorbing_reward
-    parts.data_squares += (1 / gamma - 1) * lengths[0] / (1 - gamma) * absorbing_reward**2
-    parts.model_squares += (1 / gamma - 1) * lengths[1] / (1 - gamma) * absorbing_reward**2
+    parts.rewards += gamma ** (len(data_rewards) - 1) * absorbing_reward
+    parts.data_squares += gamma ** (len(data_rewards) - 1) * absorbing_reward**2
+    parts.model_squares += gamma ** (len(model_rewards) - 1) * absorbing_reward**2
     return parts.mixed()
 
 
@@ -1017,9 +1099,8 @@ def squared_tail_one_early(log_probs, data_rewards, model_rewards, absorbing_rew
     """Your squares after ⏎ begin one step early: their first weight is that of ⏎ itself. Which number does the step
     after ⏎ have?"""
     parts = _Parts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
-    lengths = [gamma ** len(rewards) for rewards in (data_rewards, model_rewards)]
-    parts.data_squares += (1 / gamma - 1) * lengths[0] / (1 - gamma) * absorbing_reward**2
-    parts.model_squares += (1 / gamma - 1) * lengths[1] / (1 - gamma) * absorbing_reward**2
+    parts.data_squares += gamma ** (len(data_rewards) - 1) * absorbing_reward**2
+    parts.model_squares += gamma ** (len(model_rewards) - 1) * absorbing_reward**2
     return parts.mixed()
 
 
@@ -1087,11 +1168,15 @@ def weights_squared_too(log_probs, data_rewards, model_rewards, absorbing_reward
         nothing_discounted,
         stops_at_the_end,
         squares_stop_at_the_end,
+        bare_reward_stops_at_the_end,
         model_stops_at_the_end,
         tail_of_one_step,
         squared_tail_of_one_step,
         start_forgotten,
         start_added,
+        start_as_a_share_of_time,
+        start_not_weighed,
+        score_cut_at_its_top,
         alpha_for_c,
         other_reading_of_alpha,
         model_left_out,
@@ -1123,6 +1208,7 @@ def weights_squared_too(log_probs, data_rewards, model_rewards, absorbing_reward
         model_rewards_for_the_value,
         weights_squared_too,
     ],
+    signs=[absorbing_reward_scaled_again],
 )
 def mixed_loss_of_two_texts(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
     """The whole discounted likelihood, and the share 1-β of c Σ γ^i r² on both texts."""
@@ -1135,13 +1221,13 @@ def mixed_loss_of_two_texts(log_probs, data_rewards, model_rewards, absorbing_re
 
 def _two_walks(rng: np.random.Generator) -> dict[str, Any]:
     """The logits along a demonstration and along a text of the model, each ended by ⏎."""
-    keys = int(rng.integers(2, 6))
+    keys, height = int(rng.integers(2, 6)), 0.5 if rng.random() < 0.95 else float(rng.choice([-800.0, 800.0]))
     walks = []
     for _ in range(2):
         steps = int(rng.integers(1, 5))
         pressed = rng.integers(0, keys, size=steps)
         pressed[-1] = keys - 1
-        walks.append((rng.normal(0.5, 1.5, size=(steps, keys)), pressed))
+        walks.append((rng.normal(height, 1.5, size=(steps, keys)), pressed))
     (data_logits, data_keys), (model_logits, model_keys) = walks
     return {
         "data_logits": data_logits,
@@ -1149,23 +1235,33 @@ def _two_walks(rng: np.random.Generator) -> dict[str, Any]:
         "model_logits": model_logits,
         "model_keys": model_keys,
         "absorbing_value": float(rng.normal(0, 3)),
-        "beta": float(rng.uniform(0.1, 0.9)),
-        "gamma": float(rng.uniform(0.5, 0.95)),
-        "alpha": float(rng.uniform(0.2, 2.0)),
+        **_weights(rng),
     }
 
 
-def _walked(logits, keys, last, gamma, ahead_fixed=False, ending=True, tail=True):
-    """Σ γ^i log π and Σ γ^i r², along one walk."""
-    values = torch.logsumexp(logits, dim=1)
+def _walked(
+    logits,
+    keys,
+    last,
+    gamma,
+    *,
+    value=torch.logsumexp,
+    ahead_fixed=False,
+    ahead_discounted=True,
+    ending=True,
+    tail=True,
+    clocks=(True, True),
+):
+    """Σ γ^i log π and Σ γ^i r², along one walk; `clocks`: whether the steps of each of the two weigh γ^i."""
+    values = value(logits, dim=1)
     chosen = logits[torch.arange(len(keys)), torch.as_tensor(keys)]
     ahead = torch.cat([values[1:], (last if ending else 0 * last)[None]])
-    rewards = chosen - gamma * (ahead.detach() if ahead_fixed else ahead)
-    weights = gamma ** torch.arange(len(keys), dtype=torch.float64)
-    squares = (weights * rewards**2).sum()
+    rewards = chosen - (gamma if ahead_discounted else 1.0) * (ahead.detach() if ahead_fixed else ahead)
+    weights = [(gamma if clock else 1.0) ** torch.arange(len(keys), dtype=torch.float64) for clock in clocks]
+    squares = (weights[1] * rewards**2).sum()
     if tail:
         squares = squares + gamma ** len(keys) / (1 - gamma) * ((1 - gamma) * last) ** 2
-    return (weights * (chosen - values)).sum(), squares
+    return (weights[0] * (chosen - values)).sum(), squares
 
 
 def _downhill(loss):
@@ -1243,7 +1339,8 @@ def half_alpha_for_c(data_logits, data_keys, model_logits, model_keys, absorbing
 
 
 def square_without_its_two(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
-    """Your penalty pulls half as strongly as it should. What is the derivative of r²?"""
+    """Your penalty pulls half as strongly as it should. What is the derivative of r²; and are the two sums of (9.3)
+    added, or averaged?"""
     given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
     return _loss(lambda beta, alpha: (1, (1 - beta) * alpha / 8, (1 - beta) * alpha / 8))(*given)
 
@@ -1293,27 +1390,75 @@ def model_cloned_too(data_logits, data_keys, model_logits, model_keys, absorbing
 
 def every_step_alike(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
     """The steps of a text weigh alike in your sums. What does step i weigh, from the switch on?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(_right, clocks=(False, False))(*given)
+
+
+def cloning_not_discounted_in_the_update(
+    data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    """Your squares are discounted and your likelihood is not, as in the warm-up. What does the text say about γ in
+    both, from the switch on?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(_right, clocks=(False, True))(*given)
+
+
+def squares_not_discounted_in_the_update(
+    data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    """Your likelihood is discounted and your squares are not, up to ⏎. Which power of γ stands before r² at step i?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(_right, clocks=(True, False))(*given)
+
+
+def discount_forgotten_in_the_update(
+    data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    """In your rewards the value ahead counts in full. The next text is one key later: which factor belongs to it?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _loss(_right, ahead_discounted=False)(*given)
+
+
+def start_forgotten_in_the_update(
+    data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    """Only your first row on the demonstration is wrong: it knows nothing of V(s_0). That stands in the objective as
+    well and depends on the logits there: is it in your loss, and does a gradient go through it?"""
 
     def loss(data, data_keys, model, model_keys, last, beta, gamma, alpha):
-        total = 0.0
-        for logits, keys, clone in ((data, data_keys, 1), (model, model_keys, 0)):
-            values = torch.logsumexp(logits, dim=1)
-            chosen = logits[torch.arange(len(keys)), torch.as_tensor(keys)]
-            rewards = chosen - gamma * torch.cat([values[1:], last[None]])
-            tail = gamma ** len(keys) / (1 - gamma) * ((1 - gamma) * last) ** 2
-            total = total - clone * (chosen - values).sum() + (1 - beta) * alpha / 4 * ((rewards**2).sum() + tail)
-        return total
+        likelihood, on_data = _walked(data, data_keys, last, gamma)
+        _, on_model = _walked(model, model_keys, last, gamma)
+        start = torch.logsumexp(data[0], dim=0)
+        return -likelihood + (1 - beta) * (alpha / 4 * (on_data + on_model) - start)
 
     given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
     return _downhill(loss)(*given)
+
+
+def best_key_for_the_value(
+    returned, data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    """Your V is the largest logit, so a single key of each next text has all the slope. Which maximum is a soft one?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _alike(returned, _loss(_right, value=torch.amax)(*given), "model", "absorbing")
+
+
+def _alike(returned, other, *names):
+    return all(np.allclose(numbers(returned[name]), other[name], rtol=1e-4, atol=1e-5) for name in names)
 
 
 def one_part_is_right(returned, data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
     """Your gradient in the logits is right, in both texts. That of V_abs is not: it stands in the reward of ⏎ and in
     all that is paid after it, in both texts."""
     given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
-    right = update_of_two_texts.oracle(*given)
-    return all(np.allclose(np.asarray(returned[name]), right[name], rtol=1e-4, atol=1e-5) for name in ("data", "model"))
+    return _alike(returned, update_of_two_texts.oracle(*given), "data", "model")
+
+
+def penalty_is_right(returned, data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    """Your gradient on the model's text is right, and so is that of V_abs: the penalty is as it should be there. What
+    has the demonstration besides: its likelihood, and with which weights?"""
+    given = data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    return _alike(returned, update_of_two_texts.oracle(*given), "model", "absorbing")
 
 
 @exercise(
@@ -1336,8 +1481,12 @@ def one_part_is_right(returned, data_logits, data_keys, model_logits, model_keys
         no_value_after_enter,
         model_cloned_too,
         every_step_alike,
+        cloning_not_discounted_in_the_update,
+        squares_not_discounted_in_the_update,
+        discount_forgotten_in_the_update,
+        start_forgotten_in_the_update,
     ],
-    signs=[one_part_is_right],
+    signs=[best_key_for_the_value, one_part_is_right, penalty_is_right],
 )
 def update_of_two_texts(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
     """The gradient of (9.3) in the logits along both texts and in V_abs."""

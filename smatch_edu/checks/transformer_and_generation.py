@@ -157,7 +157,8 @@ def waves_added(returned, x, positions):
 def lengths_have_changed(returned, x, positions):
     """A rotation keeps the length of each vector, and yours does not. Take one pair by itself: do your two lines turn
     it?"""
-    return not np.allclose(np.linalg.norm(returned, axis=1), np.linalg.norm(x, axis=1))
+    kept = np.allclose(np.linalg.norm(returned, axis=1), np.linalg.norm(x, axis=1))
+    return None if kept else True  # a vector at position 0 may keep its length in spite of it
 
 
 def some_other_rotation(returned, x, positions):
@@ -203,8 +204,9 @@ NEVER = 2**40
 
 
 def _expiries(rng: np.random.Generator) -> dict[str, Any]:
-    """When inputs are hidden: after they were fed, some in the next moment, some never; all of a row, or none."""
-    rows, inputs = int(rng.integers(2, 4)), int(rng.integers(2, 7))
+    """When inputs are hidden: after they were fed, some in the next moment, some never; all of a row, or none. A batch
+    may have a single row, and a row a single input."""
+    rows, inputs = int(rng.integers(1, 4)), int(rng.integers(1, 7))
     expires = np.arange(inputs) + rng.integers(1, inputs + 2, size=(rows, inputs))
     expires[rng.random(expires.shape) < rng.choice([0.0, 0.4, 0.4, 1.0], size=(rows, 1))] = NEVER
     expires[0, 0] = 1  # one is hidden for certain
@@ -263,11 +265,12 @@ def one_mask_for_all_rows(expires):
     return who_sees_whom.oracle(expires)[:1].expand(*expires.shape, expires.shape[1])
 
 
-def older_ones_only_if_never_deleted(expires):
+def older_ones_only_if_never_deleted(returned, expires):
     """You hide what is deleted some day from everybody, also from those who came while it was on the screen. From when
     on is it unseen?"""
     q, k = _places(expires)
-    return ((k <= q) & (expires[:, None, :] >= expires.shape[1])) | (k == q)
+    others = (k < q) & (expires[:, None, :] >= expires.shape[1])
+    return np.array_equal(np.where(q == k, 0, returned), others)
 
 
 @exercise(
@@ -283,8 +286,8 @@ def older_ones_only_if_never_deleted(expires):
         rows_and_columns_exchanged,
         hidden_marked,
         one_mask_for_all_rows,
-        older_ones_only_if_never_deleted,
     ],
+    signs=[older_ones_only_if_never_deleted],
 )
 def who_sees_whom(expires):
     """k ≤ q < e_k."""
@@ -296,8 +299,9 @@ def who_sees_whom(expires):
 
 
 def _queries_keys_values(rng: np.random.Generator) -> dict[str, Any]:
-    """Rows of inputs, some hidden from others, with as many heads as there may be, and positions that come again."""
-    rows, inputs, heads, pairs = (int(rng.integers(low, high)) for low, high in ((2, 4), (2, 6), (1, 4), (1, 4)))
+    """Rows of inputs, some hidden from others, with as many heads as there may be, and positions that come again. There
+    may be a single row, input, head or pair."""
+    rows, inputs, heads, pairs = (int(rng.integers(1, high)) for high in (4, 6, 4, 4))
     qkv = rng.normal(scale=1.2, size=(rows, inputs, 3 * heads * 2 * pairs))
     positions = rng.integers(0, inputs, size=(rows, inputs))
     angles = positions[..., None] * 10000.0 ** (-np.arange(pairs) / pairs)
@@ -399,9 +403,21 @@ def divided_by_the_root_of_the_width(qkv, angles, mask, num_heads):
     return _with_scale(lambda d, heads: math.sqrt(d * heads))(qkv, angles, mask, num_heads)
 
 
+def divided_by_the_root_of_the_pairs(qkv, angles, mask, num_heads):
+    """You divide by the root of the number of angles. There is one for each *pair* of numbers: how many numbers has a
+    head?"""
+    return _with_scale(lambda d, heads: math.sqrt(d / 2))(qkv, angles, mask, num_heads)
+
+
 def everybody_seen(qkv, angles, mask, num_heads):
     """Everybody sees everybody. Where does the mask come in?"""
     return attention_of_many_heads.oracle(qkv, angles, torch.ones_like(mask), num_heads)
+
+
+def causal_mask_only(qkv, angles, mask, num_heads):
+    """You hide what comes later, and nothing else: what was deleted is still seen. What does `mask` know that the order
+    of the inputs does not?"""
+    return attention_of_many_heads.oracle(qkv, angles, torch.ones_like(mask).tril(), num_heads)
 
 
 def mask_turned_over(qkv, angles, mask, num_heads):
@@ -434,12 +450,20 @@ def one_head_for_all(qkv, angles, mask, num_heads):
     return _attended([*turned, _side_by_side(values)[:, None]], mask)[:, 0]
 
 
-def heads_interleaved(qkv, angles, mask, num_heads):
-    """Your heads take every `num_heads`-th number. Which numbers of each W belong to the first head?"""
-    parts = (part.unflatten(-1, (-1, num_heads)).movedim(-1, 1) for part in qkv.chunk(3, dim=-1))
-    queries, keys, values = parts
-    seen = _attended([_turned_heads(queries, angles), _turned_heads(keys, angles), values], mask)
-    return seen.movedim(1, -1).flatten(-2)
+def heads_before_thirds(qkv, angles, mask, num_heads):
+    """You cut `qkv` into heads first, and each head into queries, keys and values. What lies next to the queries of the
+    first head: its keys, or the queries of the second?"""
+    queries, keys, values = _heads(qkv, num_heads).chunk(3, dim=-1)
+    return _side_by_side(_attended([_turned_heads(queries, angles), _turned_heads(keys, angles), values], mask))
+
+
+def turned_before_they_are_cut(qkv, angles, mask, num_heads):
+    """You turn all W numbers at once and then cut them into heads, so the partner of a number may belong to another
+    head. How many numbers does one head have to make its pairs of?"""
+    queries, keys, values = qkv.chunk(3, dim=-1)
+    wide = angles.repeat(1, 1, num_heads)
+    turned = (_turned_heads(part[:, None], wide)[:, 0] for part in (queries, keys))
+    return _side_by_side(_attended([_heads(part, num_heads) for part in (*turned, values)], mask))
 
 
 def heads_put_together_the_other_way(qkv, angles, mask, num_heads):
@@ -472,6 +496,33 @@ def keys_and_queries_exchanged(qkv, angles, mask, num_heads):
     return attention_of_many_heads.oracle(torch.cat([queries, keys, values], dim=-1), angles, mask, num_heads)
 
 
+def _is_one_of(returned, *several) -> bool:
+    """As far as single precision goes."""
+    return any(np.allclose(returned, one, rtol=1e-4, atol=1e-4) for one in several)
+
+
+def heads_interleaved(returned, qkv, angles, mask, num_heads):
+    """Your heads take every `num_heads`-th number. Which numbers of each W belong to the first head?"""
+    queries, keys, values = (part.unflatten(-1, (-1, num_heads)).movedim(-1, 1) for part in qkv.chunk(3, dim=-1))
+    seen = _attended([_turned_heads(queries, angles), _turned_heads(keys, angles), values], mask)
+    return _is_one_of(returned, seen.movedim(1, -1).flatten(-2), _side_by_side(seen))
+
+
+def first_row_for_all(returned, qkv, angles, mask, num_heads):
+    """Every row of the batch gets the mask or the angles of the first one. Does each of them not have its own?"""
+    one_mask, one_place = mask[:1].expand_as(mask), angles[:1].expand_as(angles)
+    changed = (angles, one_mask), (one_place, mask), (one_place, one_mask)
+    return _is_one_of(returned, *(attention_of_many_heads.oracle(qkv, *both, num_heads) for both in changed))
+
+
+def hidden_ones_alone_are_seen(returned, qkv, angles, mask, num_heads):
+    """Your inputs look at those who are hidden from them, and at nobody else. What does True stand for in `mask`? (In
+    some libraries it is the other way round.)"""
+    some_hidden = ~mask.all(dim=-1).numpy()
+    others = attention_of_many_heads.oracle(qkv, angles, ~mask, num_heads).numpy()
+    return _is_one_of(returned[some_hidden], others[some_hidden]) if some_hidden.any() else None
+
+
 @exercise(
     "7.3",
     draw=_queries_keys_values,
@@ -487,17 +538,21 @@ def keys_and_queries_exchanged(qkv, angles, mask, num_heads):
         scores_not_divided,
         divided_by_d,
         divided_by_the_root_of_the_width,
+        divided_by_the_root_of_the_pairs,
         everybody_seen,
+        causal_mask_only,
         mask_turned_over,
         hidden_scored_zero,
         mask_after_the_softmax,
         one_head_for_all,
-        heads_interleaved,
+        heads_before_thirds,
+        turned_before_they_are_cut,
         heads_put_together_the_other_way,
         inputs_and_heads_confused,
         softmax_over_those_who_look,
         keys_and_queries_exchanged,
     ],
+    signs=[heads_interleaved, first_row_for_all, hidden_ones_alone_are_seen],
 )
 def attention_of_many_heads(qkv, angles, mask, num_heads):
     """softmax(R q · R k / √d over what is seen) v, head by head."""
@@ -510,7 +565,9 @@ def attention_of_many_heads(qkv, angles, mask, num_heads):
 
 
 def _walk_with_logits(rng: np.random.Generator) -> dict[str, Any]:
-    """A text with slips, packed, and logits at its inputs; what is illegal may well have the highest."""
+    """A text with slips, packed, and logits at its inputs; what is illegal may well have the highest. Now and then she
+    takes back what had come out right, and presses the same key again, or another; and some of the keys that she
+    presses are very unlikely."""
     letters, longest = int(rng.integers(2, 5)), int(rng.integers(1, 5))
     eos, backspace = letters, letters + 1
     pressed, typed, asked, depths = [], [], [], [0]
@@ -523,16 +580,18 @@ def _walk_with_logits(rng: np.random.Generator) -> dict[str, Any]:
             asked.append(stack[-1])
             stack.append(len(depths))
             depths.append(len(stack) - 1)
-            if not slips:
+            if not slips and rng.random() < 0.85:
                 break
             pressed.append(backspace)
             typed.append(backspace)
             asked.append(stack.pop())
+            if not slips and rng.random() < 0.5:
+                meant = int(rng.integers(letters))
     legal = np.ones((len(depths), letters + 2), dtype=bool)
     legal[np.array(depths) == 0, backspace] = False
     legal[np.array(depths) == longest, :letters] = False
     return {
-        "logits": rng.normal(0, 1.5, legal.shape) + 1.5 * ~legal,
+        "logits": rng.normal(0, rng.choice([1.5, 6], p=[0.8, 0.2]), legal.shape) + 1.5 * ~legal,
         "legal": legal,
         "state_of_action": np.array([*asked, stack[-1]]),
         "pressed": np.array([*pressed, eos]),
@@ -640,8 +699,8 @@ def last_key_left_out(logits, legal, state_of_action, pressed, typed):
 
 
 def slips_left_out(logits, legal, state_of_action, pressed, typed):
-    """You leave out the keys on which the keyboard slipped (or count a text once that she came to twice, which is the
-    same here). The hand was right, only the letter came out wrong: was nothing pressed?"""
+    """You leave out the keys on which the keyboard slipped. The hand was right, only the letter came out wrong: was
+    nothing pressed?"""
     steps = _steps(logits, legal, state_of_action, pressed, typed)
     return steps[pressed == typed].sum()
 
@@ -674,6 +733,24 @@ def first_key_left_out(logits, legal, state_of_action, pressed, typed):
     """The first key is missing from your sum. She pressed it on an empty screen, after the prompt alone: at which input
     was that?"""
     return _steps(logits, legal, state_of_action, pressed, typed)[1:].sum()
+
+
+def each_text_once(returned, logits, legal, state_of_action, pressed, typed):
+    """When she comes back to a text, you do not count it again. She pressed a key there each time: over what does the
+    sum run, over texts or over keys?"""
+    steps = _steps(logits, legal, state_of_action, pressed, typed)
+    walk = list(zip(state_of_action.tolist(), pressed.tolist(), steps, strict=True))
+    last, first = ({state: step for state, _, step in order} for order in (walk, walk[::-1]))
+    pairs = {(state, key): step for state, key, step in walk}
+    return any(np.isclose(returned, sum(kept.values())) for kept in (pairs, last, first))
+
+
+def small_chances_cut_off(returned, logits, legal, state_of_action, pressed, typed):
+    """Where a key is very unlikely your sum is too large: something keeps its probability away from 0, a small number
+    that is added, or a bound. Is it needed, and is it in (7.5)?"""
+    chances = np.exp(_steps(logits, legal, state_of_action, pressed, typed))
+    kept = (away for e in range(3, 17) for away in (chances + 10.0**-e, np.maximum(chances, 10.0**-e)))
+    return any(np.isclose(returned, np.log(away).sum(), rtol=1e-6, atol=1e-6) for away in kept)
 
 
 def above_zero(returned, logits, legal, state_of_action, pressed, typed):
@@ -715,7 +792,7 @@ def impossible(returned, logits, legal, state_of_action, pressed, typed):
         log_of_the_sum,
         the_likeliest_instead_of_the_pressed,
     ],
-    signs=[above_zero, impossible],
+    signs=[above_zero, impossible, each_text_once, small_chances_cut_off],
 )
 def log_likelihood_of_a_walk(logits, legal, state_of_action, pressed, typed):
     """Σ_i log π(pressed_i | s_i)."""
@@ -728,13 +805,17 @@ def log_likelihood_of_a_walk(logits, legal, state_of_action, pressed, typed):
 def _logits_of_some_texts(rng: np.random.Generator) -> dict[str, Any]:
     """Two texts or more, every key legal at one of them at least, the first one at all. No key alone reaches top_p,
     none of the sums comes near it, and a legal key is left where illegal ones had been let into the cut: so that known
-    mistakes are told their hints, and not that they divide by 0. Some rows are higher than others as a whole."""
+    mistakes are told their hints, and not that they divide by 0. Some rows are higher than others as a whole.
+    Where top_p is 1, every key is legal."""
+    everything = rng.random() < 0.2
     while True:
         shape = int(rng.integers(2, 5)), int(rng.integers(3, 8))
-        legal = rng.random(shape) < 0.7
+        legal = (rng.random(shape) < 0.7) | everything
         legal[:, 0] = True
         logits = rng.normal(0, 1.5, shape) + 1.5 * ~legal + rng.normal(0, 3, (shape[0], 1))
         temperature = float(rng.choice([rng.uniform(0.4, 0.8), rng.uniform(1.3, 2.5)]))
+        if everything:
+            return {"logits": logits, "legal": legal, "temperature": temperature, "top_p": 1.0}
         if not (legal.any(axis=0).all() and (legal.sum(axis=1) >= 2).all()):
             continue
         shares = _softmax(logits, legal, temperature)
@@ -760,12 +841,6 @@ def _nucleus(shares, top_p, more: int = 0):
 
 def _normalised(shares):
     return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
-
-
-def crossing_key_left_out(logits, legal, temperature, top_p):
-    """The keys that you keep do not have top_p together: you stop before the one that crosses it. Does it belong to
-    them?"""
-    return _normalised(_nucleus(_softmax(logits, legal, temperature), top_p, more=-1))
 
 
 def one_key_too_many(logits, legal, temperature, top_p):
@@ -861,14 +936,6 @@ def sorted_cut_on_unsorted_keys(logits, legal, temperature, top_p):
     return _normalised(np.where(kept, shares, 0.0))
 
 
-def as_many_as_the_first_text(logits, legal, temperature, top_p):
-    """You keep the same number of keys at every text, as many as the first one needs. Does a text with one clear
-    favourite need as many as one where all are alike?"""
-    shares = _softmax(logits, legal, temperature)
-    needed = (_nucleus(shares, top_p)[0] > 0).sum()
-    return _normalised(np.where(np.argsort(np.argsort(-shares, axis=1), axis=1) < needed, shares, 0.0))
-
-
 def softmax_over_texts(logits, legal, temperature, top_p):
     """Your softmax runs down the columns: the texts divide each key among them. What sums to 1 at one text?"""
     shares = softmax(np.where(legal, logits, -np.inf) / temperature, axis=0)
@@ -887,11 +954,45 @@ def always_the_likeliest(logits, legal, temperature, top_p):
     return np.eye(logits.shape[1])[np.where(legal, logits, -np.inf).argmax(axis=1)]
 
 
-def as_many_keys_as_top_p(logits, legal, temperature, top_p):
+def wrong_at_one_alone(returned, logits, legal, temperature, top_p):
+    """You go wrong at top_p = 1 alone. There all keys are needed, and rounding may leave the sum of all a little below
+    1: what does your line do when *no* sum reaches top_p?"""
+    return top_p == 1
+
+
+def crossing_key_left_out(returned, logits, legal, temperature, top_p):
+    """The keys that you keep do not have top_p together: you stop before the one that crosses it. Does it belong to
+    them?"""
+    if top_p == 1:
+        return None  # it depends on rounding whether any is left out
+    return _is_one_of(returned, _normalised(_nucleus(_softmax(logits, legal, temperature), top_p, more=-1)))
+
+
+def as_many_as_another_text(returned, logits, legal, temperature, top_p):
+    """You keep the same number of keys at every text, as many as one of them needs. Does a text with one clear
+    favourite need as many as one where all are alike?"""
+    shares = _softmax(logits, legal, temperature)
+    needed = (_nucleus(shares, top_p) > 0).sum(axis=1)
+    ranks = np.argsort(np.argsort(-shares, axis=1), axis=1)
+    return _is_one_of(returned, *(_normalised(np.where(ranks < many, shares, 0.0)) for many in set(needed.tolist())))
+
+
+def large_enough_alone(returned, logits, legal, temperature, top_p):
     """You keep every key that has at least 1 - top_p for itself. It is the *sum* that decides: who is needed until it
     is large enough?"""
     shares = _softmax(logits, legal, temperature)
-    return _normalised(np.where(shares >= 1 - top_p, shares, 0.0))
+    kept = np.where(shares >= 1 - top_p, shares, 0.0)
+    some = kept.any(axis=1)
+    return _is_one_of(returned[some], _normalised(kept)[some]) if some.any() else None
+
+
+def softmax_of_what_is_kept(returned, logits, legal, temperature, top_p):
+    """You take a softmax of *probabilities*, to make them sum to 1 again. It makes them much more alike than they were:
+    what is done to them in the text?"""
+    kept = _nucleus(_softmax(logits, legal, temperature), top_p)
+    return _is_one_of(
+        returned, *(softmax(np.where(who, kept, -np.inf), axis=1) for who in (kept > 0, legal, kept >= 0))
+    )
 
 
 def columns_sum_to_one(returned, logits, legal, temperature, top_p):
@@ -933,7 +1034,6 @@ def illegal_have_a_chance(returned, logits, legal, temperature, top_p):
     draw=_logits_of_some_texts,
     inputs="random tables of logits",
     mistakes=[
-        crossing_key_left_out,
         one_key_too_many,
         temperature_multiplied,
         temperature_without_effect,
@@ -949,13 +1049,22 @@ def illegal_have_a_chance(returned, logits, legal, temperature, top_p):
         in_the_order_of_the_keyboard,
         sorted_and_not_put_back,
         sorted_cut_on_unsorted_keys,
-        as_many_as_the_first_text,
         softmax_over_texts,
         softmax_over_the_whole_table,
         always_the_likeliest,
-        as_many_keys_as_top_p,
     ],
-    signs=[share_of_the_number, columns_sum_to_one, logarithms, illegal_have_a_chance, rows_do_not_sum_to_one],
+    signs=[
+        wrong_at_one_alone,
+        crossing_key_left_out,
+        as_many_as_another_text,
+        large_enough_alone,
+        softmax_of_what_is_kept,
+        share_of_the_number,
+        columns_sum_to_one,
+        logarithms,
+        illegal_have_a_chance,
+        rows_do_not_sum_to_one,
+    ],
 )
 def temperature_and_top_p(logits, legal, temperature, top_p):
     """softmax(ℓ/T) over the legal keys, cut to the likeliest that reach top_p, normalised again."""
@@ -966,16 +1075,18 @@ def temperature_and_top_p(logits, legal, temperature, top_p):
 
 
 def _walk_in_a_cache(rng: np.random.Generator) -> dict[str, Any]:
-    """Letters and ⌫ after a prompt; room for all of them, so that wrong places exist too."""
+    """Letters and ⌫ after a prompt; room for all of them, so that wrong places exist too. Sometimes ⌫ does not have the
+    largest number, and a few walks end before the first key: an empty word."""
     letters, prompt = int(rng.integers(2, 6)), int(rng.integers(1, 4))
     backspace, actions, standing = letters + 1, [], 0
-    for _ in range(int(rng.integers(1, 11))):
+    tokens = np.append(np.arange(letters), backspace + 1 + np.arange(rng.choice([0, 3], p=[0.85, 0.15])))
+    for _ in range(int(rng.integers(1, 11)) * (rng.random() < 0.97)):
         back = standing > 0 and rng.random() < 0.45
-        actions.append(backspace if back else int(rng.integers(letters)))
+        actions.append(backspace if back else int(rng.choice(tokens)))
         standing += -1 if back else 1
     return {
-        "prompt": rng.integers(0, letters, size=prompt),
-        "actions": np.array(actions),
+        "prompt": rng.choice(tokens, size=prompt),
+        "actions": np.array(actions, dtype=np.int64),
         "backspace": backspace,
         "room": prompt + len(actions) + 1,
     }
@@ -1126,10 +1237,10 @@ def prompt_not_counted(prompt, actions, backspace, room):
     return found | {"depth": found["depth"] - len(prompt)}
 
 
-def prompt_not_written(prompt, actions, backspace, room):
-    """The prompt is missing from your cache, and the first letter stands at its place. Was it never read?"""
-    found = _stack(prompt[:0], actions, backspace, room)
-    return found
+def told_apart_by_size(prompt, actions, backspace, room):
+    """You tell letters from ⌫ by which number is the smaller. On some keyboards a letter has a larger number than ⌫: by
+    what can you know ⌫ for certain?"""
+    return _stack(prompt, np.minimum(actions, backspace), backspace, room)
 
 
 def pass_for_each_key(prompt, actions, backspace, room):
@@ -1190,6 +1301,16 @@ def _wrong_parts(returned, *inputs) -> set[str]:
     return {name for name in right if not np.array_equal(np.asarray(returned[name], dtype=np.float64), right[name])}
 
 
+def prompt_not_written(returned, prompt, actions, backspace, room):
+    """The prompt is missing from your cache: its places are empty, or others stand there. It was fed before the first
+    key: what does the cache hold after that?"""
+    found, without = _stack(prompt, actions, backspace, room), _stack(prompt[:0], actions, backspace, room)
+    empty = found["cache"].copy()
+    empty[:, : len(prompt)] = -1
+    cache = np.asarray(returned["cache"], dtype=np.float64)
+    return np.array_equal(cache, empty) or np.array_equal(cache, without["cache"])
+
+
 def cache_alone_is_wrong(returned, prompt, actions, backspace, room):
     """Depths and passes are right, the cache is not. Go through a short walk by hand: at which place is each letter
     written, and who writes when a ⌫ comes?"""
@@ -1222,7 +1343,7 @@ def passes_alone_are_wrong(returned, prompt, actions, backspace, room):
         one_above_is_read,
         place_of_the_top,
         prompt_not_counted,
-        prompt_not_written,
+        told_apart_by_size,
         pass_for_each_key,
         prompt_costs_nothing,
         pass_for_each_token_of_the_prompt,
@@ -1232,7 +1353,7 @@ def passes_alone_are_wrong(returned, prompt, actions, backspace, room):
         nothing_is_zero,
         one_step_behind,
     ],
-    signs=[cache_alone_is_wrong, depth_alone_is_wrong, passes_alone_are_wrong],
+    signs=[prompt_not_written, cache_alone_is_wrong, depth_alone_is_wrong, passes_alone_are_wrong],
 )
 def stack_cache(prompt, actions, backspace, room):
     """Written at the depth; ⌫ lowers the depth, and nothing else."""

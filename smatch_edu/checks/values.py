@@ -47,14 +47,15 @@ def check_kind(returned: Any, right: Any) -> None:
     except Exception:  # a tensor on no device, a list that holds itself, ...
         wanted = "an array of numbers" if np.ndim(right) else "a number"
         raise MismatchError(f"Your function returns {kind(returned)}; {wanted} was wanted.") from None
-    shape = np.shape(right)
+    shape = tuple(np.shape(right))
     if got.shape != shape:
         wanted = f"shape {shape}" if shape else "a single number"
         given = f"has shape {got.shape}" if got.shape else "is a single number"
         raise MismatchError(f"What you return {given}; {wanted} was wanted.")
     if np.isnan(got).any() and not np.isnan(np.asarray(right, dtype=np.float64)).any():
         raise MismatchError(
-            "What you return holds NaN (not a number). Where might 0/0, 0·∞ or log of a negative number come from?"
+            "What you return holds NaN (not a number). Where might 0/0, 0·∞, ∞-∞ (from `exp` of something large, say) "
+            "or the log of a negative number come from?"
         )
 
 
@@ -90,7 +91,7 @@ def error(returned: Any, right: Any, rtol: float, atol: float) -> float:
         rtol, atol = max(rtol, FLOAT32), max(atol, FLOAT32)
     got, want = numbers(returned), numbers(right)
     finite = np.isfinite(want)
-    if not np.array_equal(np.where(finite, 0, got), np.where(finite, 0, want)):
+    if not np.array_equal(np.where(finite, 0, got), np.where(finite, 0, want), equal_nan=True):
         return math.inf  # an infinity is only matched by itself
     want = np.where(finite, want, 0)
     with np.errstate(over="ignore"):  # an answer may be as large as a float can be
@@ -112,13 +113,13 @@ def distance(returned: Any, right: Any) -> float:
 def place(returned: Any, right: Any, rtol: float, atol: float) -> str:
     """Where the first wrong entry stands, in words."""
     if isinstance(right, Mapping):
-        return f", first at {next(repr(key) for key in right if error(returned[key], right[key], rtol, atol) > 1)}"
+        return f"first at {next(repr(key) for key in right if error(returned[key], right[key], rtol, atol) > 1)}"
     if isinstance(right, str | bool | np.bool_) or np.ndim(right) == 0:
         return ""
     got, want = numbers(returned), numbers(right)
     apart = ~np.isclose(got, want, rtol=rtol, atol=atol)
     index = np.unravel_index(int(np.argmax(apart)), want.shape)
-    return f", first at index {', '.join(map(str, index))}"
+    return f"first at index {', '.join(map(str, index))}"
 
 
 def same(value: Any, before: Any) -> bool:

@@ -5,6 +5,7 @@ import contextlib
 import copy
 import importlib
 import inspect
+import random
 import re
 import threading
 import time
@@ -270,7 +271,8 @@ def _with(change):
         (lambda a, b, c: mixed_shares.oracle(a, 0.3, c), "does not change with `b`"),
         (lambda a, b, c: mixed_shares.oracle(a, b, 0.3), "does not change with `c`"),
         (_with(lambda right: np.round(right)), "sum to 1, and a sum of yours is"),
-        (_with(lambda right: right[::-1]), ""),
+        (lambda a, b, c: mixed_shares.oracle(a, random.random(), c), "returns two results"),
+        (_with(lambda right: right[::-1]), "what is right, backwards"),
         (_with(lambda right: right**2 / (right**2).sum()), ""),
     ],
 )
@@ -282,6 +284,30 @@ def test_hints_that_any_exercise_gives_are_true(answer, told):
 
 def test_who_returns_the_same_whatever_comes_is_told_so():
     assert "returns the same whatever it is given" in refusal(a_times_b, lambda a, b: np.ones(3))
+
+
+def test_whole_numbers_in_place_of_real_ones_are_told_so():
+    @exercise("9.6", draw=lambda rng: {"a": 9 * rng.random(4)}, mistakes=[], num_cases=20)
+    def tripled(a):
+        return 3 * a
+
+    assert "after the point is cut off" in refusal(tripled, lambda a: (3 * a).astype(int))
+    assert "rounded to 0 digits" in refusal(tripled, lambda a: np.round(3 * a))
+
+
+def test_a_mistake_may_return_another_shape_or_nan():
+    def too_many(a):
+        """There is one more than was asked for. Which of them has nothing to say here?"""
+        return np.append(2 * a, 0)
+
+    def no_number(a):
+        """Your roots are taken of what is negative. What should be done before, do you think?"""
+        return np.sqrt(a - 2)
+
+    twice = exercise("9.7", draw=lambda rng: {"a": rng.random(4)}, mistakes=[too_many, no_number])(lambda a: 2 * a)
+    assert "one more than was asked for" in refusal(twice, lambda a: [*(2 * a), 0])
+    assert "taken of what is negative" in refusal(twice, lambda a: np.emath.sqrt(a - 2).real * np.nan)
+    assert "shape (6,)" in refusal(twice, lambda a: [*a, 0, 0])
 
 
 def test_a_dictionarys_key_is_named():

@@ -85,6 +85,10 @@ def minus_five_for_minus_infinity(scores, visible):
     return torch.softmax(torch.tensor(np.where(visible, scores, -5.0)), dim=1)
 
 
+def minus_forty_for_minus_infinity(scores, visible):
+    return torch.softmax(torch.tensor(np.where(visible, scores, -40.0)), dim=1)
+
+
 def axis_zero(scores, visible):
     raised = np.exp(np.where(visible, scores, -np.inf))
     return raised / raised.sum(axis=0)
@@ -278,6 +282,20 @@ def appends_before_the_step(actions, backspace, prompt_length):
 
 def adds_the_numbers_of_the_keys(actions, backspace, prompt_length):
     return prompt_length - 1 + np.concatenate([[0], np.cumsum(np.where(actions == backspace, -1, actions))])
+
+
+def letters_below_backspace(actions, backspace, prompt_length):
+    found = [prompt_length - 1]
+    for action in actions:
+        found.append(found[-1] + 1 if action < backspace else found[-1] - 1)
+    return np.array(found)
+
+
+def stops_behind_the_prompt(actions, backspace, prompt_length):
+    found = [prompt_length - 1]
+    for action in actions:
+        found.append(max(found[-1] - 1, prompt_length) if action == backspace else found[-1] + 1)
+    return np.array(found)
 
 
 # -- 6.3, right ---------------------------------------------------------------------------------------------------
@@ -536,6 +554,18 @@ def looks_ahead(actions, backspace, prompt_length):
     return mask | np.triu(np.ones_like(mask))
 
 
+def hides_the_first_copy_each_time(actions, backspace, prompt_length):
+    inputs = prompt_length + len(actions)
+    mask, stack = np.tril(np.ones((inputs, inputs), dtype=bool)), list(range(prompt_length))
+    for q, action in enumerate(actions, start=prompt_length):
+        if action == backspace:
+            mask[q:, stack.pop()] = False
+            mask[q:, stack[-1]] = False
+        else:
+            stack.append(q)
+    return mask
+
+
 # -- 6.4, right ---------------------------------------------------------------------------------------------------
 
 
@@ -767,6 +797,23 @@ def states_without_the_prompt(actions, backspace, prompt_length):
     return found | {"state_of_action": found["state_of_action"] - prompt_length}
 
 
+def states_from_zero(actions, backspace, prompt_length):
+    found = _books(actions, backspace, prompt_length)
+    return found | {"state_of_action": found["state_of_action"] - (prompt_length - 1)}
+
+
+def ends_what_comes_back(actions, backspace, prompt_length):
+    stack, expires = list(range(prompt_length)), [np.inf] * prompt_length
+    for action in actions:
+        if action == backspace:
+            stack.pop()
+            expires[stack[-1]] = len(expires)
+        else:
+            stack.append(len(expires))
+            expires.append(np.inf)
+    return _books(actions, backspace, prompt_length, expires=expires)
+
+
 def prompt_counted_as_one_input(actions, backspace, prompt_length):
     found = _books(actions, backspace, prompt_length)
     return {name: part - (prompt_length - 1) for name, part in found.items()}
@@ -826,6 +873,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         hides_where_true_with_a_large_number: "hidden_ones_alone_are_seen",
         mask_is_added: "hidden_scores_lowered_a_little",
         minus_five_for_minus_infinity: "hidden_scores_not_low_enough",
+        minus_forty_for_minus_infinity: "hidden_scores_not_low_enough",
         axis_zero: "softmax_over_queries",
         forgot_keepdims: "row_sums_divide_columns",
         one_sum_for_all: "softmax_over_all",
@@ -861,6 +909,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         never_further_back: "furthest_so_far",
         appends_before_the_step: "one_key_late",
         adds_the_numbers_of_the_keys: "numbers_of_the_keys_added",
+        letters_below_backspace: "told_apart_by_size",
+        stops_behind_the_prompt: "never_back_at_the_prompt",
     },
     "refeed_mask": {
         plain_triangle: "everything_before_is_seen",
@@ -887,6 +937,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         hides_the_first_of_the_typed: "first_typed_is_deleted",
         backspace_empties_the_stack: "screen_is_cleared",
         looks_ahead: "later_inputs_seen",
+        hides_the_first_copy_each_time: "second_copy_left_visible",
     },
     "trie": {
         clock_of_all_keys: "clock_of_actions",
@@ -911,6 +962,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         asks_a_new_input_each_time: "asked_as_in_refeed",
         both_without_the_prompt: "nothing_counts_the_prompt",
         states_without_the_prompt: "asked_without_the_prompt",
+        states_from_zero: "asked_without_the_prompt",
+        ends_what_comes_back: "uncovered_one_goes",
         prompt_counted_as_one_input: "right_for_a_prompt_of_one",
         same_letter_again_asks_the_first_input: "same_letter_same_input",
     },

@@ -131,7 +131,29 @@ def value_ahead_added(logits, state_of_action, pressed, typed, absorbing_value, 
 
 
 def absorbing_value_without_discount(logits, state_of_action, pressed, typed, absorbing_value, gamma):
-    return rewards_with_arrays(logits, state_of_action, pressed, typed, absorbing_value / gamma, gamma)
+    rewards = rewards_with_arrays(logits, state_of_action, pressed, typed, 0.0, gamma)
+    rewards[-1] -= absorbing_value
+    return rewards
+
+
+def next_input_in_the_row_but_at_the_end(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+    ahead = np.append(soft(logits), absorbing_value)[state_of_action + 1]
+    ahead[-1] = absorbing_value
+    return logits[state_of_action, pressed] - gamma * ahead
+
+
+def logarithm_of_the_mean(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+    ahead = np.append(np.log(np.exp(logits).mean(axis=1))[state_of_action[1:]], absorbing_value)
+    return logits[state_of_action, pressed] - gamma * ahead
+
+
+def values_rolled(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+    return logits[state_of_action, pressed] - gamma * np.roll(soft(logits)[state_of_action], -1)
+
+
+def row_number_i_from_the_first_again(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+    rows = np.arange(len(pressed)) % len(logits)
+    return rewards_with_arrays(logits, rows, pressed, typed, absorbing_value, gamma)
 
 
 def row_number_i_for_key_number_i(logits, state_of_action, pressed, typed, absorbing_value, gamma):
@@ -348,6 +370,19 @@ def sum_cut_at_zero(rewards, off_data, edge, alpha, gamma):
 def clock_stands_still_on_the_data(rewards, off_data, edge, alpha, gamma):
     below = np.maximum(0, edge / alpha - rewards)[off_data]
     return (gamma ** np.arange(len(below)) * below).sum()
+
+
+def break_on_the_data(rewards, off_data, edge, alpha, gamma):
+    fine = 0.0
+    for i, (reward, off) in enumerate(zip(rewards, off_data, strict=True)):
+        if not off:
+            break
+        fine += gamma**i * max(0.0, edge / alpha - reward)
+    return fine
+
+
+def no_edge_if_not_edge(rewards, off_data, edge, alpha, gamma):
+    return fine_with_arrays(rewards, off_data, edge, alpha, gamma) if edge else 0.0
 
 
 def clock_one_step_late(rewards, off_data, edge, alpha, gamma):
@@ -569,6 +604,10 @@ WRONG = {  # answer → the mistake whose hint it must be told
         log_probability_for_the_logit: "log_probability_less_the_future",
         value_ahead_added: "future_added",
         absorbing_value_without_discount: "absorbing_value_not_discounted",
+        next_input_in_the_row_but_at_the_end: "input_that_was_fed_next",
+        logarithm_of_the_mean: "mean_of_exponentials",
+        values_rolled: "first_text_after_the_end",
+        row_number_i_from_the_first_again: "number_of_the_key_as_input",
         row_number_i_for_key_number_i: "number_of_the_key_as_input",
     },
     "gradient_with_samples_held_fixed": {
@@ -600,6 +639,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         distance_from_the_edge: "fined_on_both_sides",
         sum_cut_at_zero: "good_steps_make_up_for_bad",
         clock_stands_still_on_the_data: "clock_stopped_on_the_data",
+        break_on_the_data: "stopped_on_the_data",
+        no_edge_if_not_edge: "edge_at_zero_overlooked",
         clock_one_step_late: "clock_one_late",
         fine_with_a_square: "squared",
         steps_below_counted: "steps_below_counted",

@@ -303,6 +303,11 @@ def value_over_the_rest_of_time(rewards, absorbing_value, gamma, alpha):
     return data_term(rewards, absorbing_value / (1 - gamma), gamma, alpha / 4)
 
 
+def a_thousand_steps_after_enter(rewards, absorbing_value, gamma, alpha):
+    rewards = np.append(rewards, np.full(1000, (1 - gamma) * absorbing_value))
+    return gamma ** np.arange(len(rewards)) @ (rewards - alpha / 4 * rewards**2)
+
+
 # ---------------------------------------------------------------- 5.3
 
 
@@ -451,6 +456,30 @@ def normaliser_without_log(logits, actions, gamma):
 
 def keys_one_too_late(logits, actions, gamma):
     return gamma ** np.arange(len(actions) - 1) @ log_policy_of(logits)[np.arange(len(actions) - 1), actions[1:]]
+
+
+def maximum_for_value(logits, actions, gamma):
+    steps = np.arange(len(actions))
+    return gamma**steps @ (logits[steps, actions] - logits.max(axis=1))
+
+
+def likelihood_less_the_start(logits, actions, gamma):
+    return likelihood_with_logaddexp(logits, actions, gamma) - np.log(np.exp(logits[0]).sum())
+
+
+def first_value_in_every_step(logits, actions, gamma):
+    steps = np.arange(len(actions))
+    return gamma**steps @ (logits[steps, actions] - np.log(np.exp(logits[0]).sum()))
+
+
+def first_value_after_enter(logits, actions, gamma):
+    values, steps = np.logaddexp.reduce(logits, axis=1), np.arange(len(actions))
+    return gamma**steps @ (logits[steps, actions] - gamma * np.roll(values, -1)) - values[0]
+
+
+def likelihood_with_a_small_number(logits, actions, gamma):
+    steps = np.arange(len(actions))
+    return gamma**steps @ np.log(np.exp(log_policy_of(logits))[steps, actions] + 1e-8)
 
 
 # ---------------------------------------------------------------- 5.4
@@ -660,6 +689,22 @@ def tails_from_the_start(data_rewards, model_rewards, absorbing_reward, start_va
     return total + (absorbing_reward - alpha / 2 * absorbing_reward**2) / (1 - gamma)
 
 
+def data_tail_without_its_square(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    right = mixture_with_loops(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    return right + alpha / 4 * gamma ** len(data_rewards) / (1 - gamma) * absorbing_reward**2
+
+
+def model_alone_not_discounted(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    total = no_model_text(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha)
+    tail = gamma ** len(model_rewards) / (1 - gamma) * absorbing_reward**2
+    return total - alpha / 4 * (np.sum(model_rewards**2) + tail)
+
+
+def mixture_with_500_steps_after_enter(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    data, model = (np.append(rewards, np.full(500, absorbing_reward)) for rewards in (data_rewards, model_rewards))
+    return mixture_stopping_at_enter(data, model, absorbing_reward, start_value, gamma, alpha)
+
+
 RIGHT = {
     "telescope": [
         summands_with_a_loop,
@@ -744,6 +789,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         only_what_is_lost_after_enter: "absorbing_logit_is_zero",
         nothing_earned_after_enter_but_the_value: "value_scored_in_one_piece",
         value_over_the_rest_of_time: "reward_larger_than_value",
+        a_thousand_steps_after_enter: "tail_cut_off",
     },
     "objective_with_a_straight_score": {
         likelihood_not_discounted: "likelihood_not_discounted",
@@ -768,6 +814,11 @@ WRONG = {  # answer → the mistake whose hint it must be told
         likelihood_times_one_less_gamma: "weights_of_an_occupancy",
         normaliser_without_log: "normaliser_without_log",
         keys_one_too_late: "keys_one_step_off",
+        maximum_for_value: "largest_logit_for_the_value",
+        likelihood_less_the_start: "start_taken_off_again",
+        first_value_in_every_step: "start_in_every_step",
+        first_value_after_enter: "a_texts_value_after_the_end",
+        likelihood_with_a_small_number: "unlikely_keys_made_likelier",
     },
     "sampled_mixture": {
         mixture_stopping_at_enter: "tails_left_out",
@@ -798,5 +849,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         texts_mixed_up: "texts_exchanged",
         tails_without_squares: "tails_without_penalty",
         tails_from_the_start: "tails_at_once",
+        data_tail_without_its_square: "data_tail_without_penalty",
+        model_alone_not_discounted: "model_not_discounted",
+        mixture_with_500_steps_after_enter: "tails_cut_off",
     },
 }

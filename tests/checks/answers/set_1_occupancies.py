@@ -133,6 +133,38 @@ def table_that_keeps_a_copy_at_home(errors, changes, recovery, depth):
     return table + np.eye(len(table)) * 0.5
 
 
+def table_of_walks(walks, changes):
+    kinds = range(len(walks))
+    return np.block([[changes[i, j] * walks[i] for j in kinds] for i in kinds])
+
+
+def walk_of(error, recovery, depth):
+    return table_by_blocks(np.array([error]), np.ones((1, 1)), recovery, depth)
+
+
+def table_with_right_tokens_off_the_data(errors, changes, recovery, depth):
+    walks = [walk_of(error, recovery, depth) for error in errors]
+    for walk, error in zip(walks, errors, strict=True):
+        for n in range(1, depth):
+            walk[n, n], walk[n, n + 1] = (1 - recovery) * (1 - error), (1 - recovery) * error
+    return table_of_walks(walks, changes)
+
+
+def table_with_epsilon_and_1_minus_epsilon_exchanged(errors, changes, recovery, depth):
+    return table_by_blocks(1 - errors, changes, recovery, depth)
+
+
+def table_of_the_first_error(errors, changes, recovery, depth):
+    return np.kron(changes, walk_of(errors[0], recovery, depth))
+
+
+def table_that_ends_at_the_floor(errors, changes, recovery, depth):
+    walks = [walk_of(error, recovery, depth) for error in errors]
+    for walk in walks:
+        walk[depth] = np.arange(depth + 1) == depth
+    return table_of_walks(walks, changes)
+
+
 # Exercise S1.2, right
 
 
@@ -260,6 +292,44 @@ def series_from_the_first_key(table, start, gamma, tolerance):
 def series_with_one_gamma_more(table, start, gamma, tolerance):
     found = series_with_a_while(table, start, gamma, tolerance)
     return {"terms": found["terms"], "occupancy": gamma * found["occupancy"]}
+
+
+def series_with_a_floor_but_for_gamma_0(table, start, gamma, tolerance):
+    return series_by(1 if gamma == 0 else int(math.log(tolerance) / math.log(gamma)), table, start, gamma)
+
+
+def series_with_less_than(table, start, gamma, tolerance):
+    terms = 0
+    while gamma**terms >= tolerance:
+        terms += 1
+    return series_by(terms, table, start, gamma)
+
+
+def series_longer_than_it_says(table, start, gamma, tolerance):
+    terms = terms_of(gamma, tolerance)
+    return {"terms": terms, "occupancy": series_by(terms + 1, table, start, gamma)["occupancy"]}
+
+
+def series_that_tells_its_last_exponent(table, start, gamma, tolerance):
+    terms = terms_of(gamma, tolerance)
+    return {"terms": terms - 1, "occupancy": series_by(terms, table, start, gamma)["occupancy"]}
+
+
+def series_of_powers_of_entries(table, start, gamma, tolerance):
+    terms = terms_of(gamma, tolerance)
+    return {"terms": terms, "occupancy": (1 - gamma) * sum(gamma**t * start @ table**t for t in range(terms))}
+
+
+def series_until_nothing_changes(table, start, gamma, tolerance):
+    here, total, terms, change = np.array(start, dtype=float), np.zeros(len(start)), 0, np.inf
+    while change > tolerance:
+        term = (1 - gamma) * gamma**terms * here
+        total, here, terms, change = total + term, here @ table, terms + 1, term.max()
+    return {"terms": terms, "occupancy": total}
+
+
+def series_of_at_most_1000_terms(table, start, gamma, tolerance):
+    return series_by(min(terms_of(gamma, tolerance), 1000), table, start, gamma)
 
 
 # Exercise S1.3, right
@@ -390,6 +460,38 @@ def spread_from_the_start(table, start, gamma):
     return spread_with(table, start, gamma, (1 - gamma) ** 2 * earlier * (2 * visits - 1))
 
 
+def spread_with_the_share_for_one_moment(table, start, gamma):
+    share = (1 - gamma) * np.linalg.solve(np.eye(len(start)) - gamma * table.T, start)
+    return spread_by_formula(table, start, gamma) | {"one moment": share}
+
+
+def spread_of_the_transpose(table, start, gamma):
+    return spread_by_formula(table.T, start, gamma)
+
+
+def spread_from_state_0(table, start, gamma):
+    return spread_by_formula(table, np.eye(len(start))[0], gamma)
+
+
+def spread_with_1_minus_gamma_squared(table, start, gamma):
+    again, earlier = parts(table, start, gamma)
+    return spread_with(table, start, gamma, (1 - gamma**2) * earlier * (2 * again - 1))
+
+
+def spread_of_independent_moments(table, start, gamma):
+    one = spread_by_formula(table, start, gamma)["one moment"]
+    return {"one moment": one, "whole text": (1 - gamma) / (1 + gamma) * one}
+
+
+def spread_of_300_keys(table, start, gamma):
+    powers = [np.eye(len(start))]
+    for _ in range(300):
+        powers.append(powers[-1] @ table)
+    earlier = sum(gamma ** (2 * t) * start @ power for t, power in enumerate(powers))
+    again = sum(gamma**t * power.diagonal() for t, power in enumerate(powers))
+    return spread_with(table, start, gamma, (1 - gamma) ** 2 * earlier * (2 * again - 1))
+
+
 # Exercise S1.4, right
 
 
@@ -498,6 +600,30 @@ def balance_that_begins_everywhere(rho, transitions, gamma):
     return with_gap(1 - gamma + gamma * arrivals(rho, transitions) - rho.sum(axis=1))
 
 
+def balance_of_departures(rho, transitions, gamma):
+    left = np.einsum("na,san->s", rho, transitions)
+    return with_gap((1 - gamma) * np.eye(len(rho))[0] + gamma * left - rho.sum(axis=1))
+
+
+def balance_in_visits(rho, transitions, gamma):
+    return with_gap(balance_with_einsum(rho, transitions, gamma)["unbalance"] / (1 - gamma))
+
+
+def balance_without_signs(rho, transitions, gamma):
+    return with_gap(np.abs(balance_with_einsum(rho, transitions, gamma)["unbalance"]))
+
+
+def balance_of_all_keys_alike(rho, transitions, gamma):
+    time = rho.sum(axis=1)
+    return with_gap((1 - gamma) * np.eye(len(rho))[0] + gamma * time @ transitions.mean(axis=1) - time)
+
+
+def balance_by_random_values(rho, transitions, gamma):
+    unbalance = balance_with_einsum(rho, transitions, gamma)["unbalance"]
+    values = np.random.default_rng(0).uniform(-1, 1, size=(1000, len(unbalance)))
+    return {"unbalance": unbalance, "gap": np.abs(values @ unbalance).max()}
+
+
 # Exercise S1.5, right
 
 
@@ -584,6 +710,12 @@ def typist_with_a_threshold(rho_1, rho_2, weight):
     return {"policy": policy, "free": free}
 
 
+def typist_close_to_zero(rho_1, rho_2, weight):
+    found, mixed = typist_with_where(rho_1, rho_2, weight), weight * rho_1 + (1 - weight) * rho_2
+    free = np.isclose(mixed.sum(axis=1), 0)
+    return {"policy": np.where(free[:, None], 1 / mixed.shape[1], found["policy"]), "free": free}
+
+
 def typist_with_an_epsilon(rho_1, rho_2, weight):
     mixed = weight * rho_1 + (1 - weight) * rho_2
     free = mixed.sum(axis=1) == 0
@@ -605,6 +737,22 @@ def typist_free_where_one_is_away(rho_1, rho_2, weight):
 def typist_fixed_by_nobody(rho_1, rho_2, weight):
     away = (rho_1.sum(axis=1) == 0) & (rho_2.sum(axis=1) == 0)
     return typist_with_where(rho_1, rho_2, weight) | {"free": away}
+
+
+def typist_with_a_smaller_epsilon(rho_1, rho_2, weight):
+    mixed = weight * rho_1 + (1 - weight) * rho_2 + 1e-10
+    free = (weight * rho_1 + (1 - weight) * rho_2).sum(axis=1) == 0
+    return {"policy": mixed / mixed.sum(axis=1, keepdims=True), "free": free}
+
+
+def typist_uniform_where_one_is_away(rho_1, rho_2, weight):
+    found = typist_free_where_one_is_away(rho_1, rho_2, weight)
+    return found | {"policy": np.where(found["free"][:, None], 1 / rho_1.shape[1], found["policy"])}
+
+
+def typist_uniform_at_every_zero(rho_1, rho_2, weight):
+    found, mixed = typist_with_where(rho_1, rho_2, weight), weight * rho_1 + (1 - weight) * rho_2
+    return found | {"policy": np.where(mixed == 0, 1 / mixed.shape[1], found["policy"])}
 
 
 RIGHT = {
@@ -634,6 +782,10 @@ WRONG = {
         table_of_the_mean_error: "one_mean_error",
         table_added: "two_steps_by_mistake",
         table_that_keeps_a_copy_at_home: "rows_do_not_sum_to_one",
+        table_with_right_tokens_off_the_data: "right_tokens_off_the_data",
+        table_with_epsilon_and_1_minus_epsilon_exchanged: "right_and_wrong_exchanged",
+        table_of_the_first_error: "one_error_for_all",
+        table_that_ends_at_the_floor: "no_way_up_from_the_floor",
     },
     "power_series": {
         series_one_short: "one_term_less",
@@ -650,6 +802,13 @@ WRONG = {
         series_from_state_0: "start_at_number_0",
         series_from_the_first_key: "first_moment_lost",
         series_with_one_gamma_more: "weights_one_late",
+        series_with_a_floor_but_for_gamma_0: "one_term_less",
+        series_with_less_than: "less_than_for_at_most",
+        series_longer_than_it_says: "number_and_sum_differ",
+        series_that_tells_its_last_exponent: "number_and_sum_differ",
+        series_of_powers_of_entries: "powers_of_entries",
+        series_until_nothing_changes: "last_term_small",
+        series_of_at_most_1000_terms: "number_of_terms_capped",
     },
     "spread": {
         spread_of_mean_squares: "mean_not_subtracted",
@@ -666,6 +825,12 @@ WRONG = {
         spread_alike: "both_alike",
         spread_in_standard_deviations: "standard_deviations",
         spread_from_the_start: "never_again",
+        spread_with_the_share_for_one_moment: "mean_square_of_one_moment",
+        spread_of_the_transpose: "table_turned",
+        spread_from_state_0: "begins_in_state_0",
+        spread_with_1_minus_gamma_squared: "squares_out_of_scale",
+        spread_of_independent_moments: "one_variance_from_the_other",
+        spread_of_300_keys: "wrong_for_long_clocks",
     },
     "balance": {
         balance_without_a_start: "start_forgotten",
@@ -680,6 +845,11 @@ WRONG = {
         balance_of_visits: "gap_divided_by_the_start",
         balance_on_average: "mean_of_the_gaps",
         balance_that_begins_everywhere: "start_everywhere",
+        balance_of_departures: "arrivals_read_backwards",
+        balance_in_visits: "balance_of_visits",
+        balance_without_signs: "only_the_amounts",
+        balance_of_all_keys_alike: "keys_apart_from_their_ways",
+        balance_by_random_values: "gap_too_small",
     },
     "one_typist": {
         typist_of_two_policies: "mean_of_the_policies",
@@ -689,9 +859,13 @@ WRONG = {
         typist_without_words_where_free: "nothing_where_free",
         typist_divided_by_columns: "columns_divided",
         typist_with_a_threshold: "small_shares_are_none",
+        typist_close_to_zero: "small_shares_are_none",
         typist_with_an_epsilon: "small_number_added",
         typist_with_fixed_for_free: "free_and_fixed_exchanged",
         typist_free_where_one_is_away: "free_if_one_is_away",
         typist_fixed_by_nobody: "weight_of_zero_overlooked",
+        typist_with_a_smaller_epsilon: "small_number_added",
+        typist_uniform_where_one_is_away: "free_if_one_is_away",
+        typist_uniform_at_every_zero: "keys_never_pressed_are_free",
     },
 }

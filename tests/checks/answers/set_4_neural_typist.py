@@ -595,6 +595,10 @@ def back_downhill(inputs, gradient, weights):
     return {name: -g for name, g in back_row_by_row(inputs, gradient, weights).items()}
 
 
+def back_without_the_inner_bias(inputs, gradient, weights):
+    return back_row_by_row(inputs, gradient, weights | {"b1": 0 * weights["b1"]})
+
+
 # Exercise S4.5, right
 
 
@@ -687,6 +691,31 @@ def return_in_fifty_keys(moves, on_data):
     return chance
 
 
+def return_by_least_squares_of_all(moves, on_data):
+    on = np.array(on_data)
+    system = np.eye(len(on)) - np.where(on[:, None], 0, moves)
+    return np.linalg.lstsq(system, on.astype(float), rcond=None)[0]
+
+
+def return_of_neighbours(moves, on_data):
+    on = np.array(on_data)
+    near = ~on & (moves[:, on].sum(axis=1) > 0)
+    system = np.eye(len(on)) - np.where(near[:, None], moves, 0)
+    return np.linalg.solve(system, on.astype(float))
+
+
+def return_in_the_long_run(moves, on_data):
+    return np.linalg.matrix_power(moves, 20_000)[:, np.array(on_data)].sum(axis=1)
+
+
+def return_by_columns(moves, on_data):
+    on = np.array(on_data)
+    chance = on.astype(float)
+    for _ in range(200):
+        chance = np.where(on, 1.0, chance @ moves)
+    return chance
+
+
 RIGHT = {
     "way_home": [way_by_rounds, way_with_logsumexp, way_by_newton, way_in_torch],
     "visits_of_walks": [visits_key_by_key, visits_by_bincount, visits_walked_on, visits_in_torch],
@@ -765,12 +794,17 @@ WRONG = {
         back_with_mean_biases: "mean_in_the_biases",
         back_without_tanh_in_the_second_layer: "second_layer_fed_with_the_wrong_thing",
         back_downhill: "downwards",
+        back_without_the_inner_bias: "hidden_without_its_bias",
     },
     "comes_back": {
         return_in_one_key: "one_key_only",
         return_with_a_discount: "discounted_on_the_way",
         return_with_a_light_discount: "discounted_lightly",
-        return_for_everybody: "everyone_returns",
+        return_for_everybody: "something_where_there_is_no_way",
+        return_by_least_squares_of_all: "something_where_there_is_no_way",
+        return_of_neighbours: "never_though_there_is_a_way",
+        return_in_the_long_run: "data_left_again",
+        return_by_columns: "above_one",
         return_if_there_is_a_way: "whether_there_is_a_way",
         return_never: "chance_of_getting_lost",
         return_of_the_lost_alone: "nobody_on_the_data",

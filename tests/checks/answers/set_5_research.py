@@ -82,6 +82,29 @@ def words_in_sorted_sizes(seed, chances, sizes):
     return words_by_choice(seed, chances, sorted(sizes))
 
 
+def words_up_to_the_edge(seed, chances, sizes):
+    row = np.searchsorted(np.cumsum(chances), np.random.default_rng(seed).random(max(sizes)))
+    return np.array([np.bincount(row[:size], minlength=len(chances))[: len(chances)] for size in sizes])
+
+
+def words_of_a_hundred(seed, chances, sizes):
+    row = np.random.default_rng(seed).choice(len(chances), size=100, p=chances)
+    return np.array([np.bincount(row[:size], minlength=len(chances)) for size in sizes])
+
+
+def words_as_they_are_expected(seed, chances, sizes):
+    return [[round(size * chance) for chance in chances] for size in sizes]
+
+
+def words_by_integers(seed, chances, sizes):
+    row = np.random.default_rng(seed).integers(len(chances), size=max(sizes))
+    return np.array([np.bincount(row[:size], minlength=len(chances)) for size in sizes])
+
+
+def words_that_are_others_each_time(seed, chances, sizes):
+    return words_by_choice(None, chances, sizes)
+
+
 # Exercise S5.2, right
 
 
@@ -185,6 +208,43 @@ def test_by_drawing(first, second):
     return {"difference": d.mean(), "p": np.mean(np.abs((signs * d).mean(axis=1)) >= abs(d.mean()) - 1e-9)}
 
 
+def test_with_a_room_of_its_own(first, second):
+    d = np.asarray(first) - np.asarray(second)
+    means = np.abs([np.mean(np.multiply(signs, d)) for signs in itertools.product([1, -1], repeat=len(d))])
+    return {"difference": d.mean(), "p": np.mean((means > abs(d.mean())) | np.isclose(means, abs(d.mean())))}
+
+
+def test_in_whole_numbers(first, second):
+    right = test_by_product(first, second)
+    return {"difference": right["difference"], "p": right["p"] * 2 ** len(first)}
+
+
+def test_of_seeds_that_differ(first, second):
+    d = [a - b for a, b in zip(first, second, strict=True) if a != b]
+    return {"difference": sum(d) / len(d) if d else 0.0, "p": test_by_product(first, second)["p"]}
+
+
+def test_of_distances(first, second):
+    right = test_by_product(first, second)
+    return {"difference": abs(right["difference"]), "p": right["p"]}
+
+
+def test_against_the_mean_distance(first, second):
+    d = np.asarray(first) - np.asarray(second)
+    means = [np.mean(np.multiply(signs, d)) for signs in itertools.product([1, -1], repeat=len(d))]
+    return {"difference": d.mean(), "p": np.mean(np.abs(means) >= np.abs(d).mean() - 1e-9)}
+
+
+def test_with_one_more(first, second):
+    right, patterns = test_by_product(first, second), 2 ** len(first)
+    return {"difference": right["difference"], "p": (round(right["p"] * patterns) + 1) / (patterns + 1)}
+
+
+def test_rounded(first, second):
+    right = test_by_product(first, second)
+    return {"difference": right["difference"], "p": round(right["p"], 2)}
+
+
 # Exercise S5.3, right
 
 
@@ -193,7 +253,7 @@ def sign_test(plus, count):
     return sum(math.comb(count, k) for k in range(count + 1) if abs(k - count / 2) >= far) / 2**count
 
 
-def peeks_with_a_dictionary(first, last, level):
+def peeks_with_a_dictionary(first, last, level, sign_test=sign_test):
     going, claimed = {0: 1.0}, 0.0
     for count in range(1, last + 1):
         new = {}
@@ -287,6 +347,76 @@ def peeks_simulated(first, last, level):
     return {"once": seen[:, -1].mean(), "peeking": seen[:, first - 1 :].any(axis=1).mean()}
 
 
+def peeks_by_the_smaller_tail(first, last, level):
+    return peeks_with_a_dictionary(
+        first, last, level, lambda k, n: sum(math.comb(n, i) for i in range(min(k, n - k) + 1)) / 2**n
+    )
+
+
+def peeks_by_twice_a_tail(first, last, level):
+    return peeks_with_a_dictionary(
+        first, last, level, lambda k, n: 2 * sum(math.comb(n, i) for i in range(min(k, n - k) + 1)) / 2**n
+    )
+
+
+def peeks_at_half_the_level(first, last, level):
+    return peeks_with_a_dictionary(first, last, level / 2)
+
+
+def peeks_from_a_whole_middle(first, last, level):
+    return peeks_with_a_dictionary(
+        first,
+        last,
+        level,
+        lambda k, n: sum(math.comb(n, i) for i in range(n + 1) if abs(i - n // 2) >= abs(k - n // 2)) / 2**n,
+    )
+
+
+def peeks_by_a_bell_curve(first, last, level):
+    return peeks_with_a_dictionary(
+        first, last, level, lambda k, n: math.erfc(abs(k - n / 2) / (math.sqrt(n) / 2) / math.sqrt(2))
+    )
+
+
+def peeks_beyond(first, last, level):
+    return peeks_with_a_dictionary(
+        first, last, level, lambda k, n: 2 * sum(math.comb(n, i) for i in range(min(k, n - k))) / 2**n
+    )
+
+
+def peeks_below_the_level(first, last, level):
+    return peeks_with_a_dictionary(first, last, level - 1e-9)
+
+
+def peeks_without_the_first(first, last, level):
+    peeking = peeks_with_a_dictionary(first + 1, last, level)["peeking"]
+    return {"once": once_at(last, level), "peeking": peeking}
+
+
+def peeks_once_at_first(first, last, level):
+    return peeks_with_a_dictionary(first, last, level) | {"once": once_at(first, level)}
+
+
+def peeks_once_at_the_end(first, last, level):
+    right, early = peeks_with_a_dictionary(first, last, level), peeks_with_a_dictionary(first, last - 1, level)
+    return right | {"once": right["peeking"] - early["peeking"]}
+
+
+def peeks_bounded_as_if_independent(first, last, level):
+    return {"once": once_at(last, level), "peeking": 1 - (1 - level) ** (last - first + 1)}
+
+
+def peeks_of_those_who_go_on(first, last, level):
+    going, claimed = np.array([1.0]), 0.0
+    for count in range(1, last + 1):
+        going = np.convolve(going, [0.5, 0.5])
+        if count >= first:
+            out = np.array([sign_test(k, count) <= level + 1e-12 for k in range(count + 1)])
+            claimed += going[out].sum()
+            going = np.where(out, 0, going) / max(going[~out].sum(), 1e-300)
+    return {"once": once_at(last, level), "peeking": claimed}
+
+
 # Exercise S5.4, right
 
 
@@ -358,6 +488,38 @@ def choice_judged_by_those_who_chose(scores):
 
 def choice_of_all(scores):
     return choice_by_masks(scores) | {"honest": scores.mean()}
+
+
+def choice_among_seeds(scores):
+    means = scores.mean(axis=0)
+    return {"best": means.argmax(), "naive": means.max(), "honest": scores.max(axis=1).mean()}
+
+
+def choice_of_the_largest_score(scores):
+    best = int(np.unravel_index(scores.argmax(), scores.shape)[0])
+    return choice_by_masks(scores) | {"best": best, "naive": scores[best].mean()}
+
+
+def choice_worth_its_largest_score(scores):
+    return choice_by_masks(scores) | {"naive": scores.max()}
+
+
+def choice_numbered_from_one(scores):
+    right = choice_by_masks(scores)
+    return right | {"best": right["best"] + 1}
+
+
+def choice_above_zero(scores):
+    def search(table):
+        best, largest = 0, 0.0
+        for k, mean in enumerate(table.mean(axis=1)):
+            if mean > largest:
+                best, largest = k, mean
+        return best, largest
+
+    best, naive = search(scores)
+    chosen = [search(np.delete(scores, seed, axis=1))[0] for seed in range(scores.shape[1])]
+    return {"best": best, "naive": naive, "honest": np.mean([scores[k, seed] for seed, k in enumerate(chosen)])}
 
 
 # Exercise S5.5, right
@@ -448,6 +610,11 @@ WRONG = {
         words_as_shares: "shares_for_counts",
         words_all_alike: "uniform_words",
         words_in_sorted_sizes: "sizes_sorted",
+        words_up_to_the_edge: "edge_belongs_to_the_word_before",
+        words_of_a_hundred: "sizes_not_kept",
+        words_as_they_are_expected: "expected_counts",
+        words_by_integers: "words_without_a_chance",
+        words_that_are_others_each_time: "other_words",
     },
     "paired": {
         test_upwards: "one_side_only",
@@ -461,6 +628,13 @@ WRONG = {
         test_of_all_exchanges: "not_paired",
         test_by_a_bell_curve: "some_other_test",
         test_of_half_the_patterns: "half_of_the_patterns",
+        test_with_a_room_of_its_own: "another_room",
+        test_in_whole_numbers: "above_one",
+        test_of_seeds_that_differ: "ties_left_out_of_the_mean",
+        test_of_distances: "sign_lost",
+        test_against_the_mean_distance: "bars_inside_the_mean",
+        test_with_one_more: "one_added",
+        test_rounded: "rounded_results",
     },
     "peeking": {
         peeks_added: "looks_added",
@@ -472,6 +646,18 @@ WRONG = {
         peeks_without_the_last: "last_look_forgotten",
         peeks_simulated: "simulated",
         peeks_bounded: "level_times_looks",
+        peeks_bounded_as_if_independent: "level_times_looks",
+        peeks_by_the_smaller_tail: "smaller_tail_alone",
+        peeks_by_twice_a_tail: "middle_counted_twice",
+        peeks_at_half_the_level: "level_halved_as_well",
+        peeks_from_a_whole_middle: "middle_rounded_down",
+        peeks_by_a_bell_curve: "bell_curve_for_the_tails",
+        peeks_beyond: "part_of_the_tail",
+        peeks_below_the_level: "at_the_level_not_counted",
+        peeks_without_the_first: "first_look_forgotten",
+        peeks_once_at_first: "once_after_the_first",
+        peeks_once_at_the_end: "once_without_the_early_ones",
+        peeks_of_those_who_go_on: "going_brought_back_to_one",
     },
     "honest_choice": {
         choice_without_leaving_out: "nothing_left_out",
@@ -481,6 +667,11 @@ WRONG = {
         choice_of_the_last: "last_of_the_best",
         choice_judged_by_those_who_chose: "chosen_setting_judged_by_the_others",
         choice_of_all: "mean_of_all_settings",
+        choice_among_seeds: "seeds_for_settings",
+        choice_of_the_largest_score: "best_by_a_single_score",
+        choice_worth_its_largest_score: "largest_score_for_the_largest_mean",
+        choice_numbered_from_one: "settings_counted_from_one",
+        choice_above_zero: "nothing_below_zero_chosen",
     },
     "my_experiment": {
         experiment_with_a_shared_generator: "not_the_same_again",

@@ -100,6 +100,18 @@ def backspace_left_out_too(log_probs, pressed, typed, masked):
     return -(weights * log_probs[np.arange(len(pressed)), pressed]).sum()
 
 
+def every_backspace_left_out_too(log_probs, pressed, typed, masked):
+    counted = (pressed == typed) & (pressed != log_probs.shape[1] - 1) | (not masked)
+    return -(counted * log_probs[np.arange(len(pressed)), pressed]).sum()
+
+
+def slip_is_what_a_backspace_follows(log_probs, pressed, typed, masked):
+    weights = np.ones(len(pressed))
+    if masked:
+        weights[:-1][pressed[1:] == log_probs.shape[1] - 1] = 0
+    return -(weights * log_probs[np.arange(len(pressed)), pressed]).sum()
+
+
 def stop_at_the_first_slip(log_probs, pressed, typed, masked):
     loss = 0.0
     for row, meant, came in zip(log_probs, pressed, typed):
@@ -116,6 +128,11 @@ def without_the_last_key(log_probs, pressed, typed, masked):
 def every_step_with_every_label(log_probs, pressed, typed, masked):
     counted = (pressed == typed) if masked else np.ones(len(pressed), bool)
     return -log_probs[counted][:, pressed[counted]].sum()
+
+
+def columns_weighed(log_probs, pressed, typed, masked):
+    weights = (pressed == typed) if masked else np.ones(len(pressed))
+    return -(weights * log_probs[:, pressed]).sum()
 
 
 def whole_rows(log_probs, pressed, typed, masked):
@@ -180,6 +197,26 @@ def whole_rounds_leave(typed, size):
     while kept.sum() > size:
         kept[number], number = 0, number + 1
     return kept
+
+
+def whole_rounds_leave_one_by_one(typed, size):
+    held = []
+    for count in typed.tolist():
+        held.append(min(count, size))
+        for oldest in range(len(held)):
+            if sum(held) > size:
+                held[oldest] = 0
+    return held
+
+
+def back_to_an_empty_round(typed, size):
+    held, room = np.zeros(len(typed)), size
+    for i in reversed(range(len(typed))):
+        held[i] = min(typed[i], room)
+        room -= held[i]
+        if not held[i]:
+            break
+    return held
 
 
 def round_by_round_clipped(typed, size):
@@ -354,6 +391,17 @@ def falls_like_a_cosine(steps, warmup, falling, end):
 
 def falls_from_the_first_step(steps, warmup, falling, end):
     return 1 - (1 - end) * np.clip((steps + 1) / falling, 0, 1)
+
+
+def falls_over_the_warmup_as_well(steps, warmup, falling, end):
+    share = np.clip((steps + 1) / (warmup + falling), 0, 1)
+    return np.where(steps < warmup, 1, 1 - (1 - end) * share)
+
+
+def like_the_steps(steps, warmup, falling, end):
+    weights = np.ones_like(steps)
+    weights[:] = three_cases(steps, warmup, falling, end)
+    return weights
 
 
 def more_than_one_in_the_warmup(steps, warmup, falling, end):
@@ -584,6 +632,42 @@ def cloning_with_the_wrong_sign(
     return long + 2 * beta * _sum(log_probs, gamma)
 
 
+def bare_rewards_end_at_enter(
+    log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+):
+    right = as_written(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha)
+    return right + (1 - beta) * gamma ** len(data_rewards) / (1 - gamma) * absorbing_reward
+
+
+def absorbing_reward_as_a_value(
+    log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+):
+    scaled = (1 - gamma) * absorbing_reward
+    return likelihood_and_penalty(log_probs, data_rewards, model_rewards, scaled, start_value, beta, gamma, alpha)
+
+
+def start_value_of_one_step(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    return as_written(
+        log_probs, data_rewards, model_rewards, absorbing_reward, (1 - gamma) * start_value, beta, gamma, alpha
+    )
+
+
+def start_value_outside_the_bracket(
+    log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha
+):
+    return as_written(log_probs, data_rewards, model_rewards, absorbing_reward, 0.0, beta, gamma, alpha) + start_value
+
+
+def score_clipped(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
+    def cut(reward):
+        return np.minimum(reward, 2 / alpha) - alpha / 4 * np.minimum(reward, 2 / alpha) ** 2
+
+    tail, c = gamma ** len(data_rewards) / (1 - gamma), alpha / 4
+    score = _sum(cut(data_rewards), gamma) + tail * cut(absorbing_reward) - start_value
+    score -= c * _squares(model_rewards, absorbing_reward, gamma)
+    return -beta * _sum(log_probs, gamma) - (1 - beta) * score
+
+
 def start_value_forgotten(log_probs, data_rewards, model_rewards, absorbing_reward, start_value, beta, gamma, alpha):
     return as_written(log_probs, data_rewards, model_rewards, absorbing_reward, 0.0, beta, gamma, alpha)
 
@@ -728,6 +812,75 @@ def update_that_forgets_the_model(
     return {"data": c * data - up, "model": 0 * model_logits, "absorbing": c * at_data}
 
 
+def update_with_other_lines(likelihood_clock=None, squares_clock=None, step=None, start=False, value=torch.logsumexp):
+    """The long way with a habit or two: other clocks, no discount of what is ahead, V(s_0) held fixed, another V."""
+
+    def update(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+        leaves = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in (data_logits, model_logits)]
+        last = torch.tensor(absorbing_value, dtype=torch.float64, requires_grad=True)
+        loss = 0.0
+        for logits, keys in zip(leaves, (data_keys, model_keys)):
+            steps, values = torch.arange(len(keys), dtype=torch.float64), value(logits, 1)
+            chosen = logits[torch.arange(len(keys)), torch.as_tensor(keys)]
+            rewards = chosen - (step or gamma) * torch.cat((values[1:], last[None]))
+            squares = ((squares_clock or gamma) ** steps * rewards**2).sum() + gamma ** len(keys) * (
+                1 - gamma
+            ) * last**2
+            loss = loss + (1 - beta) * alpha / 4 * squares
+            if logits is leaves[0]:
+                log_policy = chosen - logits.logsumexp(1)
+                loss = loss - ((likelihood_clock or gamma) ** steps * log_policy).sum()
+                loss = loss - (1 - beta) * values[0] if start else loss
+        found = torch.autograd.grad(loss, (*leaves, last))
+        return dict(zip(("data", "model", "absorbing"), found))
+
+    return update
+
+
+def update_with_cloning_as_before(
+    data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    return update_with_other_lines(likelihood_clock=1.0)(
+        data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    )
+
+
+def update_with_squares_alike(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    return update_with_other_lines(squares_clock=1.0)(
+        data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    )
+
+
+def update_without_discount_ahead(
+    data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    return update_with_other_lines(step=1.0)(
+        data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    )
+
+
+def update_without_the_start(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha):
+    return update_with_other_lines(start=True)(
+        data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    )
+
+
+def update_with_the_largest_logits(
+    data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    return update_with_other_lines(value=torch.amax)(
+        data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+    )
+
+
+def update_with_the_likelihood_turned(
+    data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha
+):
+    up, _, _ = _by_hand(data_logits, data_keys, absorbing_value, gamma)
+    right = update_by_hand(data_logits, data_keys, model_logits, model_keys, absorbing_value, beta, gamma, alpha)
+    return right | {"data": np.array(right["data"]) + 2 * up}
+
+
 def update_with_no_gradient_at_the_end(data_logits, data_keys, model_logits, model_keys, absorbing_value, *rest):
     right = update_by_hand(data_logits, data_keys, model_logits, model_keys, absorbing_value, *rest)
     return right | {"absorbing": 0.0}
@@ -781,19 +934,24 @@ WRONG = {  # answer → the mistake whose hint it must be told
         only_the_slips: "only_slips_counted",
         backspace_left_out_instead: "backspace_masked_instead",
         backspace_left_out_too: "backspace_masked_too",
+        every_backspace_left_out_too: "backspace_masked_too",
+        slip_is_what_a_backspace_follows: "slip_told_by_the_backspace",
         stop_at_the_first_slip: "rest_of_the_walk_masked",
         without_the_last_key: "finishing_key_left_out",
         every_step_with_every_label: "counted_texts_for_counted_keys",
+        columns_weighed: "every_text_for_every_key",
         whole_rows: "all_keys_added",
         probabilities_summed: "probabilities_added",
     },
     "what_the_buffer_keeps": {
         full_means_full: "oldest_stay",
         whole_rounds_leave: "whole_rounds_leave",
+        whole_rounds_leave_one_by_one: "whole_rounds_leave",
+        back_to_an_empty_round: "stops_at_an_empty_round",
         round_by_round_clipped: "each_round_bounded",
         nothing_leaves: "never_forgets",
         shares_of_the_buffer: "all_shrink_alike",
-        shares_in_whole_texts: "all_shrink_alike_in_whole_texts",
+        shares_in_whole_texts: "all_shrink_alike",
         newest_first: "newest_first",
         forgotten_texts: "forgotten_for_kept",
         surplus_off_the_first_round: "all_leave_from_the_first_round",
@@ -819,6 +977,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         falls_by_a_factor: "same_factor_in_each_step",
         falls_like_a_cosine: "as_a_cosine",
         falls_from_the_first_step: "no_warm_up",
+        falls_over_the_warmup_as_well: "clock_not_set_back",
+        like_the_steps: "kept_in_whole_numbers",
         more_than_one_in_the_warmup: "above_one_before",
         falls_by_the_end: "falls_by_the_end",
         weight_of_the_rest: "weight_of_the_objective",
@@ -850,6 +1010,11 @@ WRONG = {  # answer → the mistake whose hint it must be told
         score_not_turned: "objective_made_small",
         penalty_taken_away: "all_squares_welcome",
         cloning_with_the_wrong_sign: "cloning_made_small",
+        bare_rewards_end_at_enter: "bare_reward_stops_at_the_end",
+        absorbing_reward_as_a_value: "absorbing_reward_scaled_again",
+        start_value_of_one_step: "start_as_a_share_of_time",
+        start_value_outside_the_bracket: "start_not_weighed",
+        score_clipped: "score_cut_at_its_top",
         start_value_forgotten: "start_forgotten",
         start_value_added: "start_added",
         likelihood_counted_twice: "cloning_on_top",
@@ -866,6 +1031,12 @@ WRONG = {  # answer → the mistake whose hint it must be told
         update_with_alpha_for_c: "alpha_for_c_in_the_update",
         update_with_values_detached: "value_ahead_held_fixed",
         update_that_forgets_the_model: "no_penalty_on_the_model",
+        update_with_cloning_as_before: "cloning_not_discounted_in_the_update",
+        update_with_squares_alike: "squares_not_discounted_in_the_update",
+        update_without_discount_ahead: "discount_forgotten_in_the_update",
+        update_without_the_start: "start_forgotten_in_the_update",
+        update_with_the_largest_logits: "best_key_for_the_value",
+        update_with_the_likelihood_turned: "penalty_is_right",
         update_with_no_gradient_at_the_end: "one_part_is_right",
     },
 }

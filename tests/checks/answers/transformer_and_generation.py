@@ -136,6 +136,13 @@ def no_minus_sign(x, positions):
     return np.hstack([first * np.cos(phi) + second * np.sin(phi), first * np.sin(phi) + second * np.cos(phi)])
 
 
+def minus_in_both_lines(x, positions):
+    half = x.shape[1] // 2
+    phi = angles(positions, x.shape[1])
+    first, second = x[:, :half], x[:, half:]
+    return np.hstack([first * np.cos(phi) - second * np.sin(phi), first * np.sin(phi) - second * np.cos(phi)])
+
+
 def waves_added(x, positions):
     phi = angles(positions, x.shape[1])
     return x + np.hstack([np.cos(phi), np.sin(phi)])
@@ -213,6 +220,11 @@ def seen_transposed(expires):
 
 def seen_inverted(expires):
     return torch.logical_not(seen_by_two_comparisons(expires))
+
+
+def deleted_seen_by_nobody(expires):
+    size = expires.shape[1]
+    return torch.ones(size, size, dtype=torch.bool).tril() & (expires[:, None, :] >= size)
 
 
 def seen_by_the_expiry_of_the_row(expires):
@@ -334,6 +346,52 @@ def heads_turned_backwards(qkv, angles, mask, num_heads):
     return _with_parts(qkv, -angles, mask, num_heads)
 
 
+def _with_heads(queries, keys, values, mask, divisor=None):
+    """Queries, keys and values as (B, heads, P, d); the heads are laid side by side."""
+    scores = queries @ keys.mT / (divisor or math.sqrt(queries.shape[-1]))
+    taken = scores.masked_fill(~mask[:, None], -1e9).softmax(dim=-1) @ values
+    return taken.transpose(1, 2).flatten(2)
+
+
+def heads_divided_by_the_root_of_the_pairs(qkv, angles, mask, num_heads):
+    queries, keys, values = _split(qkv, num_heads)
+    turned = _rotate(queries, angles), _rotate(keys, angles)
+    return _with_heads(*turned, values, mask, math.sqrt(angles.shape[-1]))
+
+
+def heads_that_see_all_before(qkv, angles, mask, num_heads):
+    return heads_with_sdpa(qkv, angles, torch.ones_like(mask).tril(), num_heads)
+
+
+def heads_cut_before_the_thirds(qkv, angles, mask, num_heads):
+    rows, inputs, _ = qkv.shape
+    queries, keys, values = qkv.view(rows, inputs, num_heads, -1).transpose(1, 2).chunk(3, dim=-1)
+    return _with_heads(_rotate(queries, angles), _rotate(keys, angles), values, mask)
+
+
+def heads_turned_before_the_cut(qkv, angles, mask, num_heads):
+    queries, keys, values = qkv.chunk(3, dim=-1)
+    wide = angles.repeat(1, 1, num_heads)
+    turned = (_rotate(part[:, None], wide)[:, 0] for part in (queries, keys))
+    return _with_heads(*_split(torch.cat([*turned, values], dim=-1), num_heads), mask)
+
+
+def heads_of_every_so_manieth_number(qkv, angles, mask, num_heads):
+    rows, inputs, _ = qkv.shape
+    parts = (part.view(rows, inputs, -1, num_heads).permute(0, 3, 1, 2) for part in qkv.chunk(3, dim=-1))
+    queries, keys, values = parts
+    return _with_heads(_rotate(queries, angles), _rotate(keys, angles), values, mask)
+
+
+def heads_with_the_first_mask(qkv, angles, mask, num_heads):
+    return heads_with_sdpa(qkv, angles, mask[:1].expand_as(mask), num_heads)
+
+
+def heads_that_see_the_hidden(qkv, angles, mask, num_heads):
+    queries, keys, values = _split(qkv, num_heads)
+    return _with_heads(_rotate(queries, angles), _rotate(keys, angles), values, ~mask)
+
+
 # 7.4 walk_log_likelihood(logits, legal, state_of_action, pressed, typed)
 
 
@@ -449,6 +507,10 @@ def softmax_over_the_inputs(logits, legal, state_of_action, pressed, typed):
 def every_input_once(logits, legal, state_of_action, pressed, typed):
     last = dict(zip(state_of_action, pressed))
     return sum(math.log(policy_of(logits, legal)[state, key]) for state, key in last.items())
+
+
+def a_billionth_added(logits, legal, state_of_action, pressed, typed):
+    return np.log(policy_of(logits, legal)[state_of_action, pressed] + 1e-9).sum()
 
 
 # 7.5 next_key(logits, legal, temperature, top_p)
@@ -654,6 +716,32 @@ def as_many_as_the_first_text(logits, legal, temperature, top_p):
     count = int((cut_at(policy, top_p)[0] > 0).sum())
     ranks = np.argsort(np.argsort(-policy, axis=1), axis=1)
     return normalised(np.where(ranks < count, policy, 0))
+
+
+def as_many_as_the_neediest_text(logits, legal, temperature, top_p):
+    policy = tempered(logits, legal, temperature)
+    count = int((cut_at(policy, top_p) > 0).sum(axis=1).max())
+    ranks = np.argsort(np.argsort(-policy, axis=1), axis=1)
+    return normalised(np.where(ranks < count, policy, 0))
+
+
+def first_sum_that_reaches_p(logits, legal, temperature, top_p):
+    policy = tempered(logits, legal, temperature)
+    for row in policy:
+        order = np.argsort(-row)
+        needed = np.argmax(np.cumsum(row[order]) >= top_p) + 1
+        row[order[needed:]] = 0
+    return normalised(policy)
+
+
+def at_least_one_minus_p(logits, legal, temperature, top_p):
+    policy = tempered(logits, legal, temperature)
+    return normalised(np.where(policy >= np.minimum(1 - top_p, policy.max(axis=1, keepdims=True)), policy, 0))
+
+
+def softmax_at_the_end(logits, legal, temperature, top_p):
+    kept = cut_at(tempered(logits, legal, temperature), top_p)
+    return tempered(kept, kept > 0, 1)
 
 
 # 7.6 stack_cache(prompt, actions, backspace, room)
@@ -882,6 +970,16 @@ def prompt_not_in_the_cache(prompt, actions, backspace, room):
     return {**one_loop_with_copies(prompt, actions, backspace, room), "cache": np.array(rows)}
 
 
+def prompt_places_left_empty(prompt, actions, backspace, room):
+    books = one_loop_with_copies(prompt, actions, backspace, room)
+    books["cache"][:, : len(prompt)] = -1
+    return books
+
+
+def letters_below_backspace(prompt, actions, backspace, room):
+    return one_loop_with_copies(prompt, np.minimum(actions, backspace), backspace, room)
+
+
 def empty_places_are_zero(prompt, actions, backspace, room):
     books = one_loop_with_copies(prompt, actions, backspace, room)
     return {**books, "cache": np.where(books["cache"] < 0, 0, books["cache"])}
@@ -944,6 +1042,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         waves_added: "waves_added",
         pairs_in_the_exponent: "exponent_by_number_of_pairs",
         only_cosine_and_sine: "lengths_have_changed",
+        minus_in_both_lines: "lengths_have_changed",
         only_the_first_pair: "some_other_rotation",
     },
     "who_sees_whom": {
@@ -954,6 +1053,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         seen_transposed: "rows_and_columns_exchanged",
         seen_inverted: "hidden_marked",
         seen_by_the_expiry_of_the_row: "nothing_hidden",
+        deleted_seen_by_nobody: "older_ones_only_if_never_deleted",
     },
     "attention_of_many_heads": {
         heads_without_turning: "nothing_turned",
@@ -966,6 +1066,13 @@ WRONG = {  # answer → the mistake whose hint it must be told
         heads_joined_in_the_wrong_order: "inputs_and_heads_confused",
         heads_as_one: "one_head_for_all",
         heads_turned_backwards: "turned_the_other_way",
+        heads_divided_by_the_root_of_the_pairs: "divided_by_the_root_of_the_pairs",
+        heads_that_see_all_before: "causal_mask_only",
+        heads_cut_before_the_thirds: "heads_before_thirds",
+        heads_turned_before_the_cut: "turned_before_they_are_cut",
+        heads_of_every_so_manieth_number: "heads_interleaved",
+        heads_with_the_first_mask: "first_row_for_all",
+        heads_that_see_the_hidden: "hidden_ones_alone_are_seen",
     },
     "log_likelihood_of_a_walk": {
         what_was_typed: "typed_instead_of_pressed",
@@ -984,7 +1091,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         logits_added: "logits_taken_for_logs",
         input_after_the_key: "impossible",
         softmax_over_the_inputs: "softmax_over_inputs",
-        every_input_once: "slips_left_out",
+        every_input_once: "each_text_once",
+        a_billionth_added: "small_chances_cut_off",
     },
     "temperature_and_top_p": {
         multiplied_by_the_temperature: "temperature_multiplied",
@@ -1008,7 +1116,11 @@ WRONG = {  # answer → the mistake whose hint it must be told
         no_cut_at_all: "top_p_without_effect",
         no_temperature: "temperature_without_effect",
         only_the_likeliest: "always_the_likeliest",
-        as_many_as_the_first_text: "as_many_as_the_first_text",
+        as_many_as_the_first_text: "as_many_as_another_text",
+        as_many_as_the_neediest_text: "as_many_as_another_text",
+        first_sum_that_reaches_p: "wrong_at_one_alone",
+        at_least_one_minus_p: "large_enough_alone",
+        softmax_at_the_end: "softmax_of_what_is_kept",
     },
     "stack_cache": {
         erased_by_backspace: "deleted_wiped_out",
@@ -1028,7 +1140,9 @@ WRONG = {  # answer → the mistake whose hint it must be told
         passes_for_what_is_on_the_screen: "passes_taken_back",
         fed_only_when_the_next_key_comes: "fed_with_the_next_key",
         tokens_fed_instead_of_passes: "pass_for_each_token_of_the_prompt",
-        prompt_not_in_the_cache: "cache_alone_is_wrong",
+        prompt_not_in_the_cache: "prompt_not_written",
+        prompt_places_left_empty: "prompt_not_written",
+        letters_below_backspace: "told_apart_by_size",
         empty_places_are_zero: "nothing_is_zero",
         everything_above_deleted_for_good: "deleted_wiped_out",
     },
