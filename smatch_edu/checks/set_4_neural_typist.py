@@ -21,9 +21,12 @@ def _soft_maximum(logits: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np
 
 def _ladder(rng: np.random.Generator) -> dict[str, Any]:
     """Short ladders and long ones, one letter and many, pay from nothing to ruin, γ of 0 and near 1; slow ones, on
-    which she types to and fro for long, since neither end is worth going to."""
-    if rng.random() < 0.15:
-        ends = {name: float(-rng.uniform(50, 900)) for name in ("value_on", "value_end")}
+    which she types to and fro for long, since neither end is worth going to; values of which the exponential is too
+    large for a float."""
+    kind = rng.random()
+    if kind < 0.27:
+        low, high = (-900.0, -50.0) if kind < 0.15 else (900.0, 1000.0)  # slow, or too large for exp
+        ends = {name: float(rng.uniform(low, high)) for name in ("value_on", "value_end")}
         return {"pay": float(-rng.uniform(0, 3)), **ends, "letters": 8, "gamma": 0.95, "depth": int(rng.integers(2, 6))}
     return {
         "pay": float(-(10 ** rng.uniform(-1, 1.5)) * (rng.random() < 0.85)),
