@@ -575,14 +575,6 @@ def averaged_once_more(returned, sums, counts):
     return _says(returned, *(right / many for many in {counts.size, *counts.shape} - {1}))
 
 
-def cut_to_whole_numbers(returned, sums, counts):
-    """Your factors have lost all that comes after the point. What kind of numbers does an array like `counts` hold, and
-    what does `//` leave?"""
-    right = len(counts) * counts / counts.sum()
-    factor = np.asarray(returned["factor"], dtype=float)
-    return any(np.allclose(factor, np.trunc(right + off)) for off in (-1e-9, 1e-9))
-
-
 @exercise(
     "12.3",
     draw=_parts,
@@ -610,7 +602,6 @@ def cut_to_whole_numbers(returned, sums, counts):
         mean_of_the_means,
         sums_taken_for_means,
         averaged_once_more,
-        cut_to_whole_numbers,
     ],
 )
 def loss_of_the_whole_batch(sums, counts):

@@ -57,7 +57,7 @@ def _climbed(
 ) -> dict[str, Any]:
     """V and P(⌫) at off by 1..depth, by repeating (S4.1) from V = 0; the options are mistakes."""
     values = np.zeros(depth)
-    many = np.log(letters)
+    many = np.log(letters) if letters else -np.inf
     combine = np.maximum if hard else np.logaddexp
     inner, outer = (1.0, gamma) if outside else (gamma, 1.0)
     back = up = values

@@ -405,12 +405,6 @@ def mean_over_processes_once_more(sums, counts):
     return {**by_counts(sums, counts), "loss": sums.sum() / counts.sum() / len(counts)}
 
 
-def in_an_array_of_whole_numbers(sums, counts):
-    factor = np.zeros_like(counts)
-    factor[:] = len(counts) * counts / counts.sum()
-    return {**by_counts(sums, counts), "factor": factor}
-
-
 RIGHT = {
     "gap_of_each_layout": [
         gaps_at_once,
@@ -491,6 +485,5 @@ WRONG = {
         over_all_parts: "divided_by_parts_or_processes",
         sums_times_counts: "sums_taken_for_means",
         mean_over_processes_once_more: "averaged_once_more",
-        in_an_array_of_whole_numbers: "cut_to_whole_numbers",
     },
 }
