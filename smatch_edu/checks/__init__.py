@@ -6,7 +6,11 @@
 
 What comes back is the answer if it passes, and if it does not yet the course's own function, so that what follows runs.
 
-exercise                    what an exercise is, how answers are drawn, compared and told of
+exercise                    what an exercise is, and what an answer is told
+values                      what was returned beside what was wanted
+general_hints               hints that any exercise may give
+patterns                    what wrong results have in common
+limits                      time and memory that an answer may take
 start_here                  00
 figure_1                    01
 occupancy                   02
@@ -31,7 +35,8 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-__all__ = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "exercise")
+_ENGINE = {"exercise", "values", "general_hints", "patterns", "limits"}
+__all__ = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _ENGINE)
 
 
 def __getattr__(name: str) -> ModuleType:

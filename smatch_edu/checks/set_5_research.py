@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from smatch_edu.checks.exercise import Exercise, _numbers, exercise
+from smatch_edu.checks.exercise import Exercise, exercise
+from smatch_edu.checks.values import numbers as as_numbers
 from smatch_edu.exact import StringMDP
 
 # -- S5.1 --------------------------------------------------------------------------------------------------------
@@ -608,7 +609,7 @@ class Reproducible(Exercise):
         numbers = {}
         for name, value in outcome.items():
             try:
-                numbers[str(name)] = _numbers(value).item()
+                numbers[str(name)] = as_numbers(value).item()
             except Exception:  # no number, or several
                 numbers[str(name)] = math.nan
             if not math.isfinite(numbers[str(name)]):

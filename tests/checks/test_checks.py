@@ -1,6 +1,7 @@
 """The checks of all exercises: the oracle passes in any form, every mistake gets its own hint, and no way of failing is
 unfriendly."""
 
+import contextlib
 import copy
 import importlib
 import inspect
@@ -8,12 +9,15 @@ import re
 import threading
 import time
 from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
 from smatch_edu import checks
+from smatch_edu.checks import limits
 from smatch_edu.checks.exercise import STAND_IN, Exercise, NotYet, exercise
 
 MODULES = {name: importlib.import_module(f"smatch_edu.checks.{name}") for name in checks.__all__}
@@ -218,6 +222,145 @@ def test_an_unknown_mistake_is_counted_and_placed():
     assert "for every one of 100 random pairs, first at index 1" in said
 
 
+def test_the_inputs_of_a_refusal_are_small_and_can_be_had_again(rng):
+    seed = int(rng.integers(2**32))
+
+    @exercise("9.3", draw=lambda rng: {"a": rng.random(rng.integers(2, 30))}, mistakes=[])
+    def doubled(a):
+        return 2 * a
+
+    said = refusal(doubled, lambda a: 2 * a + (len(a) > 9), seed)
+    again, same = re.search(
+        r"checks\.test_checks\.doubled\.(cases\(\d+\)\[\d+\]); the same check: add (seed=\d+)", said
+    ).groups()
+    case = eval(f"doubled.{again}", {"doubled": doubled})
+    assert len(case["a"]) == min(len(one["a"]) for one in doubled.cases(seed) if len(one["a"]) > 9)
+    first = re.search(r"a = (\[.*?\]) you returned (\[.*?\])", said).groups()
+    assert [np.round(2 * one + 1, 2) for one in eval(first[0])] == pytest.approx(eval(first[1]), abs=0.02)
+    assert eval(f"refusal(doubled, lambda a: 2 * a + (len(a) > 9), {same})", globals() | {"doubled": doubled}) == said
+    found = {refusal(doubled, lambda a: a) for _ in range(3)}
+    assert len(found) == 3  # without a seed it is another one each time
+
+
+def _shares(rng):
+    return {"a": rng.random(int(rng.integers(1, 4))) + 0.1, "b": float(rng.random()), "c": float(rng.random())}
+
+
+@exercise("9.4", draw=_shares, mistakes=[], inputs="random shares")
+def mixed_shares(a, b, c):
+    """Shares that b mixes with uniform ones, and c with the first."""
+    shares = b * a / a.sum() + (1 - b) / len(a)
+    return c * np.eye(len(a))[0] + (1 - c) * shares
+
+
+def _with(change):
+    return lambda a, b, c: change(mixed_shares.oracle(a, b, c))
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (_with(lambda right: np.round(right, 2)), "rounded to 2 digits after the point"),
+        (_with(lambda right: np.round(right, 1)), "rounded to 1 digit after the point"),
+        (_with(lambda right: right.astype(np.float16)), "as far as float16 goes"),
+        (_with(lambda right: torch.tensor(right).bfloat16()), "as far as bfloat16 goes"),
+        (_with(lambda right: right * 1.001), "sum to 1, and a sum of yours is 1.001"),
+        (_with(lambda right: right + 1e-4 * (np.arange(len(right)) - (len(right) - 1) / 2)), "Near, and not right yet"),
+        (_with(lambda right: right / right[0]), "sum to 1, and a sum of yours is"),
+        (lambda a, b, c: mixed_shares.oracle(a, 0.3, c), "does not change with `b`"),
+        (lambda a, b, c: mixed_shares.oracle(a, b, 0.3), "does not change with `c`"),
+        (_with(lambda right: np.round(right)), "sum to 1, and a sum of yours is"),
+        (_with(lambda right: right[::-1]), ""),
+        (_with(lambda right: right**2 / (right**2).sum()), ""),
+    ],
+)
+def test_hints_that_any_exercise_gives_are_true(answer, told):
+    said = refusal(mixed_shares, answer)
+    assert told in said
+    assert ("Not right yet, for" in said) == (not told)
+
+
+def test_who_returns_the_same_whatever_comes_is_told_so():
+    assert "returns the same whatever it is given" in refusal(a_times_b, lambda a, b: np.ones(3))
+
+
+def test_a_dictionarys_key_is_named():
+    @exercise("9.5", draw=_pair, mistakes=[])
+    def both(a, b):
+        return {"sum": a + b, "product": a * b}
+
+    assert "At 'product': What you return is a single number" in refusal(
+        both, lambda a, b: {"sum": a + b, "product": b}
+    )
+    assert "first at 'product'" in refusal(both, lambda a, b: {"sum": a + b, "product": a + 2 * b})
+
+
+def test_not_implemented_in_a_library_is_an_error_of_the_library():
+    said = refusal(a_times_b, lambda a, b: np.random.bit_generator.ISeedSequence.generate_state(a, 3))
+    assert "Still to do" in refusal(a_times_b, open_exercise) and "Still to do" not in said
+    said = refusal(a_times_b, lambda a, b: library(a))
+    assert "stopped with NotImplementedError: not for this kind" in said
+
+
+def library(a):
+    error = NotImplementedError("not for this kind")
+    raise error
+
+
+class MuteError(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+def test_an_error_that_cannot_be_said_is_named():
+    def answer(a, b):
+        raise MuteError
+
+    assert "stopped with MuteError at `raise MuteError`" in refusal(a_times_b, answer)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda right: [Fraction(float(one)) for one in right],
+        lambda right: [Decimal(float(one)) for one in right],
+        lambda right: right.astype(object),
+        lambda right: np.ma.masked_array(right, right < 0),
+        lambda right: tuple(np.float64(one) for one in right),
+        lambda right: torch.tensor(right, requires_grad=True),
+    ],
+    ids=["fractions", "decimals", "objects", "masked", "tuple", "gradient"],
+)
+def test_numbers_of_any_kind_are_numbers(kind):
+    assert a_times_b.check(lambda a, b: kind(a * b)) < 1e-12
+
+
+def grows(a, b):
+    text = "⌫"
+    while True:
+        text += text
+
+
+def grows_in_one_step(a, b):
+    return np.ones(1 << 40)
+
+
+def grows_bit_by_bit(a, b):
+    kept = []
+    while True:
+        kept.append(np.ones(1 << 20))
+
+
+@pytest.mark.parametrize("answer", [grows, grows_in_one_step, grows_bit_by_bit])
+@pytest.mark.parametrize("refused", [True, False], ids=["the system refuses it", "it is watched"])
+def test_an_answer_that_takes_all_memory_is_stopped_and_this_process_goes_on(answer, refused, monkeypatch):
+    if not refused:
+        monkeypatch.setattr(limits, "_less_data", lambda memory: contextlib.nullcontext())
+    said = refusal(replace(a_times_b, memory=1 << 28), answer)
+    assert "wanted more than 0.25 GB of memory" in said
+    assert np.ones(1 << 26).sum() == 1 << 26  # and may have more itself
+
+
 def test_the_line_that_failed_is_shown():
     def answer(a, b):
         doubled = 2 * a
@@ -354,7 +497,7 @@ def test_an_answer_may_fill_one_array_again_and_again(capsys):
 
 
 def test_half_precision_and_sparse_tensors_are_numbers():
-    assert "Not right yet" in refusal(a_times_b, lambda a, b: torch.tensor(a).bfloat16() + 1)
+    assert "does not change with `b`" in refusal(a_times_b, lambda a, b: torch.tensor(a).bfloat16() + 1)
     a_times_b(lambda a, b: torch.tensor(a * b).to_sparse())
 
 
@@ -369,7 +512,9 @@ def test_infinity_is_matched_only_by_itself():
 
 
 def test_an_answer_as_large_as_a_float_can_be_is_only_wrong():
-    assert "Not right yet" in refusal(a_times_b, lambda a, b: np.full(3, np.finfo(np.float64).max))
+    largest = np.finfo(np.float64).max
+    assert "Not right yet" in refusal(a_times_b, lambda a, b: largest * (a * b > 0.2))
+    assert "returns the same" in refusal(a_times_b, lambda a, b: np.full(3, largest))
 
 
 def test_unknown_checks_are_named():
