@@ -128,9 +128,8 @@ def stopped_at_every_step(returned, policy, gamma):
     )
 
 
-def counted_or_rounded(returned, policy, gamma):
-    """Your shares come near, as counted or rounded numbers do. Every chance is given: can you do without counting, and
-    without rounding?"""
+def counted(returned, policy, gamma):
+    """Your shares come near, as counted ones do. Every chance is given: can you do without counting?"""
     near = np.abs(returned - visits_along_a_chain.oracle(policy, gamma)).max() < 0.1
     counts = returned * np.arange(1, 10_001)[:, None]  # whole numbers for some total of at most 10,000
     return bool(near and np.abs(counts - np.rint(counts)).max(axis=1).min() < 1e-9)
@@ -158,7 +157,7 @@ def counted_or_rounded(returned, policy, gamma):
         wrong_key_counted,
         longest_text_first,
     ],
-    signs=[keys_not_multiplied, stopped_at_every_step, counted_or_rounded],
+    signs=[keys_not_multiplied, stopped_at_every_step, counted],
 )
 def visits_along_a_chain(policy, gamma):
     """Normalised visits of '', t, th, the: (1-γ) Π_{k<d} γ policy[k] at depth d."""

@@ -122,10 +122,6 @@ def visits_by_simulation(policy, gamma):
     return counts / 2000
 
 
-def visits_rounded(policy, gamma):
-    return np.round(visits_with_a_loop(policy, gamma), 2)
-
-
 def visits_by_the_last_key_and_one_gamma(policy, gamma):
     return (1 - gamma) * np.append(1, gamma * np.asarray(policy))
 
@@ -779,8 +775,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         visits_with_stopping_and_running_on_swapped: "clock_swapped",
         visits_that_finish_there: "wrong_key_counted",
         visits_from_the_end: "longest_text_first",
-        visits_by_simulation: "counted_or_rounded",
-        visits_rounded: "counted_or_rounded",
+        visits_by_simulation: "counted",
         visits_by_the_last_key_and_one_gamma: "keys_not_multiplied",
         visits_stopped_at_every_step_that_runs_free: "stopped_at_every_step",
         visits_with_the_first_one_normalised: "normalised_at_the_start_only",
