@@ -9,6 +9,7 @@ What comes back is the answer if it passes, and if it does not yet the course's 
 exercise                    what an exercise is, and what an answer is told
 values                      what was returned beside what was wanted
 general_hints               hints that any exercise may give
+patterns                    what wrong results have in common
 limits                      time and memory that an answer may take
 start_here                  00
 figure_1                    01
@@ -34,7 +35,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-_ENGINE = {"exercise", "values", "general_hints", "limits"}
+_ENGINE = {"exercise", "values", "general_hints", "patterns", "limits"}
 __all__ = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _ENGINE)
 
 

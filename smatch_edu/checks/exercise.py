@@ -26,8 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from smatch_edu.checks.general_hints import general_hint, ignored_input, rounded
+from smatch_edu.checks.general_hints import general_hint, ignored_input, rounded, wrong_keys
 from smatch_edu.checks.limits import limited
+from smatch_edu.checks.patterns import inputs
 from smatch_edu.checks.values import MismatchError, check_kind, distance, error, kind, place, plain, same, shown, size
 
 # Torch computes gamma ** torch.arange(4) in single precision, whatever it is multiplied with afterwards.
@@ -166,10 +167,13 @@ class Exercise:
         wrong = [n for n in by_size if self._error(outcomes[n], wanted[n]) > 1]
         if wrong:
             with np.errstate(all="ignore"):  # what was returned may be of any size
-                hint = self._hint(cases, outcomes, wanted, wrong) or general_hint(outcomes, wanted)
+                hint = self._hint(cases, outcomes, wanted, wrong)
+                hint = hint or general_hint(cases, outcomes, wanted, self.rtol, self.atol)
+                where = inputs(cases, wrong) or place(outcomes[wrong[0]], wanted[wrong[0]], self.rtol, self.atol)
             share = "every one" if len(wrong) == len(cases) else f"{len(wrong)}"
-            where = place(outcomes[wrong[0]], wanted[wrong[0]], self.rtol, self.atol)
-            unexplained = f"Not right yet, for {share} of {len(cases)} {self.inputs}{where}."
+            alone = wrong_keys(outcomes, wanted, self.rtol, self.atol)
+            parts = [f"Not right yet, for {share} of {len(cases)} {self.inputs}", where, alone]
+            unexplained = f"{', '.join(part for part in parts if part)}."
             refused = self.refusal(hint or unexplained, cases[wrong[0]], outcomes[wrong[0]])
             refused.explained = bool(hint)
             raise refused

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from smatch_edu.checks.patterns import entries, relation
 from smatch_edu.checks.values import error, numbers
 
 HALF = {"float16": 2.0**-10, "bfloat16": 2.0**-7}  # how far apart numbers around 1 are
@@ -40,34 +41,69 @@ def rounded(outcomes: Sequence[Any], wanted: Sequence[Any]) -> str:
     return ""
 
 
-def general_hint(outcomes: Sequence[Any], wanted: Sequence[Any]) -> str:
-    """The first hint that holds: always the same, sums that should be 1, nearly right. Empty if none does."""
+def general_hint(
+    cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any], wanted: Sequence[Any], rtol: float, atol: float
+) -> str:
+    """The first that is true of: always the same, sums that should be 1, related to what is right, right but for some
+    entries, nearly right. Empty if none is."""
     if _all_alike(outcomes) and not _all_alike(wanted):
         return "Your function returns the same whatever it is given. Where do its inputs come in?"
-    pairs = [list(_arrays(outcome, right)) for outcome, right in zip(outcomes, wanted, strict=True)]
-    for axis, of in ((-1, "each row of what you return"), (-2, "each column of what you return"), (None, "all of it")):
-        sums = [
-            (numbers(got).sum(axis), numbers(right).sum(axis))
-            for case in pairs
-            for got, right in case
-            if np.ndim(right) >= (-axis if axis else 1)
-        ]
-        if len(sums) >= len(pairs) and all(np.allclose(right, 1) for _, right in sums):
-            off = next((float(np.ravel(s)[np.argmax(np.abs(np.ravel(s) - 1))]) for s, _ in sums if _off(s)), None)
-            if off is not None:
-                return f"Probabilities were wanted: {of} should sum to 1, and a sum of yours is {off:.4g}."
-    largest = 0.0
-    for case in pairs:
-        for got, right in case:
-            got, right = numbers(got), numbers(right)
-            off, scale = np.max(np.abs(got - right), initial=0.0), np.max(np.abs(right), initial=0.0)
-            if not (np.isfinite(off) and off <= 1e-3 * scale):
-                return ""
-            largest = max(largest, float(off))
-    if not any(pairs):
+    key, got, want = _wrong_part(outcomes, wanted, rtol, atol)
+    if not got:
+        return ""
+    where = "" if key is None else f"At {key!r}: "
+    found = _sums(got, want) or relation(cases, got, want) or entries(got, want, rtol, atol) or _near(got, want)
+    return f"{where}{found}" if found else ""
+
+
+def wrong_keys(outcomes: Sequence[Any], wanted: Sequence[Any], rtol: float, atol: float) -> str:
+    """Which keys of dictionaries are right in every case, while others are wrong, in words; empty if none."""
+    if not all(isinstance(right, Mapping) for right in wanted):
+        return ""
+    bad = _bad_keys(outcomes, wanted, rtol, atol)
+    right = [key for key in wanted[0] if all(key in one for one in wanted) and key not in bad]
+    return f"all right at {', '.join(map(repr, right))}" if right and bad else ""
+
+
+def _bad_keys(outcomes: Sequence[Any], wanted: Sequence[Any], rtol: float, atol: float) -> set[Any]:
+    pairs = list(zip(outcomes, wanted, strict=True))
+    return {key for one, right in pairs for key in right if error(one[key], right[key], rtol, atol) > 1}
+
+
+def _wrong_part(
+    outcomes: Sequence[Any], wanted: Sequence[Any], rtol: float, atol: float
+) -> tuple[Any, list[np.ndarray], list[np.ndarray]]:
+    """The numbers that were returned and those that are right; of dictionaries those at the one key that is wrong, and
+    that key. Nothing where there are several, or no numbers."""
+    if all(isinstance(right, Mapping) for right in wanted):
+        bad = _bad_keys(outcomes, wanted, rtol, atol)
+        if len(bad) != 1 or not all(bad <= set(right) for right in wanted):
+            return None, [], []
+        key = bad.pop()
+        return key, *_wrong_part([one[key] for one in outcomes], [right[key] for right in wanted], rtol, atol)[1:]
+    if any(isinstance(right, str | bool | np.bool_ | Mapping) for right in wanted):
+        return None, [], []
+    return None, [numbers(one) for one in outcomes], [numbers(right) for right in wanted]
+
+
+def _sums(got: Sequence[np.ndarray], want: Sequence[np.ndarray]) -> str:
+    for axis, of in ((-1, "each row"), (-2, "each column"), (None, "all of it")):
+        if all(right.ndim >= (-axis if axis else 1) and np.allclose(right.sum(axis), 1) for right in want):
+            sums = np.concatenate([np.ravel(one.sum(axis)) for one in got])
+            worst = float(sums[np.argmax(np.abs(sums - 1))])
+            if abs(worst - 1) > 1e-4:
+                return f"Probabilities were wanted: {of} should sum to 1, and a sum of yours is {worst:.4g}."
+    return ""
+
+
+def _near(got: Sequence[np.ndarray], want: Sequence[np.ndarray]) -> str:
+    with np.errstate(invalid="ignore"):
+        off = [np.max(np.abs(one - right), initial=0.0) for one, right in zip(got, want, strict=True)]
+        largest = max(one - 1e-3 * np.max(np.abs(right), initial=0.0) for one, right in zip(off, want, strict=True))
+    if not largest <= 0:  # also where it is NaN, from two infinities
         return ""
     return (
-        f"Near, and not right yet: you are off by {largest:.1e} at most. Is a sum cut short, something kept from 0 by "
+        "Near, and not right yet: you are off by less than a thousandth. Is a sum cut short, something kept from 0 by "
         "a small number, or in single precision?"
     )
 
@@ -113,7 +149,3 @@ def _all_alike(values: Sequence[Any]) -> bool:
         return all(error(value, values[0], 0.0, 1e-12) <= 1 for value in values)
     except Exception:  # of different shapes, say
         return False
-
-
-def _off(sums: Any) -> bool:
-    return not np.allclose(sums, 1, rtol=1e-4, atol=1e-4)

@@ -112,13 +112,13 @@ def distance(returned: Any, right: Any) -> float:
 def place(returned: Any, right: Any, rtol: float, atol: float) -> str:
     """Where the first wrong entry stands, in words."""
     if isinstance(right, Mapping):
-        return f", first at {next(repr(key) for key in right if error(returned[key], right[key], rtol, atol) > 1)}"
+        return f"first at {next(repr(key) for key in right if error(returned[key], right[key], rtol, atol) > 1)}"
     if isinstance(right, str | bool | np.bool_) or np.ndim(right) == 0:
         return ""
     got, want = numbers(returned), numbers(right)
     apart = ~np.isclose(got, want, rtol=rtol, atol=atol)
     index = np.unravel_index(int(np.argmax(apart)), want.shape)
-    return f", first at index {', '.join(map(str, index))}"
+    return f"first at index {', '.join(map(str, index))}"
 
 
 def same(value: Any, before: Any) -> bool:
