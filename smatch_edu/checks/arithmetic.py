@@ -15,7 +15,8 @@ from smatch_edu.checks.exercise import exercise
 
 
 def _addition(rng: np.random.Generator) -> dict[str, Any]:
-    """Any base, numbers of different lengths, and often a row of digits through which a carry runs."""
+    """Any base, numbers of different lengths, often a row of digits through which a carry runs, and now and then
+    numbers that are too long for a float."""
     base = int(rng.integers(2, 17))
     p, q = (int(rng.integers(base ** int(rng.integers(1, 6)))) for _ in range(2))
     chance = rng.random()
@@ -25,6 +26,11 @@ def _addition(rng: np.random.Generator) -> dict[str, Any]:
         full = base ** int(rng.integers(2, 5))
         p = int(rng.integers(full))
         q = full - 1 - p + int(rng.integers(1, base))
+    elif chance > 0.85:
+        long = int(61 / math.log2(base)) - 1
+        p, q = (int(rng.integers(base**long)) for _ in range(2))
+    if rng.random() < 0.5:
+        p, q = q, p
     num_digits = 1
     while base**num_digits <= p + q:
         num_digits += 1
@@ -69,11 +75,39 @@ def two_digits_alone(p, q, base, num_digits):
     return np.append(full[1:], False).astype(int)
 
 
-def lost_where_the_shorter_one_ends(p, q, base, num_digits):
+def lost_where_the_shorter_one_ends(returned, p, q, base, num_digits):
     """Your carries stop where the shorter number ends. In 99+1 the second place has one digit only: may nothing arrive
     there, or leave?"""
-    places = np.arange(num_digits)[::-1]
-    return _arrives(p, q, base, num_digits) * (min(p, q) >= np.array([base ** max(k - 1, 0) for k in places]))
+    units = [base ** max(k - 1, 0) for k in range(num_digits)][::-1]
+    both = np.array([min(p, q) >= unit for unit in units])
+    return np.array_equal(returned, _arrives(p, q, base, num_digits) * both)
+
+
+def digit_unlike_the_sum_of_two(p, q, base, num_digits):
+    """You compare the digit of the answer with the sum of the two above it. They differ also where a carry *leaves*:
+    how much of that sum stays at its place?"""
+    one, two, answer = (_digits(number, base, num_digits) for number in (p, q, p + q))
+    return (one + two != answer).astype(int)
+
+
+def looked_to_the_left(p, q, base, num_digits):
+    """You look at what stands at a place and to its *left*. From which side does a carry come? (`//` and `%` split a
+    number in two: which of them keeps the digits on that side?)"""
+    units = [base**k for k in range(num_digits)][::-1]
+    return np.array([int(p // unit + q // unit >= base) for unit in units])
+
+
+def power_of_a_digit(p, q, base, num_digits):
+    """You take the last digit, and then a power of that digit. What do the last *k* digits stand for: of what is the
+    power to be taken?"""
+    ones = p % base, q % base
+    return np.array([int(sum(one**k for one in ones) >= base**k) for k in range(num_digits)][::-1])
+
+
+def digits_lost_in_a_float(returned, p, q, base, num_digits):
+    """Only long numbers go wrong. A float holds some sixteen digits and no more: is there a `/` in your lines, or a
+    `float`?"""
+    return max(p, q) >= 2**53
 
 
 def base_ten_always(returned, p, q, base, num_digits):
@@ -142,7 +176,9 @@ def digits_without_carries(p, q, base, num_digits):
         lowest_digit_first,
         where_it_is_made,
         two_digits_alone,
-        lost_where_the_shorter_one_ends,
+        digit_unlike_the_sum_of_two,
+        looked_to_the_left,
+        power_of_a_digit,
         first_digit_left_out,
         nothing_before_both_numbers,
         once_and_for_all,
@@ -150,7 +186,13 @@ def digits_without_carries(p, q, base, num_digits):
         zeros_and_ones_exchanged,
         digits_without_carries,
     ],
-    signs=[just_full_is_not_enough, base_ten_always, carried_too_early],
+    signs=[
+        lost_where_the_shorter_one_ends,
+        just_full_is_not_enough,
+        base_ten_always,
+        carried_too_early,
+        digits_lost_in_a_float,
+    ],
 )
 def where_a_carry_arrives(p, q, base, num_digits):
     """1 at each digit of p+q to which a carry comes, the highest digit first."""
@@ -190,6 +232,24 @@ def from_the_bottom_up(scores, picks, level):
     """You leave out nothing at the bottom, and everything at the top. How are the means that are left out to be
     shared?"""
     return np.quantile(scores[picks].mean(axis=1), [0, level])
+
+
+def from_the_top_down(scores, picks, level):
+    """You leave out nothing at the top, and everything at the bottom. How are the means that are left out to be
+    shared?"""
+    return np.quantile(scores[picks].mean(axis=1), [1 - level, 1])
+
+
+def shares_for_percent(scores, picks, level):
+    """Both your ends lie among the smallest means. `np.percentile` counts from 0 to 100: which function counts from 0
+    to 1, as a share does?"""
+    return np.percentile(scores[picks].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
+
+
+def kept_between_0_and_1(scores, picks, level):
+    """You keep your ends between 0 and 1. A score may be the difference of two, as in (10.4): can its mean be below
+    0?"""
+    return np.clip(_ends(scores[picks].mean(axis=1), level), 0, 1)
 
 
 def picks_not_used(scores, picks, level):
@@ -269,6 +329,12 @@ def ends_about_zero(scores, picks, level):
     return _ends(scores[picks].mean(axis=1), level) - scores.mean()
 
 
+def scores_made_right_or_wrong(returned, scores, picks, level):
+    """You count questions that are right. What does a score of -1, or of 0.3, add to the mean?"""
+    ways = scores > 0.5, scores > 0, scores >= 0.5, scores == 1, scores != 0
+    return any(np.allclose(returned, _ends(way[picks].mean(axis=1), level), atol=1e-6) for way in ways)
+
+
 def a_bell_drawn(returned, scores, picks, level):
     """You draw a bell curve about the estimate, with the spread of the means. That is near. But the means are here: do
     you need to suppose a shape?"""
@@ -306,8 +372,9 @@ def neighbours_in_the_sorted_list(returned, scores, picks, level):
 def drawn_again(returned, scores, picks, level):
     """Your ends come near, and not nearer. Did you draw anew? The draws are given, so that everybody gets the same
     ends."""
-    right = mean_by_bootstrap.oracle(scores, picks, level)
-    return bool(np.abs(returned - right).max() < 3 * (scores[picks].mean(axis=1).std() + 1e-9))
+    means = scores[picks].mean(axis=1)
+    near = 15 * means.std() / math.sqrt(len(means)) + np.abs(scores).max() / len(scores)  # as near as draws come
+    return bool(np.abs(returned - _ends(means, level)).max() < near)
 
 
 @exercise(
@@ -318,6 +385,9 @@ def drawn_again(returned, scores, picks, level):
         all_on_one_side,
         level_at_the_top,
         from_the_bottom_up,
+        from_the_top_down,
+        shares_for_percent,
+        kept_between_0_and_1,
         picks_not_used,
         numbers_of_questions_averaged,
         each_question_once,
@@ -333,7 +403,13 @@ def drawn_again(returned, scores, picks, level):
         far_from_the_estimate,
         ends_about_zero,
     ],
-    signs=[a_bell_drawn, divided_once_more, neighbours_in_the_sorted_list, drawn_again],
+    signs=[
+        scores_made_right_or_wrong,
+        a_bell_drawn,
+        divided_once_more,
+        neighbours_in_the_sorted_list,
+        drawn_again,
+    ],
 )
 def mean_by_bootstrap(scores, picks, level):
     """The two ends between which `level` of the resampled means lie."""
@@ -344,7 +420,8 @@ def mean_by_bootstrap(scores, picks, level):
 
 
 def _keys(rng: np.random.Generator) -> dict[str, Any]:
-    """Any temperature, 0 as well; mostly something is forbidden, and often it is the likeliest."""
+    """Any temperature, 0 as well; mostly something is forbidden, and often it is the likeliest; sometimes the two
+    likeliest are nearly alike."""
     count = int(rng.integers(3, 9))
     logits = rng.normal(0.5, 2.0, size=count)
     allowed = np.ones(count, dtype=bool)
@@ -352,9 +429,13 @@ def _keys(rng: np.random.Generator) -> dict[str, Any]:
         allowed[rng.choice(count, size=int(rng.integers(1, count - 1)), replace=False)] = False
         if rng.random() < 0.5:
             allowed[logits.argmax()] = False
+    temperature = float(rng.choice([0.0, rng.uniform(0.2, 0.9), 1.0, rng.uniform(1.2, 3.0)]))
+    best = np.flatnonzero(allowed)[np.argsort(logits[allowed])][-2:]
+    if temperature == 0 and len(best) == 2 and rng.random() < 0.4:
+        logits[rng.permutation(best)] = logits[best[1]] + np.array([0, 1e-3])
     return {
         "logits": logits,
-        "temperature": float(rng.choice([0.0, rng.uniform(0.2, 0.9), 1.0, rng.uniform(1.2, 3.0)])),
+        "temperature": temperature,
         "allowed": allowed,
     }
 
@@ -370,10 +451,14 @@ def _without(logits, allowed):
     return np.where(allowed, logits, -np.inf)
 
 
-def forbidden_and_not_made_up(logits, temperature, allowed):
+def _alike(returned, *ways):
+    return any(np.allclose(returned, way, rtol=1e-4, atol=1e-6) for way in ways)
+
+
+def forbidden_and_not_made_up(returned, logits, temperature, allowed):
     """Your probabilities do not sum to 1: those of the forbidden keys are gone. Something is pressed all the same: what
     happens to the others?"""
-    return _policy(logits, temperature) * allowed
+    return _alike(returned, _policy(logits, temperature) * allowed)
 
 
 def all_forbidden_if_the_likeliest_is(logits, temperature, allowed):
@@ -399,9 +484,9 @@ def place_among_the_allowed(logits, temperature, allowed):
     return policy_with_keys_forbidden.oracle(logits, temperature, allowed)
 
 
-def logit_of_zero(logits, temperature, allowed):
+def logit_of_zero(returned, logits, temperature, allowed):
     """You set the logits of forbidden keys to 0. Is a key with logit 0 never pressed? Which logit has probability 0?"""
-    return _policy(np.where(allowed, logits, 0), temperature)
+    return _alike(returned, _policy(np.where(allowed, logits, 0), temperature))
 
 
 def nothing_forbidden(logits, temperature, allowed):
@@ -409,9 +494,9 @@ def nothing_forbidden(logits, temperature, allowed):
     return _policy(logits, temperature)
 
 
-def allowed_for_forbidden(logits, temperature, allowed):
+def allowed_for_forbidden(returned, logits, temperature, allowed):
     """You forbid what is allowed. What does True mean in `allowed`?"""
-    return _policy(_without(logits, ~allowed), temperature) if not allowed.all() else np.zeros(len(logits))
+    return None if allowed.all() else _alike(returned, _policy(_without(logits, ~allowed), temperature))
 
 
 def multiplied_by_the_temperature(logits, temperature, allowed):
@@ -427,9 +512,10 @@ def multiplied_also_at_zero(logits, temperature, allowed):
     return np.where(allowed, softmax(_without(logits * max(temperature, 1e-12), allowed)), 0)
 
 
-def temperature_ignored(logits, temperature, allowed):
-    """Your answer is the same at every temperature. Where does T stand in (10.2)?"""
-    return _policy(_without(logits, allowed), 1.0)
+def temperature_ignored(returned, logits, temperature, allowed):
+    """Your answer is the same at every temperature above 0. Where does T stand in (10.2)? (A factor that all
+    probabilities have is gone as soon as they are made to sum to 1.)"""
+    return _alike(returned, _policy(_without(logits, allowed), 1.0))
 
 
 def greedy_always(logits, temperature, allowed):
@@ -497,10 +583,18 @@ def divided_by_the_temperature_afterwards(logits, temperature, allowed):
     return softmax(_without(logits, allowed)) / temperature
 
 
-def logarithms(logits, temperature, allowed):
+def logarithms(returned, logits, temperature, allowed):
     """These are logarithms of probabilities. How do you come from there to numbers that sum to 1?"""
-    with np.errstate(divide="ignore"):
-        return np.log(policy_with_keys_forbidden.oracle(logits, temperature, allowed))
+    right = policy_with_keys_forbidden.oracle(logits, temperature, allowed)
+    seen = right > 1e-9  # the logarithm of 0 may be cut off anywhere
+    return _alike(returned[seen], np.log(right[seen])) and bool(np.all(returned[~seen] < -1))
+
+
+def a_small_number_for_zero(returned, logits, temperature, allowed):
+    """At temperature 0 you divide by a small number instead. However small it is, two logits may be closer to each
+    other than that: who gets everything in the limit?"""
+    small = [0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4]
+    return temperature == 0 and _alike(returned, *(_policy(_without(logits, allowed), one) for one in small))
 
 
 @exercise(
@@ -508,16 +602,12 @@ def logarithms(logits, temperature, allowed):
     draw=_keys,
     inputs="random rows of logits",
     mistakes=[
-        forbidden_and_not_made_up,
         all_forbidden_if_the_likeliest_is,
         greedy_takes_what_is_forbidden,
         place_among_the_allowed,
-        logit_of_zero,
         nothing_forbidden,
-        allowed_for_forbidden,
         multiplied_by_the_temperature,
         multiplied_also_at_zero,
-        temperature_ignored,
         greedy_always,
         zero_taken_for_one,
         any_key_at_zero,
@@ -527,7 +617,14 @@ def logarithms(logits, temperature, allowed):
         shared_evenly,
         given_to_the_likeliest,
         divided_by_the_temperature_afterwards,
+    ],
+    signs=[
+        forbidden_and_not_made_up,
+        logit_of_zero,
+        allowed_for_forbidden,
+        temperature_ignored,
         logarithms,
+        a_small_number_for_zero,
     ],
 )
 def policy_with_keys_forbidden(logits, temperature, allowed):
@@ -540,8 +637,8 @@ def policy_with_keys_forbidden(logits, temperature, allowed):
 
 def _typed(rng: np.random.Generator) -> dict[str, Any]:
     """An answer as it was typed: mostly right digits, slips (half of them to a digit of the answer), deletions of right
-    and of wrong ones, an end or none."""
-    right = "".join(rng.choice(list("0123456789"), size=int(rng.integers(1, 7))))
+    and of wrong ones, an end or none; sometimes the answer to a sum of 0."""
+    right = "".join(rng.choice(list("0123456789"), size=int(rng.integers(1, 7)))) if rng.random() < 0.92 else "0"
     text, keys = "", ""
     for _ in range(int(rng.integers(1, 14))):
         chance = rng.random()
@@ -587,17 +684,19 @@ def looked_after_deleting(right, keys):
     return counts
 
 
-def place_in_the_row_of_keys(right, keys):
+def place_in_the_row_of_keys(returned, right, keys):
     """You count a digit's place by the keys before it, deleted ones and ⌫ included. Where does it stand on the
     screen?"""
-    wrong = [key not in "⌫⏎" and right[i : i + 1] != key for i, key in enumerate(keys)]
-    standing, deleted_wrong = list[int](), 0
-    for i, key in enumerate(keys):
-        if key == "⌫":
-            deleted_wrong += wrong[standing.pop()]
-        else:
-            standing.append(i)
-    return np.array([keys.count("⌫"), deleted_wrong, sum(wrong)])
+    wrong = sum(key not in "⌫⏎" and right[i : i + 1] != key for i, key in enumerate(keys))
+    if wrong == _counts(right, keys)[2]:
+        return None
+    return bool(returned[0] == keys.count("⌫") and returned[2] == wrong)
+
+
+def every_digit_is_wrong(right, keys):
+    """Your third number counts every digit that was typed. Which of them was wrong, as it was typed?"""
+    counts = _counts(right, keys)
+    return np.array([*counts[:2], sum(key not in "⌫⏎" for key in keys)])
 
 
 def nothing_taken_away(returned, right, keys):
@@ -756,11 +855,13 @@ def every_deleted_one_was_wrong(right, keys):
     return np.array([deleted, deleted, wrong])
 
 
-def shares_instead_of_counts(right, keys):
+def shares_instead_of_counts(returned, right, keys):
     """These are shares. They come when the counts of many answers have been added up: which counts does one answer
     give?"""
     deleted, deleted_wrong, wrong = _counts(right, keys)
-    return np.array([deleted / len(keys), deleted_wrong / max(deleted, 1), deleted_wrong / max(wrong, 1)])
+    if not 0 < deleted_wrong < max(deleted, wrong):
+        return None  # precision and recall are 0 or 1, or have nothing to divide
+    return all(np.isclose(returned, deleted_wrong / many).any() for many in (deleted, wrong))
 
 
 @exercise(
@@ -770,7 +871,7 @@ def shares_instead_of_counts(right, keys):
     mistakes=[
         digit_by_digit,
         looked_after_deleting,
-        place_in_the_row_of_keys,
+        every_digit_is_wrong,
         enter_is_a_digit,
         backspace_is_a_digit,
         runs_counted,
@@ -790,9 +891,8 @@ def shares_instead_of_counts(right, keys):
         two_counts_exchanged,
         right_ones_counted,
         every_deleted_one_was_wrong,
-        shares_instead_of_counts,
     ],
-    signs=[nothing_taken_away, another_order],
+    signs=[place_in_the_row_of_keys, nothing_taken_away, another_order, shares_instead_of_counts],
 )
 def what_the_key_was_used_for(right, keys):
     """Digits deleted, wrong digits deleted, wrong digits typed."""

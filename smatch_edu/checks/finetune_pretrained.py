@@ -65,6 +65,12 @@ def mean_of_all_differences(packed, asked, alone):
     return _apart(packed, asked, alone).mean(axis=(1, 2)) / alone.std()
 
 
+def mean_over_the_tokens(packed, asked, alone):
+    """You take the mean over the tokens of each text, and the worst of these. ⌫ is one token of many: how far off must
+    its logit be until you see it?"""
+    return _apart(packed, asked, alone).mean(axis=2).max(axis=1) / alone.std()
+
+
 def root_of_the_mean_square(packed, asked, alone):
     """You take the root of the mean square. That is a mean, too: how large is it if one logit of a thousand is
     wrong?"""
@@ -177,6 +183,14 @@ def every_input_looked_at(packed, asked, alone):
     return np.where(lost, np.inf, _largest(_apart(packed, asked, alone)) / alone.std())
 
 
+def all_layouts_lost(packed, asked, alone):
+    """As soon as one layout gives NaN you call all of them infinite. Is one layout to blame for what another one
+    does?"""
+    if np.isnan(packed[:, asked]).any():
+        return np.full(len(packed), np.inf)
+    return _largest(_apart(packed, asked, alone)) / alone.std()
+
+
 def said_yes_or_no(returned, packed, asked, alone):
     """You return yes or no. Whoever reads it cannot see whether a layout is wrong by rounding or by a mile: which
     number did you compare?"""
@@ -190,6 +204,7 @@ def said_yes_or_no(returned, packed, asked, alone):
     mistakes=[
         mean_over_the_texts,
         mean_of_all_differences,
+        mean_over_the_tokens,
         root_of_the_mean_square,
         length_of_all_differences,
         in_no_unit,
@@ -208,6 +223,7 @@ def said_yes_or_no(returned, packed, asked, alone):
         best_text,
         no_number_left_out,
         every_input_looked_at,
+        all_layouts_lost,
     ],
     signs=[said_yes_or_no],
 )
@@ -274,6 +290,20 @@ def root_of_the_rank(x, weight, down, up, lora_alpha, table, key, row):
 def rank_over_alpha(x, weight, down, up, lora_alpha, table, key, row):
     """Your factor is upside down. Should the update grow with `lora_alpha`, or shrink?"""
     return _adapted(x, weight, down, up, len(down) ** 2 / lora_alpha) @ _with_row(table, key, row).T
+
+
+def whole_division(x, weight, down, up, lora_alpha, table, key, row):
+    """Your factor is cut off to a whole number. With a rank above `lora_alpha` nothing is left of the update: which
+    division leaves nothing out?"""
+    scale = lora_alpha // len(down)
+    return _adapted(x, weight, down, up, scale * len(down)) @ _with_row(table, key, row).T
+
+
+def scale_on_everything(x, weight, down, up, lora_alpha, table, key, row):
+    """Your factor multiplies W x as well. What the model knew would fade with a higher rank: before which of the two
+    terms of (12.3) does the factor stand?"""
+    scale = lora_alpha / len(down)
+    return _adapted(x, scale * weight, down, up, lora_alpha) @ _with_row(table, key, row).T
 
 
 def frozen_weight_forgotten(x, weight, down, up, lora_alpha, table, key, row):
@@ -364,6 +394,8 @@ def probabilities_of_the_keys(x, weight, down, up, lora_alpha, table, key, row):
         divided_by_the_width,
         root_of_the_rank,
         rank_over_alpha,
+        whole_division,
+        scale_on_everything,
         frozen_weight_forgotten,
         adapter_not_used,
         update_squared,
@@ -530,6 +562,27 @@ def divided_by_parts_or_processes(returned, sums, counts):
     return _says(returned, *(sums.sum() / many for many in (counts.size, *counts.shape, (counts > 0).sum())))
 
 
+def sums_taken_for_means(returned, sums, counts):
+    """Your loss multiplies `sums` with `counts`. The losses of a part are added up there already: how often is a
+    trajectory counted in your answer?"""
+    return _says(returned, (sums * counts).sum() / counts.sum())
+
+
+def averaged_once_more(returned, sums, counts):
+    """You divide the loss by the number of processes, or of parts, after it was divided by n. The first of the two
+    forms in (12.4) has all that is needed: what stands before its sum?"""
+    right = sums.sum() / counts.sum()
+    return _says(returned, *(right / many for many in {counts.size, *counts.shape} - {1}))
+
+
+def cut_to_whole_numbers(returned, sums, counts):
+    """Your factors have lost all that comes after the point. What kind of numbers does an array like `counts` hold, and
+    what does `//` leave?"""
+    right = len(counts) * counts / counts.sum()
+    factor = np.asarray(returned["factor"], dtype=float)
+    return any(np.allclose(factor, np.trunc(right + off)) for off in (-1e-9, 1e-9))
+
+
 @exercise(
     "12.3",
     draw=_parts,
@@ -550,7 +603,15 @@ def divided_by_parts_or_processes(returned, sums, counts):
         nothing_to_correct,
         as_the_losses_are,
     ],
-    signs=[sum_of_all, divided_by_parts_or_processes, mean_of_the_processes, mean_of_the_means],
+    signs=[
+        sum_of_all,
+        divided_by_parts_or_processes,
+        mean_of_the_processes,
+        mean_of_the_means,
+        sums_taken_for_means,
+        averaged_once_more,
+        cut_to_whole_numbers,
+    ],
 )
 def loss_of_the_whole_batch(sums, counts):
     """The mean over all trajectories, and P n_pm / n for each part."""

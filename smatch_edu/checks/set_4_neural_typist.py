@@ -16,20 +16,18 @@ def _soft_maximum(logits: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np
     return values, np.exp(masked - values[:, None])
 
 
-def _rounded(returned: Any, right: Any) -> bool:
-    """Whether this is what is right, rounded to four decimals or fewer."""
-    got, want = (value if isinstance(value, dict) else {"": value} for value in (returned, right))
-    return any(
-        all(np.allclose(got[key], np.round(want[key], digits), rtol=0, atol=1e-9) for key in want)
-        for digits in range(1, 5)
-    )
-
-
 # -- S4.1 --------------------------------------------------------------------------------------------------------
 
 
 def _ladder(rng: np.random.Generator) -> dict[str, Any]:
-    """Short ladders and long ones, one letter and many, pay from nothing to ruin, γ of 0 and near 1."""
+    """Short ladders and long ones, one letter and many, pay from nothing to ruin, γ of 0 and near 1; slow ones, on
+    which she types to and fro for long, since neither end is worth going to; values of which the exponential is too
+    large for a float."""
+    kind = rng.random()
+    if kind < 0.27:
+        low, high = (-900.0, -50.0) if kind < 0.15 else (900.0, 1000.0)  # slow, or too large for exp
+        ends = {name: float(rng.uniform(low, high)) for name in ("value_on", "value_end")}
+        return {"pay": float(-rng.uniform(0, 3)), **ends, "letters": 8, "gamma": 0.95, "depth": int(rng.integers(2, 6))}
     return {
         "pay": float(-(10 ** rng.uniform(-1, 1.5)) * (rng.random() < 0.85)),
         "value_on": float(rng.normal(scale=rng.choice([1, 5, 900]))),
@@ -44,28 +42,32 @@ def _climbed(
     pay: float,
     value_on: float,
     value_end: float,
-    letters: int,
+    letters: int | float,
     gamma: float,
     depth: int,
     rounds: int = 1000,
     finish: bool = True,
     floor: bool = True,
+    beyond: float | None = None,
     paid: float = 1.0,
     hard: bool = False,
     home: bool = True,
+    end: float | None = None,
+    outside: bool = False,
 ) -> dict[str, Any]:
     """V and P(⌫) at off by 1..depth, by repeating (S4.1) from V = 0; the options are mistakes."""
     values = np.zeros(depth)
     many = np.log(letters)
     combine = np.maximum if hard else np.logaddexp
+    inner, outer = (1.0, gamma) if outside else (gamma, 1.0)
     back = up = values
     for _ in range(rounds):
         above = np.append(value_on, values[:-1]) if home else np.full(depth, value_on)
-        below = np.append(values[1:], -np.inf if floor else values[-1])
-        back = gamma * above
-        up = combine(back, many + (gamma * below if gamma > 0 else np.where(np.isfinite(below), 0.0, -np.inf)))
-        up = combine(up, np.full(depth, gamma * value_end)) if finish else up
-        new = paid * pay + up
+        below = np.append(values[1:], -np.inf if floor else values[-1] if beyond is None else beyond)
+        back = inner * above
+        up = combine(back, many + (inner * below if inner > 0 else np.where(np.isfinite(below), 0.0, -np.inf)))
+        up = combine(up, np.full(depth, inner * value_end if end is None else end)) if finish else up
+        new = paid * pay + outer * up
         settled = np.abs(new - values).max() < 1e-14 * (1 + np.abs(new).max())
         values = new
         if settled:
@@ -86,6 +88,35 @@ def one_letter_only(pay, value_on, value_end, letters, gamma, depth):
 def letters_at_the_floor(pay, value_on, value_end, letters, gamma, depth):
     """At the last step you let her type on. The text is full there: which keys are legal?"""
     return _climbed(pay, value_on, value_end, letters, gamma, depth, floor=False)
+
+
+def worth_nothing_below_the_floor(pay, value_on, value_end, letters, gamma, depth):
+    """At off by N you let her type on, to a text that is worth 0. The text is full there: which keys are legal?"""
+    return _climbed(pay, value_on, value_end, letters, gamma, depth, floor=False, beyond=0.0)
+
+
+def letters_left_out(pay, value_on, value_end, letters, gamma, depth):
+    """In your sum she goes back, or ends. A text that is not full can get longer, too, and worse: what is the middle
+    term of (S4.1) for?"""
+    return _climbed(pay, value_on, value_end, 0, gamma, depth)
+
+
+def end_not_discounted(pay, value_on, value_end, letters, gamma, depth):
+    """The end is as far away as any other text, one key. Which factor has its value in (S4.1), and in yours?"""
+    return _climbed(pay, value_on, value_end, letters, gamma, depth, end=value_end)
+
+
+def discounted_outside(pay, value_on, value_end, letters, gamma, depth):
+    """Your γ stands before the log, and makes all of it smaller, also what comes from there being many keys. What does
+    γ multiply in (S4.1)?"""
+    ways = _climbed(pay, value_on, value_end, letters, gamma, depth, outside=True)
+    above = np.append(value_on, ways["values"][:-1])
+    return ways | {"backspace": np.exp(pay + gamma * above - ways["values"])}
+
+
+def letters_discounted(pay, value_on, value_end, letters, gamma, depth):
+    """Your γ multiplies log K as well. It discounts what comes later; how many letters are on the keyboard *now*?"""
+    return _climbed(pay, value_on, value_end, letters**gamma, gamma, depth)
 
 
 def no_way_to_finish(pay, value_on, value_end, letters, gamma, depth):
@@ -121,6 +152,20 @@ def not_discounted(pay, value_on, value_end, letters, gamma, depth):
     return right | {"backspace": np.exp(np.minimum(pay + above - values, 700.0))}
 
 
+def softmax_not_discounted(pay, value_on, value_end, letters, gamma, depth):
+    """Your values are right, and your P(⌫) is a softmax of the values ahead. What is the logit of a key, by (4.2)?"""
+    right = way_home.oracle(pay, value_on, value_end, letters, gamma, depth)
+    above, below = np.append(value_on, right["values"][:-1]), np.append(right["values"][1:], -np.inf)
+    together = np.logaddexp(np.logaddexp(above, below + np.log(letters)), value_end)
+    return right | {"backspace": np.exp(above - together)}
+
+
+def value_of_the_same_text(pay, value_on, value_end, letters, gamma, depth):
+    """Your values are right. In P(⌫) you have the value of the text where she is, twice. Where does ⌫ lead?"""
+    right = way_home.oracle(pay, value_on, value_end, letters, gamma, depth)
+    return right | {"backspace": np.exp(pay + (gamma - 1) * right["values"])}
+
+
 def pay_left_out_of_the_chance(pay, value_on, value_end, letters, gamma, depth):
     """Your values are right. In P(⌫) you take V away from γ V of the text ahead: by (4.2), what else is in a logit?"""
     right = way_home.oracle(pay, value_on, value_end, letters, gamma, depth)
@@ -134,17 +179,22 @@ def chance_of_anything_else(pay, value_on, value_end, letters, gamma, depth):
     return right | {"backspace": 1 - right["backspace"]}
 
 
-def rounded_to_few_decimals(returned, pay, value_on, value_end, letters, gamma, depth):
-    """Your numbers are right, and rounded. Give all the decimals that you have."""
-    return _rounded(returned, way_home.oracle(pay, value_on, value_end, letters, gamma, depth))
+def data_worth_nothing(returned, pay, value_on, value_end, letters, gamma, depth):
+    """In your values the ⌫ at off by 1 leads to a text that is worth 0. It leads to the data: which argument says what
+    that is worth?"""
+    return np.allclose(returned["values"], _climbed(pay, 0.0, value_end, letters, gamma, depth)["values"], rtol=1e-4)
 
 
 def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
     """You are on the way and stop too early. Each round shrinks the error by γ only: how many does it take at γ =
     0.95?"""
-    right = way_home.oracle(pay, value_on, value_end, letters, gamma, depth)
-    far = np.abs(np.asarray(returned["values"], dtype=float) - right["values"]).max()
-    return bool(far < 0.1 * np.abs(right["values"]).max())
+    ladder = pay, value_on, value_end, letters, gamma, depth
+    got, right = (np.asarray(one["values"], dtype=float) for one in (returned, _climbed(*ladder)))
+    size = np.abs(right).max()
+    if np.allclose(got, right, rtol=0, atol=1e-9 * size):
+        return False  # there were enough
+    rounds = (_climbed(*ladder, rounds=many)["values"] for many in (2, depth, depth + 1, 10))
+    return bool(np.abs(got - right).max() < 0.1 * size) or any(np.allclose(got, one) for one in rounds)
 
 
 @exercise(
@@ -156,16 +206,23 @@ def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
         largest_instead_of_soft,
         one_letter_only,
         letters_at_the_floor,
+        worth_nothing_below_the_floor,
+        letters_left_out,
+        end_not_discounted,
+        discounted_outside,
+        letters_discounted,
         no_way_to_finish,
         nothing_paid,
         paid_with_the_wrong_sign,
         straight_home,
         one_round_only,
         not_discounted,
+        softmax_not_discounted,
+        value_of_the_same_text,
         pay_left_out_of_the_chance,
         chance_of_anything_else,
     ],
-    signs=[rounded_to_few_decimals, too_few_rounds],
+    signs=[data_worth_nothing, too_few_rounds],
 )
 def way_home(pay, value_on, value_end, letters, gamma, depth):
     """V_n = e + log(exp γV_{n-1} + K exp γV_{n+1} + exp γV_end), and exp(e + γV_{n-1} - V_n)."""
@@ -202,11 +259,12 @@ def _some_walks(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _counted(
-    states, keys, gamma, absorbing, num_states, num_keys, eos, tail=1.0, of_all=False, weights=None, once=False
+    states, keys, gamma, absorbing, num_states, num_keys, eos, tail=None, of_all=False, weights=None, once=False
 ) -> np.ndarray:
     """Σ γ^t over the walks, as a table, and the tail; the options are mistakes."""
     num_walks, time = keys.shape
     weights = gamma ** np.arange(time) if weights is None else weights
+    tail = gamma**time / (1 - gamma) if tail is None else tail
     table = np.zeros((num_states, num_keys))
     for walk in range(num_walks):
         seen = set()
@@ -217,7 +275,7 @@ def _counted(
             seen.add(pair)
         last = int(states[walk, -1])
         if of_all or last >= absorbing:
-            table[last, eos] += tail * gamma**time / (1 - gamma)
+            table[last, eos] += tail
     return table / num_walks
 
 
@@ -234,12 +292,60 @@ def tail_of_cut_walks_too(states, keys, gamma, absorbing, num_states, num_keys, 
 
 def tail_a_step_late(states, keys, gamma, absorbing, num_states, num_keys, eos):
     """Your tail begins a key too late. There are T keys, numbered from 0: what does the first one after them weigh?"""
-    return _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, tail=gamma)
+    late = gamma ** (keys.shape[1] + 1) / (1 - gamma)
+    return _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, tail=late)
+
+
+def tail_a_step_early(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """Your tail begins a key too early. There are T keys, numbered from 0: which number has the first one after
+    them?"""
+    early = gamma ** (keys.shape[1] - 1) / (1 - gamma)
+    return _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, tail=early)
+
+
+def tail_from_time_0(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """Your tail is 1/(1-γ), the sum of *all* weights. She has pressed T keys before it begins: what does its first key
+    weigh?"""
+    return _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, tail=1 / (1 - gamma))
+
+
+def tail_counted_twice(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """You count from the time of arrival for ever, and the keys up to T once more. Which of the ⏎ at a terminal state
+    are in your table already?"""
+    table = _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, tail=0.0)
+    for walk in states[states[:, -1] >= absorbing]:
+        arrival = int(np.argmax(walk >= absorbing))
+        table[walk[-1], eos] += gamma**arrival / (1 - gamma) / len(keys)
+    return table
+
+
+def tails_at_one_state(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """All your tails are at the state with the number `absorbing`. There may be more terminal states behind it: at
+    which one does a walk stay?"""
+    table = _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, tail=0.0)
+    done = (states[:, -1] >= absorbing).mean()
+    table[absorbing, eos] += done * gamma ** keys.shape[1] / (1 - gamma)
+    return table
+
+
+def nothing_at_terminal_states(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """At terminal states your table is empty. She is there for most of the time, and presses a key: does the sum leave
+    it out?"""
+    table = _counted(states, keys, gamma, absorbing, num_states, num_keys, eos)
+    table[absorbing:] = 0
+    return table
+
+
+def text_after_the_key(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """You count each key at the text to which it led. At which text was it pressed: is that column t of `states`, or
+    t+1?"""
+    moved = np.append(states[:, 1:], states[:, -1:], axis=1)
+    return _counted(moved, keys, gamma, absorbing, num_states, num_keys, eos)
 
 
 def tail_is_one_step(states, keys, gamma, absorbing, num_states, num_keys, eos):
     """Your tail is a single key. She stays for ever: what is γ^T + γ^(T+1) + …?"""
-    return _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, tail=1 - gamma)
+    return _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, tail=gamma ** keys.shape[1])
 
 
 def not_discounted_at_all(states, keys, gamma, absorbing, num_states, num_keys, eos):
@@ -247,10 +353,11 @@ def not_discounted_at_all(states, keys, gamma, absorbing, num_states, num_keys, 
     return _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, weights=np.ones(keys.shape[1]))
 
 
-def discounted_once_too_often(states, keys, gamma, absorbing, num_states, num_keys, eos):
+def discounted_once_too_often(returned, states, keys, gamma, absorbing, num_states, num_keys, eos):
     """Your first key weighs γ. Which power of γ belongs to the key with number 0?"""
-    weights = gamma ** (1 + np.arange(keys.shape[1]))
-    return _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, weights=weights)
+    right = _counted(states, keys, gamma, absorbing, num_states, num_keys, eos)
+    tails = _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, weights=0 * keys[0])
+    return any(np.allclose(returned, way, atol=1e-6) for way in (gamma * right, gamma * (right - tails) + tails))
 
 
 def sums_instead_of_means(states, keys, gamma, absorbing, num_states, num_keys, eos):
@@ -269,22 +376,48 @@ def repeated_visits_lost(states, keys, gamma, absorbing, num_states, num_keys, e
     return _counted(states, keys, gamma, absorbing, num_states, num_keys, eos, once=True)
 
 
-def last_one_wins(states, keys, gamma, absorbing, num_states, num_keys, eos):
+def _missing(returned, states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """What is missing in the table, and what the tails are in it."""
+    walks = states, keys, gamma, absorbing, num_states, num_keys, eos
+    return _counted(*walks) - returned, _counted(*walks, weights=0 * keys[0])
+
+
+def last_one_wins(returned, states, keys, gamma, absorbing, num_states, num_keys, eos):
     """Where several walks meet at a pair only one of them counts in your table. `table[s, a] += …` with lists of s and
     a adds once for each pair: which function adds each time?"""
-    table = np.zeros((num_states, num_keys))
-    time = keys.shape[1]
-    table[states[:, :-1], keys] += np.broadcast_to(gamma ** np.arange(time), keys.shape)
-    done = states[:, -1] >= absorbing
-    table[states[done, -1], eos] += gamma**time / (1 - gamma)
-    return table / len(keys)
+    done, time = states[:, -1] >= absorbing, keys.shape[1]
+    tails = states[done, -1], eos
+    at_once, by_time = np.zeros((2, num_states, num_keys))
+    at_once[states[:, :-1], keys] += np.broadcast_to(gamma ** np.arange(time), keys.shape)
+    for t in range(time):
+        by_time[states[:, t], keys[:, t]] += gamma**t
+    for way in (at_once, by_time):
+        each_tail = way.copy()
+        np.add.at(each_tail, tails, gamma**time / (1 - gamma))
+        way[tails] += gamma**time / (1 - gamma)
+        if any(np.allclose(returned, one / len(keys), atol=1e-6) for one in (way, each_tail)):
+            return True
+    return False
+
+
+def some_tails_forgotten(returned, states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """Some walks are done and have no tail in your table. `absorbing` is the number of the first terminal state, and
+    those behind it are terminal, too: for which of these numbers is your condition true?"""
+    missing, tails = _missing(returned, states, keys, gamma, absorbing, num_states, num_keys, eos)
+    return bool(np.all(np.isclose(missing, 0, atol=1e-6) | np.isclose(missing, tails, atol=1e-6)))
+
+
+def tail_at_another_key(returned, states, keys, gamma, absorbing, num_states, num_keys, eos):
+    """At terminal states you have the right numbers at a wrong key. Which argument says what she presses there for
+    ever?"""
+    missing, _ = _missing(returned, states, keys, gamma, absorbing, num_states, num_keys, eos)
+    return bool(np.allclose(missing[:absorbing], 0, atol=1e-6) and np.allclose(missing.sum(axis=1), 0, atol=1e-5))
 
 
 def tail_cut_off(returned, states, keys, gamma, absorbing, num_states, num_keys, eos):
     """Your tail stops after so many keys, and with a γ near 1 much is left then. A geometric series has a sum."""
-    right = _counted(states, keys, gamma, absorbing, num_states, num_keys, eos)
-    missing = right - returned
-    return bool(np.all(np.abs(missing[:absorbing]) < 1e-6) and np.all(missing > -1e-6))
+    missing, tails = _missing(returned, states, keys, gamma, absorbing, num_states, num_keys, eos)
+    return bool(np.all(missing > -1e-6) and np.all(missing < gamma * tails + 1e-6))
 
 
 def tail_at_the_last_text(states, keys, gamma, absorbing, num_states, num_keys, eos):
@@ -305,16 +438,20 @@ def tail_at_the_last_text(states, keys, gamma, absorbing, num_states, num_keys, 
         tail_forgotten,
         tail_of_cut_walks_too,
         tail_a_step_late,
+        tail_a_step_early,
+        tail_from_time_0,
+        tail_counted_twice,
         tail_is_one_step,
+        tails_at_one_state,
+        nothing_at_terminal_states,
+        text_after_the_key,
         not_discounted_at_all,
-        discounted_once_too_often,
         sums_instead_of_means,
         shares_instead_of_visits,
         repeated_visits_lost,
-        last_one_wins,
         tail_at_the_last_text,
     ],
-    signs=[tail_cut_off],
+    signs=[discounted_once_too_often, last_one_wins, some_tails_forgotten, tail_at_another_key, tail_cut_off],
 )
 def visits_of_walks(states, keys, gamma, absorbing, num_states, num_keys, eos):
     """The mean over walks of Σ γ^t 1[s, a], and γ^T/(1-γ) at the terminal state of those that are done."""
@@ -345,13 +482,31 @@ def _objective_at(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _slope(
-    logits, legal, leads, data, model, c, gamma, start=1.0, arrives=1.0, square=2.0, fined=(1.0, 1.0), everything=False
+    logits,
+    legal,
+    leads,
+    data,
+    model,
+    c,
+    gamma,
+    start=1.0,
+    arrives=None,
+    what=None,
+    to="n",
+    square=2.0,
+    fined=(1.0, 1.0),
+    everything=False,
+    value=None,
+    ahead=1.0,
+    share=None,
 ) -> np.ndarray:
     """w - π(a|s) (1[s = s₀] + γ Σ w P), with w = D(1 - 2cr) - 2cM r; the options are mistakes."""
     values, policy = _soft_maximum(logits, np.ones_like(legal) if everything else legal)
-    reward = np.where(legal, logits - gamma * leads @ values, 0.0)
+    values = values if value is None else value
+    policy = policy if share is None else share
+    reward = np.where(legal, logits - ahead * gamma * leads @ values, 0.0)
     weight = data - square * c * (fined[0] * data + fined[1] * model) * reward
-    came = arrives * gamma * np.einsum("sa,san->n", weight, leads)
+    came = (gamma if arrives is None else arrives) * np.einsum(f"sa,san->{to}", weight if what is None else what, leads)
     came[0] += start
     return np.where(legal, weight - policy * came[:, None], 0.0)
 
@@ -406,14 +561,47 @@ def likelihood_only(logits, legal, leads, data, model, c, gamma):
 
 def arrivals_not_discounted(logits, legal, leads, data, model, c, gamma):
     """In your arrivals a γ is missing. By how much does r change if V of the text ahead grows by 1?"""
-    if gamma == 0:
-        return _slope(logits, legal, leads, data, model, c, gamma, arrives=0.0)
-    return _slope(logits, legal, leads, data, model, c, gamma, arrives=1 / gamma)
+    return _slope(logits, legal, leads, data, model, c, gamma, arrives=1.0)
 
 
 def arrivals_added(logits, legal, leads, data, model, c, gamma):
     """Your arrivals have the wrong sign. If V of a text grows, do the rewards of the keys that lead there grow?"""
-    return _slope(logits, legal, leads, data, model, c, gamma, arrives=-1.0)
+    return _slope(logits, legal, leads, data, model, c, gamma, arrives=-gamma)
+
+
+def departures_counted(logits, legal, leads, data, model, c, gamma):
+    """You add up what *leaves* each text. V(n) stands in the rewards of the keys that lead to n: over which of the
+    three axes of `leads` does the sum not go?"""
+    return _slope(logits, legal, leads, data, model, c, gamma, to="s")
+
+
+def data_arrives(logits, legal, leads, data, model, c, gamma):
+    """The visits of the data arrive in your answer. (S4.2) is not linear in r: by how much does Ĵ fall if a reward
+    falls?"""
+    return _slope(logits, legal, leads, data, model, c, gamma, what=data)
+
+
+def largest_logit_as_value(logits, legal, leads, data, model, c, gamma):
+    """Your V in the rewards is the largest logit. By (5.2), what do the other keys add?"""
+    largest = np.where(legal, logits, -np.inf).max(axis=1)
+    return _slope(logits, legal, leads, data, model, c, gamma, value=largest)
+
+
+def start_of_an_average(logits, legal, leads, data, model, c, gamma):
+    """You take (1-γ) V(s₀) away, as J does. That is an average over the time; what stands at the end of (S4.2), which
+    has visits?"""
+    return _slope(logits, legal, leads, data, model, c, gamma, start=1 - gamma)
+
+
+def whole_push_for_each_key(logits, legal, leads, data, model, c, gamma):
+    """You take all that arrives at a text away from each of its keys. If one logit grows by a little, V grows by a part
+    of it: by which?"""
+    return _slope(logits, legal, leads, data, model, c, gamma, share=legal.astype(float))
+
+
+def logits_for_rewards(logits, legal, leads, data, model, c, gamma):
+    """The reward in your squares is the logit alone. What is taken away from it, to leave r(s,a)?"""
+    return _slope(logits, legal, leads, data, model, c, gamma, ahead=0.0)
 
 
 def start_is_everywhere(logits, legal, leads, data, model, c, gamma):
@@ -440,6 +628,12 @@ def start_is_everywhere(logits, legal, leads, data, model, c, gamma):
         likelihood_only,
         arrivals_not_discounted,
         arrivals_added,
+        departures_counted,
+        data_arrives,
+        largest_logit_as_value,
+        start_of_an_average,
+        whole_push_for_each_key,
+        logits_for_rewards,
         start_is_everywhere,
     ],
 )

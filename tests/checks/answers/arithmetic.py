@@ -125,6 +125,37 @@ def one_for_no_carry(p, q, base, num_digits):
     return 1 - carries_by_remainders(p, q, base, num_digits)
 
 
+def digits_compared_with_the_sum_of_two(p, q, base, num_digits):
+    def digits(number):
+        return np.array([number // base**k % base for k in range(num_digits)])
+
+    return (digits(p) + digits(q) != digits(p + q)).astype(int)[::-1]
+
+
+def what_stands_to_the_left(p, q, base, num_digits):
+    return [int(p // base**k + q // base**k >= base) for k in reversed(range(num_digits))]
+
+
+def last_digit_to_a_power(p, q, base, num_digits):
+    return [int((p % base) ** k + (q % base) ** k >= base**k) for k in reversed(range(num_digits))]
+
+
+def until_p_is_used_up(p, q, base, num_digits):
+    out, carry = np.zeros(num_digits, dtype=int), 0
+    for place in range(num_digits - 1, -1, -1):
+        out[place] = carry
+        if not p:
+            break
+        carry = (p % base + q % base + carry) // base
+        p, q = p // base, q // base
+    return out
+
+
+def remainders_of_floats(p, q, base, num_digits):
+    powers = [float(base) ** k for k in reversed(range(num_digits))]
+    return [int(math.fmod(p, power) + math.fmod(q, power) >= power) for power in powers]
+
+
 # 10.2: the bootstrap
 
 
@@ -230,6 +261,22 @@ def medians(scores, picks, level):
 def own_draws(scores, picks, level):
     mine = np.random.default_rng().integers(len(scores), size=picks.shape)
     return ends_by_indexing(scores, mine, level)
+
+
+def all_that_is_left_out_at_the_bottom(scores, picks, level):
+    return np.quantile(scores[picks].mean(axis=1), [1 - level, 1])
+
+
+def percent_taken_for_shares(scores, picks, level):
+    return np.percentile(scores[picks].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
+
+
+def clipped_like_a_share(scores, picks, level):
+    return np.clip(ends_by_indexing(scores, picks, level), 0, 1)
+
+
+def above_a_half_is_right(scores, picks, level):
+    return ends_by_indexing((scores > 0.5).astype(float), picks, level)
 
 
 # 10.3: temperature and forbidden keys
@@ -370,6 +417,44 @@ def not_divided_by_the_sum(logits, temperature, allowed):
 
 def always_greedy(logits, temperature, allowed):
     return policy_of_the_allowed(logits, 0, allowed)
+
+
+def hot_and_not_made_up(logits, temperature, allowed):
+    if temperature == 0:
+        return policy_of_the_allowed(logits, 0, allowed)
+    return policy_of_the_allowed(logits, temperature, np.ones_like(allowed)) * allowed
+
+
+def hot_and_forbidden_by_logit_zero(logits, temperature, allowed):
+    if temperature == 0:
+        return policy_of_the_allowed(logits, 0, allowed)
+    return policy_of_the_allowed(logits * allowed, temperature, np.ones_like(allowed))
+
+
+def greedy_on_a_product(logits, temperature, allowed):
+    if temperature == 0:
+        return np.eye(len(logits))[np.argmax(logits * allowed)]
+    return policy_of_the_allowed(logits, temperature, allowed)
+
+
+def swapped_and_even_without_any(logits, temperature, allowed):
+    if allowed.all():
+        return np.full(len(logits), 1 / len(logits))
+    return policy_of_the_allowed(logits, temperature, ~allowed)
+
+
+def divided_and_made_to_sum_to_one(logits, temperature, allowed):
+    out = policy_of_the_allowed(logits, 1.0 if temperature else 0, allowed)
+    out = out / (temperature or 1.0)
+    return out / out.sum()
+
+
+def logarithms_of_no_less_than_a_little(logits, temperature, allowed):
+    return np.log(np.maximum(policy_of_the_allowed(logits, temperature, allowed), 1e-12))
+
+
+def nearly_zero(logits, temperature, allowed):
+    return policy_of_the_allowed(logits, max(temperature, 0.01), allowed)
 
 
 # 10.4: what the key was used for
@@ -570,6 +655,22 @@ def backspace_is_typed_like_a_digit(right, keys):
     return np.array([deleted, wrong_deleted, wrong_typed])
 
 
+def precision_and_recall(right, keys):
+    deleted, deleted_wrong, wrong = counts_with_a_stack(right, keys)
+    return [deleted, deleted_wrong / max(deleted, 1), deleted_wrong / max(wrong, 1)]
+
+
+def key_by_key_and_the_next_one_looked_at(right, keys):
+    keys = keys.rstrip("⏎")
+    wrong = [n for n, key in enumerate(keys) if key != "⌫" and right[n : n + 1] != key]
+    return [keys.count("⌫"), sum(keys[n + 1 : n + 2] == "⌫" for n in wrong), len(wrong)]
+
+
+def every_digit_typed(right, keys):
+    deleted, deleted_wrong, _ = counts_with_a_stack(right, keys)
+    return [deleted, deleted_wrong, sum(key.isdigit() for key in keys)]
+
+
 RIGHT = {
     "where_a_carry_arrives": [
         carries_by_remainders,
@@ -618,6 +719,11 @@ WRONG = {  # answer → the mistake whose hint it must be told
         one_too_much_to_reach: "carried_too_early",
         the_digits_of_the_sum: "digits_of_the_answer",
         one_for_no_carry: "zeros_and_ones_exchanged",
+        digits_compared_with_the_sum_of_two: "digit_unlike_the_sum_of_two",
+        what_stands_to_the_left: "looked_to_the_left",
+        last_digit_to_a_power: "power_of_a_digit",
+        until_p_is_used_up: "lost_where_the_shorter_one_ends",
+        remainders_of_floats: "digits_lost_in_a_float",
     },
     "mean_by_bootstrap": {
         one_sided: "all_on_one_side",
@@ -637,6 +743,10 @@ WRONG = {  # answer → the mistake whose hint it must be told
         standard_error_of_the_means: "divided_once_more",
         medians: "medians",
         own_draws: "drawn_again",
+        all_that_is_left_out_at_the_bottom: "from_the_top_down",
+        percent_taken_for_shares: "shares_for_percent",
+        clipped_like_a_share: "kept_between_0_and_1",
+        above_a_half_is_right: "scores_made_right_or_wrong",
     },
     "policy_with_keys_forbidden": {
         times_the_temperature: "multiplied_by_the_temperature",
@@ -656,6 +766,13 @@ WRONG = {  # answer → the mistake whose hint it must be told
         logarithms: "logarithms",
         not_divided_by_the_sum: "above_the_line_only",
         always_greedy: "greedy_always",
+        hot_and_not_made_up: "forbidden_and_not_made_up",
+        hot_and_forbidden_by_logit_zero: "logit_of_zero",
+        greedy_on_a_product: "logit_of_zero",
+        swapped_and_even_without_any: "allowed_for_forbidden",
+        divided_and_made_to_sum_to_one: "temperature_ignored",
+        logarithms_of_no_less_than_a_little: "logarithms",
+        nearly_zero: "a_small_number_for_zero",
     },
     "what_the_key_was_used_for": {
         each_place_by_itself: "digit_by_digit",
@@ -678,5 +795,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         digits_typed_for_digits_deleted: "typed_for_deleted",
         any_digit_of_the_answer_is_right: "anywhere_will_do",
         backspace_is_typed_like_a_digit: "nothing_taken_away",
+        precision_and_recall: "shares_instead_of_counts",
+        key_by_key_and_the_next_one_looked_at: "place_in_the_row_of_keys",
+        every_digit_typed: "every_digit_is_wrong",
     },
 }

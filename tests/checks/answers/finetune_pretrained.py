@@ -155,6 +155,18 @@ def equal_or_not(packed, asked, alone):
     return np.array([np.allclose(layout[asked], alone) for layout in packed])
 
 
+def mean_over_tokens(packed, asked, alone):
+    apart = np.abs(packed[:, asked] - alone).mean(axis=2).max(axis=1)
+    return np.where(np.isnan(apart), np.inf, apart) / alone.std()
+
+
+def one_for_all(packed, asked, alone):
+    apart = np.abs(packed[:, asked] - alone)
+    if np.isnan(apart).any():
+        return np.full(len(packed), np.inf)
+    return apart.max(axis=(1, 2)) / alone.std()
+
+
 # 12.2: logits with an adapter
 
 
@@ -270,6 +282,16 @@ def on_top_of_w(x, weight, down, up, lora_alpha, table, key, row):
     return logits_merged(made, np.eye(len(weight)), down, up, lora_alpha, table, key, row)
 
 
+def by_whole_division(x, weight, down, up, lora_alpha, table, key, row):
+    scale = lora_alpha // len(down)
+    return logits_merged(x, weight, down, up, scale * len(down), table, key, row)
+
+
+def scaled_as_a_whole(x, weight, down, up, lora_alpha, table, key, row):
+    scale = lora_alpha / len(down)
+    return scale * logits_merged(x, weight, down, up, len(down), table, key, row)
+
+
 # 12.3: what the loss is divided by
 
 
@@ -375,6 +397,20 @@ def over_all_parts(sums, counts):
     return {"loss": sums.mean(), "factor": len(counts) * counts / counts.sum()}
 
 
+def sums_times_counts(sums, counts):
+    return {**by_counts(sums, counts), "loss": (sums * counts).sum() / counts.sum()}
+
+
+def mean_over_processes_once_more(sums, counts):
+    return {**by_counts(sums, counts), "loss": sums.sum() / counts.sum() / len(counts)}
+
+
+def in_an_array_of_whole_numbers(sums, counts):
+    factor = np.zeros_like(counts)
+    factor[:] = len(counts) * counts / counts.sum()
+    return {**by_counts(sums, counts), "factor": factor}
+
+
 RIGHT = {
     "gap_of_each_layout": [
         gaps_at_once,
@@ -414,6 +450,8 @@ WRONG = {
         max_of_python: "no_number_left_out",
         nan_anywhere: "every_input_looked_at",
         equal_or_not: "said_yes_or_no",
+        mean_over_tokens: "mean_over_the_tokens",
+        one_for_all: "all_layouts_lost",
     },
     "logits_with_an_adapter": {
         no_scale: "scale_forgotten",
@@ -431,6 +469,8 @@ WRONG = {
         frozen_for_the_others: "others_read_the_frozen_vector",
         probabilities: "probabilities_of_the_keys",
         on_top_of_w: "update_squared",
+        by_whole_division: "whole_division",
+        scaled_as_a_whole: "scale_on_everything",
     },
     "loss_of_the_whole_batch": {
         no_processes: "processes_forgotten",
@@ -449,5 +489,8 @@ WRONG = {
         means_of_processes: "mean_of_the_processes",
         all_added_up: "sum_of_all",
         over_all_parts: "divided_by_parts_or_processes",
+        sums_times_counts: "sums_taken_for_means",
+        mean_over_processes_once_more: "averaged_once_more",
+        in_an_array_of_whole_numbers: "cut_to_whole_numbers",
     },
 }

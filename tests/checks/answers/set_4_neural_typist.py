@@ -121,9 +121,82 @@ def way_of_fifteen_rounds(pay, value_on, value_end, letters, gamma, depth):
     return {"values": values, "backspace": np.minimum(np.exp(np.minimum(back - values, 0)), 1)}
 
 
-def way_rounded(pay, value_on, value_end, letters, gamma, depth):
-    found = way_with_logsumexp(pay, value_on, value_end, letters, gamma, depth)
-    return {name: np.round(part, 2) for name, part in found.items()}
+def way_repeated(pay, value_on, depth, gamma, ahead, rounds=800):
+    """The values after so many rounds of `ahead(back, on)`, which says what (S4.1) has behind the pay."""
+    values = np.zeros(depth)
+    for _ in range(rounds):
+        values = pay + ahead(np.append(value_on, values[:-1]), np.append(values[1:], -np.inf))
+    return {"values": values, "backspace": np.exp(pay + gamma * np.append(value_on, values[:-1]) - values)}
+
+
+def way_below_the_floor(pay, value_on, value_end, letters, gamma, depth):
+    def ahead(back, on):
+        on = np.append(on[:-1], 0)
+        return logsumexp([gamma * back, np.log(letters) + gamma * on, gamma * value_end + 0 * back], axis=0)
+
+    return way_repeated(pay, value_on, depth, gamma, ahead)
+
+
+def way_without_letters(pay, value_on, value_end, letters, gamma, depth):
+    values = [value_on]
+    for _ in range(depth):
+        values.append(pay + np.logaddexp(gamma * values[-1], gamma * value_end))
+    values = np.array(values)
+    return {"values": values[1:], "backspace": np.exp(pay + gamma * values[:-1] - values[1:])}
+
+
+def steps_on(on, gamma):
+    """γ times what is ahead, -∞ where there is nothing, also at γ = 0."""
+    return np.where(np.isfinite(on), gamma * np.where(np.isfinite(on), on, 0), -np.inf)
+
+
+def way_to_an_end_at_hand(pay, value_on, value_end, letters, gamma, depth):
+    def ahead(back, on):
+        return logsumexp([gamma * back, np.log(letters) + steps_on(on, gamma), value_end + 0 * back], axis=0)
+
+    return way_repeated(pay, value_on, depth, gamma, ahead)
+
+
+def way_discounted_as_a_whole(pay, value_on, value_end, letters, gamma, depth):
+    def ahead(back, on):
+        return gamma * logsumexp([back, np.log(letters) + on, value_end + 0 * back], axis=0)
+
+    return way_repeated(pay, value_on, depth, gamma, ahead)
+
+
+def way_with_letters_discounted(pay, value_on, value_end, letters, gamma, depth):
+    def ahead(back, on):
+        return logsumexp([gamma * back, steps_on(np.log(letters) + on, gamma), gamma * value_end + 0 * back], axis=0)
+
+    return way_repeated(pay, value_on, depth, gamma, ahead)
+
+
+def way_from_nothing(pay, value_on, value_end, letters, gamma, depth):
+    values = way_with_logsumexp(pay, 0.0, value_end, letters, gamma, depth)["values"]
+    return {"values": values, "backspace": np.exp(pay + gamma * np.append(value_on, values[:-1]) - values)}
+
+
+def way_with_an_undiscounted_softmax(pay, value_on, value_end, letters, gamma, depth):
+    values = way_with_logsumexp(pay, value_on, value_end, letters, gamma, depth)["values"]
+    back, on = np.append(value_on, values[:-1]), np.append(values[1:], -np.inf)
+    total = logsumexp([back, np.log(letters) + on, np.full(depth, value_end)], axis=0)
+    return {"values": values, "backspace": np.exp(back - total)}
+
+
+def way_that_stays(pay, value_on, value_end, letters, gamma, depth):
+    values = way_with_logsumexp(pay, value_on, value_end, letters, gamma, depth)["values"]
+    return {"values": values, "backspace": np.exp(pay + gamma * values - values)}
+
+
+def way_in_as_many_rounds(pay, value_on, value_end, letters, gamma, depth, rounds=None):
+    def ahead(back, on):
+        return logsumexp([gamma * back, np.log(letters) + steps_on(on, gamma), gamma * value_end + 0 * back], axis=0)
+
+    return way_repeated(pay, value_on, depth, gamma, ahead, rounds or depth)
+
+
+def way_in_a_hundred_rounds(pay, value_on, value_end, letters, gamma, depth):
+    return way_in_as_many_rounds(pay, value_on, value_end, letters, gamma, depth, rounds=100)
 
 
 # Exercise S4.2, right
@@ -238,6 +311,73 @@ def visits_of_two_hundred_keys(states, keys, gamma, absorbing, num_states, num_k
     return table
 
 
+def visits_with_tails(states, keys, gamma, num_states, num_keys, done, texts, key, weight):
+    """What is pressed within T keys, and a tail of this weight at these texts for every walk that is done."""
+    table = visits_without_a_tail(states, keys, gamma, None, num_states, num_keys, None)
+    np.add.at(table, (np.broadcast_to(texts, done.shape)[done], key), weight / len(keys))
+    return table
+
+
+def visits_with_an_early_tail(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    last, weight = states[:, -1], gamma ** (keys.shape[1] - 1) / (1 - gamma)
+    return visits_with_tails(states, keys, gamma, num_states, num_keys, last >= absorbing, last, eos, weight)
+
+
+def visits_with_a_tail_from_the_start(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    last, weight = states[:, -1], 1 / (1 - gamma)
+    return visits_with_tails(states, keys, gamma, num_states, num_keys, last >= absorbing, last, eos, weight)
+
+
+def visits_with_a_tail_twice(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    last, arrival = states[:, -1], (states >= absorbing).argmax(axis=1)
+    done = last >= absorbing
+    weight = gamma ** arrival[done] / (1 - gamma)
+    return visits_with_tails(states, keys, gamma, num_states, num_keys, done, last, eos, weight)
+
+
+def visits_with_tails_in_one_place(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    done, weight = states[:, -1] >= absorbing, gamma ** keys.shape[1] / (1 - gamma)
+    return visits_with_tails(states, keys, gamma, num_states, num_keys, done, absorbing, eos, weight)
+
+
+def visits_with_a_tail_at_another_key(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    last, weight = states[:, -1], gamma ** keys.shape[1] / (1 - gamma)
+    return visits_with_tails(states, keys, gamma, num_states, num_keys, last >= absorbing, last, 0, weight)
+
+
+def visits_done_behind_the_first(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    last, weight = states[:, -1], gamma ** keys.shape[1] / (1 - gamma)
+    return visits_with_tails(states, keys, gamma, num_states, num_keys, last > absorbing, last, eos, weight)
+
+
+def visits_done_at_the_first(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    last, weight = states[:, -1], gamma ** keys.shape[1] / (1 - gamma)
+    return visits_with_tails(states, keys, gamma, num_states, num_keys, last == absorbing, last, eos, weight)
+
+
+def visits_before_the_end_only(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    table = visits_without_a_tail(states, keys, gamma, absorbing, num_states, num_keys, eos)
+    table[absorbing:] = 0
+    return table
+
+
+def visits_of_what_comes_next(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    moved = np.column_stack([states[:, 1:], states[:, -1]])
+    return np.array(visits_key_by_key(moved, keys, gamma, absorbing, num_states, num_keys, eos))
+
+
+def visits_overwritten_at_each_time(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    table, time = np.zeros((num_states, num_keys)), keys.shape[1]
+    for t in range(time):
+        table[states[:, t], keys[:, t]] += gamma**t
+    table[states[states[:, -1] >= absorbing, -1], eos] += gamma**time / (1 - gamma)
+    return table / len(keys)
+
+
+def visits_all_a_step_late(states, keys, gamma, absorbing, num_states, num_keys, eos):
+    return gamma * np.array(visits_key_by_key(states, keys, gamma, absorbing, num_states, num_keys, eos))
+
+
 # Exercise S4.3, right
 
 
@@ -333,6 +473,49 @@ def gradient_of_all_keys(logits, legal, leads, data, model, c, gamma):
 
 def gradient_of_a_prize(logits, legal, leads, data, model, c, gamma):
     return gradient_by_state(logits, legal, leads, data, model, -c, gamma)
+
+
+def gradient_put_together(policy, weight, came, start=1.0):
+    came = came + start * (np.arange(len(came)) == 0)
+    return weight - policy * came[:, None]
+
+
+def gradient_with_arrivals_as_they_are(logits, legal, leads, data, model, c, gamma):
+    policy, _, weight = gradient_parts(logits, legal, leads, data, model, c, gamma)
+    return gradient_put_together(policy, weight, np.tensordot(weight, leads, 2))
+
+
+def gradient_with_departures(logits, legal, leads, data, model, c, gamma):
+    policy, _, weight = gradient_parts(logits, legal, leads, data, model, c, gamma)
+    return gradient_put_together(policy, weight, gamma * weight.sum(axis=1))
+
+
+def gradient_with_arrivals_of_the_data(logits, legal, leads, data, model, c, gamma):
+    policy, _, weight = gradient_parts(logits, legal, leads, data, model, c, gamma)
+    return gradient_put_together(policy, weight, gamma * np.tensordot(data, leads, 2))
+
+
+def gradient_with_the_best_key(logits, legal, leads, data, model, c, gamma):
+    policy, _, _ = gradient_parts(logits, legal, leads, data, model, c, gamma)
+    best = np.where(legal, logits, -np.inf).max(axis=1)
+    weight = data - 2 * c * (data + model) * np.where(legal, logits - gamma * leads @ best, 0)
+    return gradient_put_together(policy, weight, gamma * np.tensordot(weight, leads, 2))
+
+
+def gradient_of_the_average(logits, legal, leads, data, model, c, gamma):
+    policy, _, weight = gradient_parts(logits, legal, leads, data, model, c, gamma)
+    return gradient_put_together(policy, weight, gamma * np.tensordot(weight, leads, 2), start=1 - gamma)
+
+
+def gradient_without_the_policy(logits, legal, leads, data, model, c, gamma):
+    _, _, weight = gradient_parts(logits, legal, leads, data, model, c, gamma)
+    return gradient_put_together(legal, weight, gamma * np.tensordot(weight, leads, 2))
+
+
+def gradient_with_logits_for_rewards(logits, legal, leads, data, model, c, gamma):
+    policy, _, _ = gradient_parts(logits, legal, leads, data, model, c, gamma)
+    weight = data - 2 * c * (data + model) * logits
+    return gradient_put_together(policy, weight, gamma * np.tensordot(weight, leads, 2))
 
 
 # Exercise S4.4, right
@@ -552,7 +735,16 @@ WRONG = {
         way_with_the_pay_left_out: "pay_left_out_of_the_chance",
         way_not_taken: "chance_of_anything_else",
         way_of_fifteen_rounds: "too_few_rounds",
-        way_rounded: "rounded_to_few_decimals",
+        way_below_the_floor: "worth_nothing_below_the_floor",
+        way_without_letters: "letters_left_out",
+        way_to_an_end_at_hand: "end_not_discounted",
+        way_discounted_as_a_whole: "discounted_outside",
+        way_with_letters_discounted: "letters_discounted",
+        way_from_nothing: "data_worth_nothing",
+        way_with_an_undiscounted_softmax: "softmax_not_discounted",
+        way_that_stays: "value_of_the_same_text",
+        way_in_as_many_rounds: "too_few_rounds",
+        way_in_a_hundred_rounds: "too_few_rounds",
     },
     "visits_of_walks": {
         visits_without_a_tail: "tail_forgotten",
@@ -564,6 +756,17 @@ WRONG = {
         visits_overwritten: "last_one_wins",
         visits_from_gamma_on: "discounted_once_too_often",
         visits_of_two_hundred_keys: "tail_cut_off",
+        visits_with_an_early_tail: "tail_a_step_early",
+        visits_with_a_tail_from_the_start: "tail_from_time_0",
+        visits_with_a_tail_twice: "tail_counted_twice",
+        visits_with_tails_in_one_place: "tails_at_one_state",
+        visits_with_a_tail_at_another_key: "tail_at_another_key",
+        visits_done_behind_the_first: "some_tails_forgotten",
+        visits_done_at_the_first: "some_tails_forgotten",
+        visits_before_the_end_only: "nothing_at_terminal_states",
+        visits_of_what_comes_next: "text_after_the_key",
+        visits_overwritten_at_each_time: "last_one_wins",
+        visits_all_a_step_late: "discounted_once_too_often",
     },
     "gradient_in_logits": {
         gradient_without_the_start: "start_not_taken_away",
@@ -574,6 +777,13 @@ WRONG = {
         gradient_of_the_likelihood: "likelihood_only",
         gradient_of_all_keys: "illegal_keys_in_the_sum",
         gradient_of_a_prize: "fine_becomes_a_prize",
+        gradient_with_arrivals_as_they_are: "arrivals_not_discounted",
+        gradient_with_departures: "departures_counted",
+        gradient_with_arrivals_of_the_data: "data_arrives",
+        gradient_with_the_best_key: "largest_logit_as_value",
+        gradient_of_the_average: "start_of_an_average",
+        gradient_without_the_policy: "whole_push_for_each_key",
+        gradient_with_logits_for_rewards: "logits_for_rewards",
     },
     "back_through_the_network": {
         back_straight_through: "bend_forgotten",
