@@ -7,20 +7,39 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy.special import xlogy
 
 from smatch_edu.checks.exercise import ATOL, RTOL, exercise
+from smatch_edu.exact.divergences import DIVERGENCES
 
 
 def _two_typists(rng: np.random.Generator) -> dict[str, Any]:
-    """Shares of a learner and an expert, with and without pairs that one of them, or neither, ever visits."""
+    """Shares of a learner and an expert, with and without pairs that one of them, or neither, ever visits, or hardly
+    ever; now and then both know one key alone."""
     size = int(rng.integers(4, 8))
+    if rng.random() < 0.05:
+        learner, expert = np.eye(size)[rng.integers(2, size=2)]
+        return {"learner": learner, "expert": expert}
     missed, invented, never = rng.permutation(size)[:3]
     learner, expert = rng.dirichlet(np.ones(size), size=2) + 0.02
     for zero, sides in (missed, [learner]), (invented, [expert]), (never, [learner, expert]):
         if rng.random() < 0.4:
             for shares in sides:
                 shares[zero] = 0
+    if rng.random() < 0.2:  # hardly ever is not never
+        learner[missed] = 0
+        expert[missed] = learner[invented] = 10 ** rng.uniform(-8, -4)
     return {"learner": learner / learner.sum(), "expert": expert / expert.sum()}
+
+
+def right_but_where_rare(returned: np.ndarray, right: np.ndarray, shares: np.ndarray) -> bool | None:
+    """Whether an answer is far more wrong where the shares are small than where they are large, and hardly wrong there;
+    None where that cannot be seen."""
+    off = np.abs(returned - right) / (1 + np.abs(right))
+    often, rare = (np.max(off[where], initial=0.0) for where in (shares > 1e-3, (shares > 0) & (shares <= 1e-3)))
+    if often > 0.05:
+        return False
+    return True if rare > max(20 * often, RTOL) else None
 
 
 # -- 3.1 ---------------------------------------------------------------------------------------------------------
@@ -128,7 +147,8 @@ def infinity_clipped(returned, learner, expert):
     right = _kl(expert, learner)
     if np.isinf(right):
         return bool(np.isfinite(returned))
-    return None if abs(returned - right) < 0.02 else False  # a small ε does a little harm everywhere
+    small = learner[learner > 0].min() < 1e-3  # beside which an ε is not small
+    return None if small or abs(returned - right) < 0.02 else False  # a small ε does a little harm everywhere
 
 
 @exercise(
@@ -266,6 +286,12 @@ def slope_of_the_curve(f, u):
     return (f(u * (1 + 1e-6)) - f(u * (1 - 1e-6))) / (2e-6 * u)
 
 
+def slope_of_each_ratio(f, u):
+    """You measure the slope anew at every ratio, so that each price gets a tilt of its own. One c turns the whole
+    curve: at which u is it to be level?"""
+    return f(u) - slope_of_the_curve(f, u) * (u - 1)
+
+
 def nearly_level(returned, f, u):
     """Your price belongs to the right distance, and is nearly level at u = 1, but not quite. How far from 1 do you
     measure, and on which sides?"""
@@ -305,6 +331,7 @@ def below_zero(returned, f, u):
         tilted_by_one,
         tilt_alone,
         slope_of_the_curve,
+        slope_of_each_ratio,
     ],
     signs=[nearly_level, wrongly_tilted, below_zero],
 )
@@ -328,6 +355,13 @@ def only_the_expert_below(learner, expert):
     """A single visit where the expert never goes costs ∞ in your answer. That is χ², whose f has no denominator: where
     has the denominator of this f gone?"""
     return _over((expert - learner) ** 2, expert)
+
+
+def only_the_expert_below_where_she_goes(learner, expert):
+    """You divide by the expert's share alone, and leave out where she has none. That is χ², whose f has no denominator:
+    where has the denominator of this f gone?"""
+    on = expert > 0
+    return _over((expert - learner)[on] ** 2, expert[on])
 
 
 def only_the_learner_below(learner, expert):
@@ -448,10 +482,16 @@ def only_where_they_meet(learner, expert):
     return _over((expert - learner)[on] ** 2, (expert + learner)[on])
 
 
+def never_above_one(learner, expert):
+    """Your distances are right up to 1, and none is larger. Two typists who never meet are further apart than that: who
+    says that 1 is the end?"""
+    return min(_over((expert - learner) ** 2, expert + learner), 1.0)
+
+
 def wrong_where_the_expert_never_goes(returned, learner, expert):
-    """As long as the expert visits every pair your answer is right. When she has a zero, what do you put in its place?
-    If the formula is multiplied out first, the zero can stay what it is."""
-    return bool((expert == 0).any())
+    """As long as the expert visits every pair now and then your answer is right. Where she never does, or hardly ever,
+    what do you put in the place of her share? If the formula is multiplied out first, it can stay what it is."""
+    return bool((expert < 1e-3).any())
 
 
 @exercise(
@@ -460,6 +500,7 @@ def wrong_where_the_expert_never_goes(returned, learner, expert):
     inputs="random pairs of typists",
     mistakes=[
         only_the_expert_below,
+        only_the_expert_below_where_she_goes,
         only_the_learner_below,
         too_much_pays_for_too_little,
         distances_not_squared,
@@ -480,6 +521,7 @@ def wrong_where_the_expert_never_goes(returned, learner, expert):
         invented_pairs_left_out,
         missed_pairs_free,
         only_where_they_meet,
+        never_above_one,
     ],
     signs=[wrong_where_the_expert_never_goes],
 )
@@ -492,19 +534,26 @@ def chi2_mixture(learner, expert):
 
 _PRICES = (
     lambda u: -np.log(u),
-    lambda u: u * np.log(u),
+    lambda u: xlogy(u, u),
     lambda u: (u - 1) ** 2,
     lambda u: (np.sqrt(u) - 1) ** 2,
     lambda u: (u - 1) ** 2 / (u + 1),
-    lambda u: u * np.log(u) - (u + 1) * np.log((u + 1) / 2),
+    lambda u: xlogy(u, u) - (u + 1) * np.log((u + 1) / 2),
     lambda u: np.abs(u - 1) / 2,
 )
 
 
 def _price_on_a_grid(rng: np.random.Generator) -> dict[str, Any]:
-    u = np.linspace(rng.uniform(0.01, 0.2), rng.uniform(4, 10), int(rng.integers(30, 60)))
-    price = _PRICES[rng.integers(len(_PRICES))](u)
-    return {"f_values": rng.uniform(0.5, 2) * price, "u": u, "x": rng.uniform(-3, 3, size=rng.integers(1, 7))}
+    """Any f, as the exercise says: with waves now and then, and on grids of equal steps or not, from 0 or not."""
+    spaced = np.geomspace if rng.random() < 0.2 else np.linspace
+    u = spaced(rng.uniform(0.01, 0.2), rng.uniform(4, 10), int(rng.integers(30, 60)))
+    from_zero = rng.random() < 0.2
+    if from_zero:
+        u[0] = 0  # where -log u has no price
+    f_values = rng.uniform(0.5, 2) * _PRICES[rng.integers(int(from_zero), len(_PRICES))](u)
+    if rng.random() < 0.15:
+        f_values += 0.5 * np.sin(4 * u)
+    return {"f_values": f_values, "u": u, "x": rng.uniform(-3, 3, size=rng.integers(1, 7))}
 
 
 def _lifted(f_values, u, x):
@@ -603,6 +652,25 @@ def infinite_at_the_end_of_the_grid(f_values, u, x):
     return np.where(lifted.argmin(axis=1) == len(u) - 1, -np.inf, lifted.min(axis=1))
 
 
+def height_at_one(f_values, u, x):
+    """You return how high the line is at u = 1. On its way back to u = 0 it has one more step to go: how high is it
+    there?"""
+    return _lifted(f_values, u, x).min(axis=1) - x
+
+
+def zero_left_out(f_values, u, x):
+    """You leave out u = 0. A steep line touches f just there, and f(0) is a price like the others: why not?"""
+    return _lifted(f_values[u > 0], u[u > 0], x).min(axis=1)
+
+
+def stopped_at_the_first_rise(f_values, u, x):
+    """You stop where it begins to rise. For a convex f nothing lower comes after that, but the exercise says "any f at
+    all": how far must you look?"""
+    lifted = _lifted(f_values, u, x)
+    rises = np.append(np.diff(lifted, axis=1) > 0, np.ones((len(x), 1), dtype=bool), axis=1)
+    return lifted[np.arange(len(x)), rises.argmax(axis=1)]
+
+
 def star_forgotten(f_values, u, x):
     """You return -f(-x): the star is lost. f* is another function than f; what does (3.6) have you do to find it?"""
     return -np.interp(-x, u, f_values)
@@ -633,6 +701,9 @@ def axes_swapped(f_values, u, x):
         search_begun_at_zero,
         slope_fitted,
         infinite_at_the_end_of_the_grid,
+        height_at_one,
+        zero_left_out,
+        stopped_at_the_first_rise,
         star_forgotten,
         axes_swapped,
     ],
@@ -646,9 +717,14 @@ def phi_from_f(f_values, u, x):
 
 
 def _full_learner(rng: np.random.Generator) -> dict[str, Any]:
+    """A learner who goes everywhere, now and then to one pair hardly ever, and an expert who may not."""
     size = int(rng.integers(3, 7))
     learner, expert = rng.dirichlet(np.ones(size), size=2) + 0.02
-    expert[rng.permutation(size)[: rng.integers(0, 3)]] = 0
+    seldom, *others = rng.permutation(size)
+    if rng.random() < 0.2:
+        learner[seldom] *= 10 ** rng.uniform(-4, -2)
+        expert[seldom] = rng.choice([0.0, learner[seldom] * rng.uniform(0.5, 2)])
+    expert[others[1 : rng.integers(1, 4)]] = 0
     return {"learner": learner / learner.sum(), "expert": expert / expert.sum()}
 
 
@@ -787,10 +863,13 @@ def difference_of_the_shares(learner, expert):
     return expert - learner
 
 
-@_on_the_data
-def reward_of_the_mixture(learner, expert):
-    """These are the best rewards for the χ²-mixture. Which row of the table is wanted here?"""
-    return 4 / (learner / expert + 1) ** 2 - 1
+def reward_of_another_row(returned, learner, expert):
+    """These are the best rewards for another divergence of the table. Which row of it is wanted here?"""
+    on = expert > 0
+    others = [DIVERGENCES[name] for name in ("forward_kl", "chi2", "hellinger", "chi2_mixture", "skew_kl")]
+    u = learner[on] / expert[on]
+    rewards = [other.reward(u) - other.reward(1.0) for other in others]  # of the price that is level at 1
+    return any(np.allclose(returned[on], reward, rtol=1e-4, atol=1e-4) for reward in rewards)
 
 
 def wrong_off_the_data(returned, learner, expert):
@@ -798,9 +877,14 @@ def wrong_off_the_data(returned, learner, expert):
     there, and how low may a reward be?"""
     on = expert > 0
     right = best_reward.oracle(learner, expert)
-    if on.all():
-        return None
     return np.allclose(returned[on], right[on], rtol=RTOL, atol=ATOL)
+
+
+def wrong_where_shares_are_small(returned, learner, expert):
+    """You are right, or nearly, where both go often. Beside a share that is small itself an ε is not small, and hardly
+    ever is not never: does the formula need any help, if it is multiplied out first?"""
+    shares = np.where(expert > 0, np.minimum(learner, expert), learner)
+    return right_but_where_rare(returned, best_reward.oracle(learner, expert), shares)
 
 
 @exercise(
@@ -828,7 +912,8 @@ def wrong_off_the_data(returned, learner, expert):
         never_below_zero,
         logarithm_of_a_probability,
         difference_of_the_shares,
-        reward_of_the_mixture,
+        reward_of_another_row,
+        wrong_where_shares_are_small,
     ],
 )
 def best_reward(learner, expert):

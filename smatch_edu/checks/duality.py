@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from smatch_edu.checks.divergences import right_but_where_rare
 from smatch_edu.checks.exercise import ATOL, RTOL, exercise
 from smatch_edu.exact.divergences import DIVERGENCES
 
@@ -13,7 +14,7 @@ from smatch_edu.exact.divergences import DIVERGENCES
 
 
 def _logits_and_legal(rng: np.random.Generator) -> dict[str, Any]:
-    shape = rng.integers(2, 5), rng.integers(3, 6)
+    shape = rng.integers(1, 5), rng.integers(2, 6)
     logits = rng.normal(scale=2, size=shape)
     legal = rng.random(shape) < 0.6
     legal[np.arange(shape[0]), rng.integers(shape[1], size=shape[0])] = True
@@ -102,6 +103,11 @@ def logarithm_forgotten_after_the_shift(logits, legal):
     return largest + np.exp(_soft_maximum(masked) - largest)
 
 
+def legal_turned_over(logits, legal):
+    """You sum over the keys that she may *not* press. Where does your mask say True?"""
+    return _soft_maximum(np.where(legal, -np.inf, logits))
+
+
 def infinite(returned, logits, legal):
     """You are right while the logits are small, and infinite when they are not: exp(1000) is too large for the machine,
     and exp(-1000) is 0, which log does not like. What could you take out of every logit that counts in this row
@@ -146,6 +152,7 @@ def right_while_small(returned, logits, legal):
         plain_average,
         shift_taken_away_again,
         logarithm_forgotten_after_the_shift,
+        legal_turned_over,
     ],
     signs=[infinite, illegal_not_low_enough, right_while_small],
 )
@@ -162,7 +169,7 @@ def _logits_of_small_process(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "logits": rng.normal(scale=1.5, size=(states, actions)),
         "transitions": rng.dirichlet(0.5 * np.ones(states), size=(states, actions)),
-        "gamma": float(rng.uniform(0.5, 0.95)),
+        "gamma": float(rng.uniform(0.5, 0.95)) if rng.random() < 0.95 else 0.0,
     }
 
 
@@ -294,13 +301,27 @@ def one_future_for_all_keys(logits, transitions, gamma):
     return logits - gamma * (policy * ahead).sum(axis=1, keepdims=True)
 
 
+def _values_in_rounds(logits, transitions, gamma):
+    """Where the rounds V = log Σ exp(ℓ + γ E[V']) end, by Newton's method."""
+    values = np.zeros(len(logits))
+    for _ in range(12):
+        found = logits + gamma * transitions @ values
+        better = _soft_maximum(found)
+        moves = np.einsum("sa,san->sn", np.exp(found - better[:, None]), transitions)
+        values = values + np.linalg.solve(np.eye(len(values)) - gamma * moves, better - values)
+    return values
+
+
 def solved_forward(logits, transitions, gamma):
     """You take the numbers for rewards, and solve for the logits. Here it goes the other way: the logits are given, so
     what is V, without any rounds?"""
-    values = np.zeros(len(logits))
-    for _ in range(300):
-        values = _soft_maximum(logits + gamma * transitions @ values)
-    return logits + gamma * transitions @ values
+    return logits + gamma * transitions @ _values_in_rounds(logits, transitions, gamma)
+
+
+def values_solved_for(logits, transitions, gamma):
+    """You look for V in rounds, as if the logits were rewards. A logit holds already what comes after its key: what is
+    V of a state whose logits are given, without any rounds?"""
+    return logits - gamma * transitions @ _values_in_rounds(logits, transitions, gamma)
 
 
 @exercise(
@@ -330,6 +351,7 @@ def solved_forward(logits, transitions, gamma):
         next_keys_divided_by_their_number,
         one_future_for_all_keys,
         solved_forward,
+        values_solved_for,
     ],
 )
 def reward_of_logits(logits, transitions, gamma):
@@ -437,6 +459,32 @@ def plain_mean(expert, reward, start_value, phi, gamma, alpha):
     return _gain(np.full_like(expert, 1 / expert.size), phi(alpha * reward)) / alpha - (1 - gamma) * start_value
 
 
+def averaged_once_more(expert, reward, start_value, phi, gamma, alpha):
+    """You weigh with the expert's shares, and then divide by the number of pairs as well. To what do these shares sum
+    already?"""
+    return _gain(expert, phi(alpha * reward)) / expert.size / alpha - (1 - gamma) * start_value
+
+
+def both_terms_made_a_share(expert, reward, start_value, phi, gamma, alpha):
+    """You multiply both terms by 1-γ. One of them is an average over an occupancy, and so a share of the time already:
+    which of the two is still a sum?"""
+    return (1 - gamma) * (_gain(expert, phi(alpha * reward)) / alpha - start_value)
+
+
+def edge_of_the_mixture(expert, reward, start_value, phi, gamma, alpha):
+    """You compare αr with -1. There the φ of the χ²-mixture ends, and here any φ may be given: who can tell you where
+    yours ends?"""
+    if (alpha * reward < -1).any():
+        return -np.inf
+    return domain_only_on_the_data(expert, reward, start_value, phi, gamma, alpha)
+
+
+def infinite_off_the_data(expert, reward, start_value, phi, gamma, alpha):
+    """You return -∞ as soon as there is a pair where the expert never goes. What forbids a reward is not that she stays
+    away, but φ: what does it say at that pair?"""
+    return -np.inf if (expert == 0).any() else objective.oracle(expert, reward, start_value, phi, gamma, alpha)
+
+
 def value_added(expert, reward, start_value, phi, gamma, alpha):
     """You add the start value. It is what the best learner earns for this reward, and J wants the expert to earn *more*
     than that: which sign is it?"""
@@ -539,6 +587,10 @@ def alpha_on_the_wrong_side(returned, expert, reward, start_value, phi, gamma, a
         conjugate_in_place_of_phi,
         plain_sum,
         plain_mean,
+        averaged_once_more,
+        both_terms_made_a_share,
+        edge_of_the_mixture,
+        infinite_off_the_data,
         value_added,
         start_left_out,
         start_times_alpha,
@@ -564,15 +616,25 @@ def _two_policies(rng: np.random.Generator) -> dict[str, Any]:
     """Two typists in a small world, where some keys and some states may be nobody's; any share of the days."""
     states, actions = int(rng.integers(2, 6)), int(rng.integers(2, 5))
     transitions = rng.dirichlet(np.full(states, 0.4), size=(states, actions))
-    if states > 2 and rng.random() < 0.4:  # the last state leads somewhere, and nothing leads there
+    policies = rng.dirichlet(np.full(actions, 0.6), size=(2, states))
+    policies[policies < 0.02] = 0
+    weight = float(rng.uniform(0.1, 0.9)) if rng.random() < 0.85 else float(rng.integers(2))
+    gamma = float(rng.uniform(0.5, 0.99)) if rng.random() < 0.95 else 0.0
+    if states > 2 and rng.random() < 0.6:  # the last state leads somewhere, and to it leads nothing, or hardly anything
+        ahead = transitions[..., -1].copy()
         transitions[..., -1] = 0
         transitions[..., 0] += 1e-3
         transitions /= transitions.sum(axis=2, keepdims=True)
-    policies = rng.dirichlet(np.full(actions, 0.6), size=(2, states))
-    policies[policies < 0.02] = 0
+        leads = rng.choice(["nothing", "hardly anything", "a key of one"], p=[0.6, 0.2, 0.2])
+        if leads == "hardly anything":
+            transitions[..., -1] = 10 ** rng.uniform(-7, -5)
+        if leads == "a key of one":
+            transitions[:, 0, -1] = ahead[:, 0] + 0.1
+            policies[rng.integers(2), :, 0] = 0
+            policies[..., 1] += 0.02
+            weight = float(rng.uniform(0.1, 0.9))
+        transitions /= transitions.sum(axis=2, keepdims=True)
     policies /= policies.sum(axis=2, keepdims=True)
-    weight = float(rng.uniform(0.1, 0.9)) if rng.random() < 0.85 else float(rng.integers(2))
-    gamma = float(rng.uniform(0.5, 0.99))
     return {
         "first": policies[0],
         "second": policies[1],
@@ -638,14 +700,6 @@ def nothing_pressed_where_nobody_comes(first, second, weight, transitions, gamma
     return np.where(nobody, 0.0, _mixed(first, second, *shares))
 
 
-def mean_where_nobody_comes(first, second, weight, transitions, gamma):
-    """Your answer is right where somebody comes. In a state where neither does you mix the two policies: what does the
-    exercise want there?"""
-    shares = _shares(first, second, weight, transitions, gamma)
-    nobody = (shares[0] + shares[1] < 1e-12)[:, None]
-    return np.where(nobody, weight * first + (1 - weight) * second, _mixed(first, second, *shares))
-
-
 def arrows_turned_round(first, second, weight, transitions, gamma):
     """You follow the arrows backwards when you count visits. In (2.1) the sum runs over where she comes *from*: which
     index of your table is that?"""
@@ -680,6 +734,64 @@ def whoever_comes_more_often(first, second, weight, transitions, gamma):
     return np.where(nobody, 1 / first.shape[1], picked)
 
 
+def uniform_where_one_never_comes(first, second, weight, transitions, gamma):
+    """In a state where one of the two never comes, you let her press every key alike. The other one may come there:
+    what does *she* press?"""
+    shares = _shares(first, second, weight, transitions, gamma)
+    visits = [_visits(policy, transitions, gamma) for policy in (first, second)]
+    lonely = (np.minimum(*visits) < 1e-12)[:, None]
+    return np.where(lonely, 1 / first.shape[1], _mixed(first, second, *shares))
+
+
+def started_anywhere(first, second, weight, transitions, gamma):
+    """You let the typists begin in any state alike. Where does everybody start?"""
+    visits = []
+    for policy in (first, second):
+        moves = np.einsum("sa,san->sn", policy, transitions)
+        visits.append(np.linalg.solve(np.eye(len(policy)) - gamma * moves.T, np.full(len(policy), 1 / len(policy))))
+    return _mixed(first, second, weight * visits[0], (1 - weight) * visits[1])
+
+
+def start_not_counted(first, second, weight, transitions, gamma):
+    """Your count begins after the first key. Before it she stands in state 0, and that is a visit as well: with which t
+    does the sum begin?"""
+    start = np.eye(len(first))[0]
+    visits = [_visits(policy, transitions, gamma) - start for policy in (first, second)]
+    return _mixed(first, second, weight * visits[0], (1 - weight) * visits[1])
+
+
+def wrong_where_nobody_comes(returned, first, second, weight, transitions, gamma):
+    """Your answer is right where somebody comes. In a state where neither does it is not: what does the exercise want
+    there? (A share of 1e-17 is an error of rounding, and no visit.)"""
+    somebody = sum(_shares(first, second, weight, transitions, gamma)) > 1e-12
+    right = policy_between_two.oracle(first, second, weight, transitions, gamma)
+    return bool(np.allclose(returned[somebody], right[somebody], rtol=RTOL, atol=ATOL))
+
+
+def stopped_counting(returned, first, second, weight, transitions, gamma):
+    """You count visits for some steps, and then you stop. With a γ near 1 there is much time left after that: when is
+    enough counted, or how do you get round counting?"""
+    moves = np.einsum("ksa,san->ksn", [first, second], transitions)
+    here = np.eye(len(first))[[0, 0]]
+    visits = np.zeros(here.shape)
+    for step in range(1, 501):
+        visits = visits + here
+        here = gamma * np.einsum("ks,ksn->kn", here, moves)
+        counted = step in (5, 10, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500)
+        so_far = weight * visits[0], (1 - weight) * visits[1]
+        if counted and np.allclose(returned, _mixed(first, second, *so_far), rtol=0, atol=1e-6):
+            return True
+    return False
+
+
+def wrong_where_they_hardly_come(returned, first, second, weight, transitions, gamma):
+    """You are right, or nearly, where they often come by. Beside a share that is small itself an ε is not small, and
+    hardly ever is not never: which states are the only ones where nothing can be divided?"""
+    shares = (1 - gamma) * sum(_shares(first, second, weight, transitions, gamma))
+    right = policy_between_two.oracle(first, second, weight, transitions, gamma)
+    return right_but_where_rare(returned, right, np.broadcast_to(shares[:, None], right.shape))
+
+
 def no_policy(returned, first, second, weight, transitions, gamma):
     """Your rows do not sum to one. What does each row of a policy say?"""
     return not np.allclose(returned.sum(axis=1), 1, atol=1e-4)
@@ -696,13 +808,15 @@ def no_policy(returned, first, second, weight, transitions, gamma):
         occupancies_mixed_and_left,
         visits_mixed_and_left,
         nothing_pressed_where_nobody_comes,
-        mean_where_nobody_comes,
         arrows_turned_round,
         one_walk_for_both,
         weighed_by_pairs,
         whoever_comes_more_often,
+        uniform_where_one_never_comes,
+        started_anywhere,
+        start_not_counted,
     ],
-    signs=[no_policy],
+    signs=[wrong_where_nobody_comes, stopped_counting, wrong_where_they_hardly_come, no_policy],
 )
 def policy_between_two(first, second, weight, transitions, gamma):
     """(w v₁ π₁ + (1-w) v₂ π₂) / (w v₁ + (1-w) v₂), every key alike where that is 0/0."""
@@ -723,6 +837,10 @@ def _two_occupancies(rng: np.random.Generator) -> dict[str, Any]:
         weights = np.zeros(shape)
         weights.flat[[both, *np.array(rest)[(only == side) | (only == 3)]]] = 1
         tables.append(weights * rng.exponential(size=shape))
+    if rng.random() < 0.2:  # hardly ever is not never
+        seldom = rest[rng.integers(len(rest))]
+        for table in tables:
+            table.flat[seldom] = (table.flat[seldom] > 0) * 10 ** rng.uniform(-4.5, -3.5)
     learner, expert = (table / table.sum() for table in tables)
     return {"learner": learner, "expert": expert, "c": float(rng.uniform(0.05, 0.45))}
 
@@ -779,6 +897,12 @@ def nothing_off_the_data(learner, expert, c):
     """Where only the learner goes you pay 0, so she may as well stay there. She has samples there, and r² is penalised
     under them: where is the top of that parabola?"""
     return np.where(expert > 0, _held_fixed(learner, expert, c), 0.0)
+
+
+def paid_most_off_the_data(learner, expert, c):
+    """Where only the learner goes you pay as much as where only the expert does. How large is the ratio u where *she*
+    never goes: 0, or without end?"""
+    return np.where((expert == 0) & (learner > 0), 1 / (2 * c), _held_fixed(learner, expert, c))
 
 
 def only_where_both_go(learner, expert, c):
@@ -854,7 +978,7 @@ def brackets_missing(returned, learner, expert, c):
 def logarithm_of_the_ratio(returned, learner, expert, c):
     """You take the logarithm of a ratio, which is the reward of another divergence. Here the penalty is a square: what
     is the derivative of the parabola, and where is it 0?"""
-    both = (learner > 0) & (expert > 0)
+    both = np.minimum(learner, expert) > 1e-4
     logs = np.log(expert[both] / learner[both])
     return any(np.allclose(returned[both], logs * k, 0.01, 0.01) for k in (1, 1 / c, 0.5 / c, 0.25 / c))
 
@@ -864,6 +988,18 @@ def wrong_where_neither_goes(returned, learner, expert, c):
     be there?"""
     goes = learner + expert > 0
     return bool(np.allclose(returned[goes], _held_fixed(learner, expert, c)[goes]))
+
+
+def sign_flipped_where_both_go(returned, learner, expert, c):
+    """Where both go your rewards have the wrong sign. In (4.11), whose share stands on top in u?"""
+    both = (learner > 0) & (expert > 0)
+    return bool(np.allclose(returned[both], -_held_fixed(learner, expert, c)[both]))
+
+
+def wrong_where_both_hardly_go(returned, learner, expert, c):
+    """You are right, or nearly, where they often come by. Beside shares that are small themselves an ε is not small,
+    and hardly ever is not never: which pairs are the only ones where nothing can be divided?"""
+    return right_but_where_rare(returned, _held_fixed(learner, expert, c), learner + expert)
 
 
 def cut_off(returned, learner, expert, c):
@@ -886,6 +1022,7 @@ def cut_off(returned, learner, expert, c):
         half_as_large,
         samples_free,
         nothing_off_the_data,
+        paid_most_off_the_data,
         only_where_both_go,
         never_negative,
         height_of_the_top,
@@ -900,6 +1037,8 @@ def cut_off(returned, learner, expert, c):
         brackets_missing,
         wrong_where_neither_goes,
         cut_off,
+        sign_flipped_where_both_go,
+        wrong_where_both_hardly_go,
         logarithm_of_the_ratio,
         infinite_reward,
     ],

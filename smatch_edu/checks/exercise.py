@@ -168,15 +168,9 @@ class Exercise:
         wrong = [n for n in by_size if self._error(outcomes[n], wanted[n]) > 1]
         if wrong:
             with np.errstate(all="ignore"):  # what was returned may be of any size
-                hint = self._hint(cases, outcomes, wanted, wrong)
-                hint = hint or general_hint(cases, outcomes, wanted, self.rtol, self.atol)
-                where = inputs(cases, wrong) or place(outcomes[wrong[0]], wanted[wrong[0]], self.rtol, self.atol)
-            share = "every one" if len(wrong) == len(cases) else f"{len(wrong)}"
-            alone = wrong_keys(outcomes, wanted, self.rtol, self.atol)
-            parts = [f"Not right yet, for {share} of {len(cases)} {self.inputs}", where, alone]
-            unexplained = f"{', '.join(part for part in parts if part)}."
-            refused = self.refusal(hint or unexplained, cases[wrong[0]], outcomes[wrong[0]])
-            refused.explained = bool(hint)
+                hint, explained = self._hint(cases, outcomes, wanted, wrong)
+            refused = self.refusal(hint, cases[wrong[0]], outcomes[wrong[0]])
+            refused.explained = explained
             raise refused
         return max((distance(r, w) for r, w in zip(outcomes, wanted, strict=True)), default=0.0)
 
@@ -240,12 +234,25 @@ class Exercise:
 
     def _hint(
         self, cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any], wanted: Sequence[Any], wrong: Sequence[int]
-    ) -> str:
-        """The hint of the mistake that explains what was returned; empty if none does."""
-        if hint := rounded(outcomes, wanted, self.rtol, self.atol):
-            return hint
-        if hint := self._mistake(cases, outcomes):
-            return hint
+    ) -> tuple[str, bool]:
+        """What is wrong, and whether it is more than for which inputs and where."""
+        known = rounded(outcomes, wanted, self.rtol, self.atol) or self._mistake(cases, outcomes)
+        if known := known or self._sign(cases, outcomes, wrong):
+            return known, True
+        shared = inputs(cases, wrong)
+        if general := general_hint(cases, outcomes, wanted, self.rtol, self.atol):
+            return general + (f" It is {shared}." if shared else ""), True
+        first = wrong[0]
+        share = "every one" if len(wrong) == len(cases) else f"{len(wrong)}"
+        parts = [
+            f"Not right yet, for {share} of {len(cases)} {self.inputs}",
+            shared or place(outcomes[first], wanted[first], self.rtol, self.atol),
+            wrong_keys(outcomes, wanted, self.rtol, self.atol),
+        ]
+        return f"{', '.join(part for part in parts if part)}.", False
+
+    def _sign(self, cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any], wrong: Sequence[int]) -> str:
+        """The hint of the sign that every wrong result bears which can be seen; empty if there is none."""
         for sign in self.signs:
             borne = [sign(plain(outcomes[n]), *copy.deepcopy(cases[n]).values()) for n in wrong]
             if any(borne) and all(one or one is None for one in borne):
@@ -256,8 +263,9 @@ class Exercise:
         """The hint of the mistake that returns the same for each case; empty if none does."""
         with np.errstate(all="ignore"):
             for mistake in self.mistakes:
-                if all(self._agrees(outcomes[n], mistake(**copy.deepcopy(cases[n]))) for n in range(len(cases))):
-                    return _text(mistake)
+                with contextlib.suppress(ArithmeticError, ValueError, LookupError):  # not made for such inputs
+                    if all(self._agrees(outcomes[n], mistake(**copy.deepcopy(cases[n]))) for n in range(len(cases))):
+                        return _text(mistake)
         return ""
 
     def _agrees(self, returned: Any, other: Any) -> bool:

@@ -101,7 +101,14 @@ def errors_undo_errors(error, horizon):
 def close_as_a_simulation(returned, error, horizon):
     """You are close everywhere, as the shares of many simulated texts would be. No random number is needed here: what
     must be true of all t tokens of a text that is on the data?"""
-    return bool((np.abs(returned - compounding_error.oracle(error, horizon)) < 0.06).all())
+    luck = 0 < error < 1  # without it a simulation is exact
+    return luck and bool((np.abs(returned - compounding_error.oracle(error, horizon)) < 0.06).all())
+
+
+def wrong_without_luck(returned, error, horizon):
+    """You are right wherever ε is neither 0 nor 1. Both are allowed: what do you do to ε that changes them, and is it
+    needed?"""
+    return error in (0, 1)
 
 
 def starts_off_the_data(returned, error, horizon):
@@ -140,7 +147,7 @@ def more_than_certain(returned, error, horizon):
         lost_texts_err_again,
         errors_undo_errors,
     ],
-    signs=[close_as_a_simulation, more_than_certain, starts_off_the_data, comes_back],
+    signs=[close_as_a_simulation, wrong_without_luck, more_than_certain, starts_off_the_data, comes_back],
 )
 def compounding_error(error, horizon):
     """1 - (1-ε)^t for t = 0..horizon."""
@@ -374,8 +381,10 @@ def one_step(distribution, error, recovery):
 
 def _endless(rng: np.random.Generator) -> dict[str, Any]:
     borders = [0.0, 0.5, 1.0] * 2  # often enough to be among a hundred
-    recovery = [*borders, *rng.uniform(0, 0.48, size=4), *rng.uniform(0.52, 1, size=6)][rng.integers(16)]
-    return {"error": float(rng.uniform(0.01, 0.4)), "recovery": float(recovery)}
+    slow = rng.uniform(0.507, 0.52, size=2)  # where long series are broken off
+    recovery = rng.choice([*borders, *slow, *rng.uniform(0, 0.48, size=4), *rng.uniform(0.52, 1, size=6)])
+    error = rng.uniform(0.4, 0.9) if rng.random() < 0.2 else rng.uniform(0.01, 0.4)
+    return {"error": float(error), "recovery": float(recovery)}
 
 
 def _share(odds):
@@ -455,6 +464,12 @@ def repaired_at_once(error, recovery):
     return level.oracle(error, recovery) if recovery < 1 else 0.0
 
 
+def error_and_recovery_swapped(error, recovery):
+    """ε and r have changed places in your answer. Which of the two says how likely a text is to come nearer, once it is
+    off?"""
+    return level.oracle(recovery, error)
+
+
 def mean_depth(error, recovery):
     """For r > 1/2 you return how far off a text is on average: your depths are counted n times each. Wanted is only how
     often it is off at all: what should the weight of each depth be?"""
@@ -470,10 +485,19 @@ def nearly_there(returned, error, recovery):
 def not_for_ever(returned, error, recovery):
     """Your number stays below the level wherever it is wrong, as after so many keys, or if only so many depths are
     added. In the long run neither of them ends: which series has infinitely many terms here?"""
-    early = np.eye(7)[0]
+    here, off = np.eye(7)[0], []
     for _ in range(5):
-        early = one_step.oracle(early, error, recovery)
-    return bool(early[1:].sum() - 0.02 < returned < level.oracle(error, recovery) + 0.02)
+        here = one_step.oracle(here, error, recovery)
+        off.append(1 - here[0])
+    early = min(off[-2:])  # if she errs and recovers often, every other share is larger
+    return bool(early - 0.02 < returned < level.oracle(error, recovery) + 0.02)
+
+
+def border_at_the_error(returned, error, recovery):
+    """In your answer a text gets lost where r is below ε. But ε only says how often a walk starts: which two chances
+    decide whether it comes home?"""
+    lost = recovery <= error and abs(returned - 1) < 1e-5
+    return lost or error < recovery <= 0.5
 
 
 def wrong_only_below_one_half(returned, error, recovery):
@@ -510,9 +534,17 @@ def no_share(returned, error, recovery):
         speed_home_forgets_new_tokens,
         mistake_and_no_repair,
         repaired_at_once,
+        error_and_recovery_swapped,
         mean_depth,
     ],
-    signs=[nearly_there, not_for_ever, wrong_only_below_one_half, wrong_only_above_one_half, no_share],
+    signs=[
+        nearly_there,
+        not_for_ever,
+        border_at_the_error,
+        wrong_only_below_one_half,
+        wrong_only_above_one_half,
+        no_share,
+    ],
 )
 def level(error, recovery):
     """ε/(ε+2r-1) for r > 1/2; 1 for r ≤ 1/2 and ε > 0."""

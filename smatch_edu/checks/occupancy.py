@@ -15,7 +15,9 @@ ROUNDED = 1e-5
 
 
 def _chain(rng: np.random.Generator) -> dict[str, Any]:
-    return {"policy": rng.uniform(0.2, 1.0, size=3), "gamma": float(rng.uniform(0.5, 0.99))}
+    certain = rng.random(3) < 0.1  # pressed always, or never
+    policy = np.where(certain, rng.integers(2, size=3), rng.uniform(0.2, 1.0, size=3))
+    return {"policy": policy, "gamma": 0.0 if rng.random() < 0.1 else float(rng.uniform(0.5, 0.99))}
 
 
 def discount_forgotten(policy, gamma):
@@ -40,12 +42,6 @@ def normalised_over_the_chain(policy, gamma):
 def start_left_out(policy, gamma):
     """The empty text does not have a factor γ: she stands there at t = 0. Which step does your first γ belong to?"""
     return (1 - gamma) * gamma * np.append(1, np.cumprod(gamma * policy))
-
-
-def keys_not_multiplied(policy, gamma):
-    """To stand at `the` she must have hit three right keys, not only the last one. What becomes of the chances of the
-    keys before?"""
-    return (1 - gamma) * gamma ** np.arange(4) * np.append(1, policy)
 
 
 def first_key_repeated(policy, gamma):
@@ -83,9 +79,21 @@ def discounted_once(policy, gamma):
     return (1 - gamma) * np.append(1, gamma * np.cumprod(policy))
 
 
-def stopped_at_every_step(policy, gamma):
-    """You have a factor 1-γ for each letter. How many times does the clock stop?"""
-    return (1 - gamma) ** np.arange(1, 5) * np.append(1, np.cumprod(gamma * policy))
+def normalised_at_the_start_only(policy, gamma):
+    """Your first number is a share of the time, and the others are visits. The clock may stop at any text: which factor
+    do they lack?"""
+    return np.append(1 - gamma, np.cumprod(gamma * policy))
+
+
+def running_on_in_front(policy, gamma):
+    """All your numbers have γ in front, the chance that the clock runs on. With what chance does it stop?"""
+    return gamma * np.append(1, np.cumprod(gamma * policy))
+
+
+def rest_at_the_word(policy, gamma):
+    """You give `the` all the time that the other three leave. Where is she after a wrong key, and after ⏎?"""
+    shares = visits_along_a_chain.oracle(policy, gamma)
+    return np.append(shares[:3], 1 - shares[:3].sum())
 
 
 def clock_swapped(policy, gamma):
@@ -104,9 +112,24 @@ def longest_text_first(policy, gamma):
     return visits_along_a_chain.oracle(policy, gamma)[::-1]
 
 
-def counted_or_rounded(returned, policy, gamma):
-    """Your shares come near, as counted or rounded numbers do. Every chance is given: can you do without counting, and
-    without rounding?"""
+def keys_not_multiplied(returned, policy, gamma):
+    """To stand at `the` she must have hit three right keys, not only the last one. What becomes of the chances of the
+    keys before?"""
+    weights = gamma ** np.arange(4), np.append(1, np.full(3, gamma))
+    return any(np.allclose(returned, (1 - gamma) * weight * np.append(1, policy), atol=ROUNDED) for weight in weights)
+
+
+def stopped_at_every_step(returned, policy, gamma):
+    """You have a factor 1-γ for each letter. How many times does the clock stop?"""
+    steps = policy, gamma * policy
+    return any(
+        np.allclose(returned, (1 - gamma) ** np.arange(1, 5) * np.append(1, np.cumprod(step)), atol=ROUNDED)
+        for step in steps
+    )
+
+
+def counted(returned, policy, gamma):
+    """Your shares come near, as counted ones do. Every chance is given: can you do without counting?"""
     near = np.abs(returned - visits_along_a_chain.oracle(policy, gamma)).max() < 0.1
     counts = returned * np.arange(1, 10_001)[:, None]  # whole numbers for some total of at most 10,000
     return bool(near and np.abs(counts - np.rint(counts)).max(axis=1).min() < 1e-9)
@@ -121,19 +144,20 @@ def counted_or_rounded(returned, policy, gamma):
         not_normalised,
         normalised_over_the_chain,
         start_left_out,
-        keys_not_multiplied,
         first_key_repeated,
         chance_of_coming_there,
         word_never_finished,
         chances_added,
         next_key_counted,
         discounted_once,
-        stopped_at_every_step,
+        normalised_at_the_start_only,
+        running_on_in_front,
+        rest_at_the_word,
         clock_swapped,
         wrong_key_counted,
         longest_text_first,
     ],
-    signs=[counted_or_rounded],
+    signs=[keys_not_multiplied, stopped_at_every_step, counted],
 )
 def visits_along_a_chain(policy, gamma):
     """Normalised visits of '', t, th, the: (1-γ) Π_{k<d} γ policy[k] at depth d."""
@@ -264,6 +288,17 @@ def normalised_twice(policy, transitions, gamma):
     return (1 - gamma) * occupancy_of_policy.oracle(policy, transitions, gamma)
 
 
+def key_with_the_next_state(policy, transitions, gamma):
+    """You pair each key with the state that it leads to. Where does she stand *when* she presses it?"""
+    shares = occupancy_of_policy.oracle(policy, transitions, gamma)
+    return np.einsum("sa,san->na", shares, transitions)
+
+
+def running_on_and_stopping_swapped(policy, transitions, gamma):
+    """γ and 1-γ have changed places in your answer. With which of them does the clock run on?"""
+    return occupancy_of_policy.oracle(policy, transitions, 1 - gamma)
+
+
 def broken_off(returned, policy, transitions, gamma):
     """Your sum over t breaks off: the first moments are right, and the weight of all later ones is missing. How could
     you get hold of moments that never end?"""
@@ -299,6 +334,8 @@ def broken_off(returned, policy, transitions, gamma):
         wrong_side,
         looked_after_the_key,
         normalised_twice,
+        key_with_the_next_state,
+        running_on_and_stopping_swapped,
     ],
     signs=[broken_off],
 )
@@ -315,7 +352,7 @@ def _one_text(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "states": np.append(rng.integers(0, num_states - 1, size=length), num_states - 1),
         "actions": np.append(rng.integers(0, num_actions - 1, size=length - 1), num_actions - 1),  # ⏎ comes once
-        "gamma": float(rng.uniform(0.5, 0.95)),
+        "gamma": float(rng.choice([0.0, 0.99, rng.uniform(0.5, 0.95)], p=[0.1, 0.1, 0.8])),
         "num_states": int(num_states),
         "num_actions": int(num_actions),
     }
@@ -358,14 +395,6 @@ def every_step_alike_then_tail(states, actions, gamma, num_states, num_actions):
 def weights_not_normalised(states, actions, gamma, num_states, num_actions):
     """Your weights γ^t sum to 1/(1-γ), so your table is no share of the time. Which factor is missing?"""
     return occupancy_of_a_text.oracle(states, actions, gamma, num_states, num_actions) / (1 - gamma)
-
-
-def clock_one_late(states, actions, gamma, num_states, num_actions):
-    """Your first step weighs γ. She stands at the first state at time 0: which power of γ is that?"""
-    weights = (1 - gamma) * gamma ** (1 + np.arange(len(actions)))
-    table = _counted(states, actions, weights, num_states, num_actions)
-    table[-1, -1] += gamma ** (1 + len(actions))
-    return table
 
 
 def repeated_pairs_lost(states, actions, gamma, num_states, num_actions):
@@ -411,8 +440,8 @@ def tail_one_late(states, actions, gamma, num_states, num_actions):
 def tail_one_early(states, actions, gamma, num_states, num_actions):
     """Your tail begins while she is still pressing ⏎, so that moment counts twice. How many keys come before the
     tail?"""
-    table = occupancy_of_a_text.oracle(states, actions, gamma, num_states, num_actions)
-    table[-1, -1] /= gamma
+    table = tail_left_out(states, actions, gamma, num_states, num_actions)
+    table[-1, -1] += gamma ** (len(actions) - 1)
     return table
 
 
@@ -492,8 +521,28 @@ def finishing_key_lost(states, actions, gamma, num_states, num_actions):
 def finishing_key_in_the_tail(states, actions, gamma, num_states, num_actions):
     """You count the moment at which she presses ⏎ as if she had finished already. In which state does she press it?"""
     table = finishing_key_lost(states, actions, gamma, num_states, num_actions)
-    table[-1, -1] /= gamma
+    table[-1, -1] = gamma ** (len(actions) - 1)
     return table
+
+
+def stop_and_run_on_swapped(states, actions, gamma, num_states, num_actions):
+    """γ and 1-γ have changed places in your weights. The clock runs on with probability γ: how likely is it that it
+    stops before the first key?"""
+    return occupancy_of_a_text.oracle(states, actions, 1 - gamma, num_states, num_actions)
+
+
+def clock_one_late(returned, states, actions, gamma, num_states, num_actions):
+    """Your first step weighs γ. She stands at the first state at time 0: which power of γ is that?"""
+    late = gamma * tail_left_out(states, actions, gamma, num_states, num_actions)
+    tails = [np.where(np.arange(late.size) == late.size - 1, gamma**n, 0) for n in (len(actions), len(actions) + 1)]
+    return any(np.allclose(returned, late + tail.reshape(late.shape), atol=ROUNDED) for tail in tails)
+
+
+def tail_breaks_off(returned, states, actions, gamma, num_states, num_actions):
+    """All of your table is right but the end, which weighs too little: you count many steps there, and then stop. What
+    do the weights of *all* later steps sum to?"""
+    missing = occupancy_of_a_text.oracle(states, actions, gamma, num_states, num_actions) - returned
+    return bool(missing[-1, -1] > 0 and returned[-1, -1] > 0 and np.abs(missing.ravel()[:-1]).max() < ROUNDED)
 
 
 @exercise(
@@ -506,7 +555,6 @@ def finishing_key_in_the_tail(states, actions, gamma, num_states, num_actions):
         every_step_alike,
         every_step_alike_then_tail,
         weights_not_normalised,
-        clock_one_late,
         repeated_pairs_lost,
         stretched_without_tail,
         stretched_after_one_step,
@@ -524,7 +572,9 @@ def finishing_key_in_the_tail(states, actions, gamma, num_states, num_actions):
         tail_of_visits,
         finishing_key_lost,
         finishing_key_in_the_tail,
+        stop_and_run_on_swapped,
     ],
+    signs=[clock_one_late, tail_breaks_off],
 )
 def occupancy_of_a_text(states, actions, gamma, num_states, num_actions):
     """(1-γ) γ^t at the pair of step t, and γ^N at the absorbing one."""
@@ -537,7 +587,12 @@ def occupancy_of_a_text(states, actions, gamma, num_states, num_actions):
 
 
 def _there_and_back(rng: np.random.Generator) -> dict[str, Any]:
-    types, deletes, gamma = rng.uniform(0.2, 0.9, size=3)
+    kind = rng.random()
+    low, high = (0.9, 0.99) if kind < 0.1 else (0.2, 0.9)  # some go to and fro for long
+    types, deletes, gamma = rng.uniform(low, high, size=3)
+    if kind > 0.8:  # one of the keys is pressed always, or never
+        certain = float(rng.integers(2))
+        types, deletes = (types, certain) if rng.random() < 0.5 else (certain, deletes)
     return {"types": float(types), "deletes": float(deletes), "gamma": float(gamma)}
 
 
@@ -647,9 +702,10 @@ def chances_of_finishing(types, deletes, gamma):
     return there_and_back.oracle(1 - types, 1 - deletes, gamma)
 
 
-def first_moment_lost(types, deletes, gamma):
-    """You count the empty text only when she comes *back* to it. Where does she stand at t = 0?"""
-    return there_and_back.oracle(types, deletes, gamma) - np.array([1 - gamma, 0])
+def next_key_counted_too(types, deletes, gamma):
+    """You multiply each share by the chance of the key that she presses there. The share of the *text* is wanted: must
+    she press that key to be found there?"""
+    return there_and_back.oracle(types, deletes, gamma) * np.array([types, deletes])
 
 
 def stays_instead_of_finishing(types, deletes, gamma):
@@ -657,6 +713,23 @@ def stays_instead_of_finishing(types, deletes, gamma):
     again = 1 - gamma * (1 - deletes)
     start = (1 - gamma) / (1 - gamma**2 * types * deletes / again)
     return start * np.array([1, gamma * types / again])
+
+
+def first_moment_lost(returned, types, deletes, gamma):
+    """You count the empty text only when she comes *back* to it. Where does she stand at t = 0?"""
+    right = there_and_back.oracle(types, deletes, gamma)
+    back = right[0] - (1 - gamma)
+    return any(np.allclose(returned, [back, t], atol=ROUNDED) for t in (right[1], gamma * types * back))
+
+
+def rounds_break_off(returned, types, deletes, gamma):
+    """Your numbers are too small: you count some ways there and back, and then stop. What does a series sum to that has
+    no end?"""
+    lacking, trip = 1 - returned / there_and_back.oracle(types, deletes, gamma), gamma**2 * types * deletes
+    if lacking.min() <= 0 or lacking.max() >= 1:
+        return False
+    rounds = np.log(lacking) / np.log(trip)  # after n of them trip^n of it is lacking
+    return bool(rounds.min() > 1.5 and np.allclose(rounds, np.rint(rounds), rtol=0, atol=0.05))
 
 
 @exercise(
@@ -682,9 +755,10 @@ def stays_instead_of_finishing(types, deletes, gamma):
         series_with_a_plus,
         series_upside_down,
         chances_of_finishing,
-        first_moment_lost,
+        next_key_counted_too,
         stays_instead_of_finishing,
     ],
+    signs=[first_moment_lost, rounds_break_off],
 )
 def there_and_back(types, deletes, gamma):
     """v0 = (1-γ) / (1 - γ² types deletes), v1 = γ types v0."""

@@ -157,7 +157,7 @@ def _features(cases: Sequence[Mapping[str, Any]], chosen: np.ndarray) -> Iterato
     for name, amount in amounts.items():
         yield f"`{name}` is 0", amount == 0
         yield f"`{name}` is 1", amount == 1
-        if 2 <= chosen.sum() <= len(cases) - 2:
+        if 4 < chosen.sum() < len(cases) - 4:  # of fewer there is always something that is least or most
             yield f"`{name}` is {amount[chosen].min():.4g} or more", amount >= amount[chosen].min()
             yield f"`{name}` is {amount[chosen].max():.4g} or less", amount <= amount[chosen].max()
         for other in list(amounts)[list(amounts).index(name) + 1 :]:

@@ -41,7 +41,7 @@ def _is_expected_log(returned, weight, above, below):
 def _ratios(rng: np.random.Generator) -> dict[str, Any]:
     """Ratios above 0: ordinary ones, tiny and huge ones, and 1."""
     u = np.exp(rng.normal(scale=1.5, size=rng.integers(3, 9)))
-    u[0] = rng.choice([1.0, 1e-4, 1e3])
+    u[0] = rng.choice([1.0, 1e-8, 1e-4, 1e3, 1e8])
     return {"u": rng.permutation(u)}
 
 
@@ -67,8 +67,8 @@ def second_term_levelled(u):
 
 
 def second_term_not_weighed(u):
-    """Your second logarithm has the weight of the first, so the two cancel. It is an expectation under q: what is q, in
-    terms of p and u?"""
+    """Your two logarithms have the same weight, so they cancel. One expectation is under p, the other under q: what is
+    q, in terms of p and u?"""
     return 0.0 * u
 
 
@@ -76,6 +76,11 @@ def subtracted(u):
     """One of your terms has the wrong sign: both logarithms are of the same ratio. Which of p and q is on top in
     the second one?"""
     return -np.log(u) - u * np.log(u)
+
+
+def added(u):
+    """Both of your logarithms are of q/p. What stands on top in the first term?"""
+    return np.log(u) + u * np.log(u)
 
 
 def below_the_line(u):
@@ -93,10 +98,9 @@ def half_of_it(u):
     return (u - 1) * np.log(u) / 2
 
 
-def in_bits(u):
-    """Your price is too large by one constant factor, as if counted in bits. Which logarithm is meant by `log` in this
-    course?"""
-    return (u - 1) * np.log2(u)
+def price_of_chi2(u):
+    """That is the price of χ². Which function of the ratio stands in both of the two terms here?"""
+    return (u - 1) ** 2
 
 
 def to_the_mixture(u):
@@ -109,6 +113,19 @@ def logarithm_of_the_price(u):
     """You take the sum of the ratios first and one logarithm afterwards. How many logarithms are in the two terms, and
     what stands inside them?"""
     return np.log(u) - np.log1p(u**2)
+
+
+def in_another_base(returned, u):
+    """Your price is off by one constant factor, as if counted in bits or in powers of ten. Which logarithm is meant by
+    `log` in this course?"""
+    return any(np.allclose(returned, (u - 1) * log(u), atol=1e-5) for log in (np.log2, np.log10))
+
+
+def wrong_at_the_extremes(returned, u):
+    """Your price is right for ordinary ratios, and wrong for very small or very large ones. Is something cut off there,
+    or added to u? Every ratio above 0 has a logarithm."""
+    apart = ~np.isclose(returned, price_of_both_terms.oracle(u), rtol=1e-5, atol=1e-5)
+    return bool((np.abs(np.log(u[apart])) > 3).all())
 
 
 def tilted(returned, u):
@@ -130,14 +147,15 @@ def tilted(returned, u):
         second_term_levelled,
         second_term_not_weighed,
         subtracted,
+        added,
         below_the_line,
         price_ratio_upside_down,
         half_of_it,
-        in_bits,
+        price_of_chi2,
         to_the_mixture,
         logarithm_of_the_price,
     ],
-    signs=[tilted],
+    signs=[in_another_base, wrong_at_the_extremes, tilted],
 )
 def price_of_both_terms(u):
     """-log u + u log u, which is level at u = 1 as it is."""
@@ -153,6 +171,8 @@ def _joint_table(rng: np.random.Generator) -> dict[str, Any]:
     table = np.where(rng.random((size, size)) < rng.choice([0.0, 0.3]), 0.0, table)
     if rng.random() < 0.2:
         table[rng.integers(size)] = 0.0  # an outcome that never happens
+    if rng.random() < 0.2:
+        table[-1], table[:, -1], table[-1, -1] = 0.0, 0.0, 0.01  # rare, and always both at once
     table[0, 0] += 0.1
     return {"joint": table / table.sum()}
 
@@ -448,8 +468,8 @@ def not_squared(p, q):
 
 
 def square_of_the_sum(p, q):
-    """You square after adding up, and get zero: the differences of two distributions cancel. In which order does the
-    formula do it?"""
+    """You add up the differences first, and get zero: those of two distributions cancel. In which order does the
+    formula square and add up?"""
     return float((p - q).sum() ** 2)
 
 
@@ -567,7 +587,8 @@ def upside_down(learner_visits, learner_backspace, expert_backspace):
 
 def weighted_with_the_expert(returned, learner_visits, learner_backspace, expert_backspace):
     """The ratio is right; its weight is how often the *demonstrator* presses ⌫. Who is it that types under E_q?"""
-    return _is_expected_log(returned, learner_visits * expert_backspace, learner_backspace, expert_backspace)
+    told = _is_expected_log(returned, learner_visits * expert_backspace, learner_backspace, expert_backspace)
+    return None if told and np.isinf(returned) else told  # an infinity alone has other reasons
 
 
 def shared_among_visits(learner_visits, learner_backspace, expert_backspace):

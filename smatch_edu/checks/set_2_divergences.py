@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from smatch_edu.checks.exercise import exercise
+from smatch_edu.checks.values import numbers
 
 
 def _shares(rng: np.random.Generator, size: int, zeros: float = 0.3) -> np.ndarray:
@@ -87,50 +88,93 @@ def wins_for_each_pair(learner, expert, groups):
     return found | {"wins": float(np.sum(q * _score(found["reward"])) - np.sum(p * found["reward"]))}
 
 
-def typists_exchanged(learner, expert, groups):
+def wins_of_group_means(learner, expert, groups):
+    """Your rewards are right. In `wins` stands the *mean* of a group's shares: what do all its pairs spend together?"""
+    found = _lazy(learner, expert, groups)
+    p, q = (_same_in_group(shares, groups) / np.bincount(groups)[groups] for shares in (learner, expert))
+    return found | {"wins": float(np.sum(q * _score(found["reward"])) - np.sum(p * found["reward"]))}
+
+
+def score_is_the_reward(learner, expert, groups):
+    """Your rewards are right. In `wins` you score r itself at the expert: what does the critic of (3.4) score there?"""
+    found = _lazy(learner, expert, groups)
+    return found | {"wins": float(np.sum((expert - learner) * found["reward"]))}
+
+
+def score_cut_short(learner, expert, groups):
+    """Your rewards are right. Compare the φ in your `wins` with that of the text, term by term."""
+    found = _lazy(learner, expert, groups)
+    return found | {"wins": found["wins"] + float(np.sum(expert * found["reward"]))}
+
+
+def groups_after_a_gap(learner, expert, groups):
+    """You count the groups by how many there are. Some numbers are no pair's: which numbers do the others have?"""
+    reward = np.where(groups < len(np.unique(groups)), _lazy(learner, expert, groups)["reward"], 0.0)
+    return {"reward": reward, "wins": float(np.sum(expert * _score(reward)) - np.sum(learner * reward))}
+
+
+def _pays(returned, wanted, where=True):
+    """Whether these are the rewards, whatever she wins with them; None if there is nothing to compare."""
+    found, wanted, where = np.broadcast_arrays(numbers(returned["reward"]), wanted, where)
+    return bool(np.allclose(found[where], wanted[where], rtol=1e-4, atol=1e-4)) if where.any() else None
+
+
+def typists_exchanged(returned, learner, expert, groups):
     """You have the learner for the expert. Who is paid r, and at whom is φ(r) scored?"""
-    return _lazy(expert, learner, groups)
+    return _pays(returned, _lazy(expert, learner, groups)["reward"])
 
 
-def price_of_the_group(learner, expert, groups):
+def price_of_the_group(returned, learner, expert, groups):
     """You return the price f(u) where a reward was wanted. In (3.6) it is not f, but its slope."""
     p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
-    ratio = np.divide(p, q, out=np.full(len(p), 1e12), where=q > 0)
-    return _lazy(learner, expert, groups) | {"reward": np.where(p + q > 0, (ratio - 1) ** 2 / (ratio + 1), 0)}
+    ratio = np.divide(p, q, out=np.zeros(len(p)), where=q > 0)
+    return _pays(returned, (ratio - 1) ** 2 / (ratio + 1), q > 0)
 
 
-def reward_upside_down(learner, expert, groups):
+def reward_upside_down(returned, learner, expert, groups):
     """Your reward is high where the learner goes too often. (3.6) has a minus sign: which side is it on?"""
-    right = _lazy(learner, expert, groups)
-    return right | {"reward": -right["reward"]}
+    return _pays(returned, -_lazy(learner, expert, groups)["reward"])
 
 
-def rewards_of_jensen_shannon(learner, expert, groups):
+def rewards_of_jensen_shannon(returned, learner, expert, groups):
     """These are the rewards of Jensen-Shannon, as in exercise 3.4. Here f is that of the χ²-mixture."""
     p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reward = np.where(p + q > 0, np.log((p + q) / (2 * p)), 0.0)
-    return _lazy(learner, expert, groups) | {"reward": reward}
+    ratio = np.divide(p + q, 2 * p, out=np.ones(len(p)), where=p > 0)
+    return _pays(returned, np.log(ratio), p > 0)
 
 
-def rewards_of_the_sampled_loss(learner, expert, groups):
+def rewards_of_chi2(returned, learner, expert, groups):
+    """These are the rewards of χ². Here f is that of the χ²-mixture: divide by u + 1, then differentiate."""
+    p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
+    reward = 2 - 2 * np.divide(p, q, out=np.full(len(p), np.inf), where=q > 0)
+    return _pays(returned, np.where(reward > -1, reward, 0), reward > -1)
+
+
+def rewards_of_the_sampled_loss(returned, learner, expert, groups):
     """This is the top of the parabola (4.9). Here φ(r) is scored and r is paid: differentiate f."""
     p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
     both = p + q
-    reward = np.divide(2 * (q - p), both, out=np.zeros_like(both), where=both > 0)
-    return _lazy(learner, expert, groups) | {"reward": reward}
+    return _pays(returned, np.divide(2 * (q - p), both, out=np.zeros_like(both), where=both > 0))
 
 
-def nobody_at_the_edge(learner, expert, groups):
+def nobody_at_the_edge(returned, learner, expert, groups):
     """In a group that neither of them visits you pay the lowest reward. Nothing is scored or paid there: what did the
     text settle on?"""
-    return _lazy(learner, expert, groups, nobody=-1.0) | {"wins": _lazy(learner, expert, groups)["wins"]}
+    return _pays(returned, _lazy(learner, expert, groups, nobody=-1.0)["reward"])
 
 
-def missing_pays_more(learner, expert, groups):
+def missing_pays_more(returned, learner, expert, groups):
     """Where the learner never goes you pay more than 3. From some reward on φ stands still: where does that begin?"""
-    right, p = _lazy(learner, expert, groups), _sums(learner, groups)[groups]
-    return right | {"reward": np.where((p == 0) & (right["reward"] > 0), 4.0, right["reward"])}
+    reward = numbers(returned["reward"])
+    free = (_sums(learner, groups)[groups] == 0) & (_sums(expert, groups)[groups] > 0)
+    others = _pays(returned, _lazy(learner, expert, groups)["reward"], ~free)
+    return bool(free.any() and (reward[free] > 3.001).all() and others is not False)
+
+
+def whole_rewards(returned, learner, expert, groups):
+    """Your rewards are whole numbers, the right ones without what stands behind the point. Which kind of number does
+    the array hold that you fill?"""
+    return _pays(returned, np.trunc(_lazy(learner, expert, groups)["reward"]))
 
 
 def small_number_below_the_fraction(returned, learner, expert, groups):
@@ -138,8 +182,15 @@ def small_number_below_the_fraction(returned, learner, expert, groups):
     is no help there: multiply out, until nothing is divided by her share alone."""
     right = _lazy(learner, expert, groups)
     seen = _sums(expert, groups)[groups] > 1e-4
-    wrong = np.abs(np.asarray(returned["reward"], dtype=float) - right["reward"]) > 1e-3
+    wrong = np.abs(numbers(returned["reward"]) - right["reward"]) > 1e-3
     return bool(wrong.any() and not wrong[seen].any())
+
+
+def something_added_to_both(returned, learner, expert, groups):
+    """You add a small number to the shares. Where the shares themselves are small that is a lot: multiply out, until
+    nothing is divided by P or Q alone, and treat 0/0 by itself."""
+    p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
+    return any(_pays(returned, _rewards(p + small, q + small)) for small in 10.0 ** np.arange(-12, -1))
 
 
 @exercise(
@@ -151,15 +202,24 @@ def small_number_below_the_fraction(returned, learner, expert, groups):
         rewards_averaged,
         reward_right_and_wins_of_all,
         wins_for_each_pair,
+        wins_of_group_means,
+        score_is_the_reward,
+        score_cut_short,
+        groups_after_a_gap,
+    ],
+    signs=[
         typists_exchanged,
         price_of_the_group,
         reward_upside_down,
         rewards_of_jensen_shannon,
+        rewards_of_chi2,
         rewards_of_the_sampled_loss,
         nobody_at_the_edge,
         missing_pays_more,
+        whole_rewards,
+        small_number_below_the_fraction,
+        something_added_to_both,
     ],
-    signs=[small_number_below_the_fraction],
 )
 def lazy_critic(learner, expert, groups):
     """-f'(P/Q) with the shares of whole groups, and Σ (P-Q)²/(P+Q) over the groups."""
@@ -281,23 +341,54 @@ def anything_may_be_missing(divergence, distance, share):
     return promise.oracle(divergence, distance, share) | {"least": 0.0}
 
 
-def _rounded(returned: Any, right: Any) -> bool:
-    """Whether this is what is right, rounded to four decimals or fewer."""
-    got, want = (value if isinstance(value, dict) else {"": value} for value in (returned, right))
-    return any(
-        all(np.allclose(got[key], np.round(want[key], digits), rtol=0, atol=1e-9) for key in want)
-        for digits in range(1, 5)
-    )
+def searched_from_end_to_end(divergence, distance, share):
+    """You search from 0 to 1 as if the distance only grew on the way. It falls as far as the expert's share, and grows
+    from there: where does each of the two searches begin?"""
+    price, found = _two(divergence), {}
+    for name in ("least", "most"):
+        low, high = 0.0, 1.0
+        for _ in range(45):
+            middle = (low + high) / 2
+            upwards = (price(middle, share) <= distance) == (name == "most")
+            low, high = (middle, high) if upwards else (low, middle)
+        found[name] = low
+    return found
 
 
-def rounded_to_few_decimals(returned, divergence, distance, share):
-    """Your two numbers are right, and rounded. Five decimals were wanted: give all that you have."""
-    return _rounded(returned, promise.oracle(divergence, distance, share))
+def _off(returned, divergence, distance, share):
+    """(returned, right, end, whether the end is infinitely far away) of what is wrong."""
+    right, price = promise.oracle(divergence, distance, share), _two(divergence)
+    ends = {"least": 0.0, "most": 1.0}
+    found = {name: float(returned[name]) for name in right}
+    return [
+        (found[name], right[name], end, price(end, share) == math.inf)
+        for name, end in ends.items()
+        if abs(found[name] - right[name]) > 1e-5
+    ]
 
 
-def grid_too_coarse(returned, divergence, distance, share):
-    """You are near, and not nearer than a grid allows. Between the expert's share and the end the distance only grows:
-    is there a search that gets twice as near with each step?"""
+def certain_and_so_fixed(returned, divergence, distance, share):
+    """Where the expert never does it, or always, you return her own share. She may be certain: may nobody within the
+    distance be otherwise?"""
+    off = _off(returned, divergence, distance, share)
+    return share in (0, 1) and all(abs(got - share) < 1e-5 for got, *_ in off)
+
+
+def infinitely_far_and_yet_reached(returned, divergence, distance, share):
+    """An end that is infinitely far away you return as if it were reached. Is ∞ at most d?"""
+    return all(far and abs(got - end) < 1e-3 for got, _, end, far in _off(returned, divergence, distance, share))
+
+
+def end_or_beginning(returned, divergence, distance, share):
+    """Your search comes out where it began, at the expert's share or at the end. If the middle is still within the
+    distance, on which side of it does what you look for lie?"""
+    off = _off(returned, divergence, distance, share)
+    return all(min(abs(got - share), abs(got - end)) < 1e-3 for got, _, end, _ in off)
+
+
+def not_near_enough(returned, divergence, distance, share):
+    """You are near, and five decimals were wanted. What keeps you from them: the steps of a grid, too few halvings, or
+    a 0 and a 1 that you moved a little?"""
     right = promise.oracle(divergence, distance, share)
     return all(abs(float(returned[key]) - right[key]) < 0.03 for key in right)
 
@@ -316,8 +407,14 @@ def grid_too_coarse(returned, divergence, distance, share):
         names_exchanged,
         root_of_half_the_distance,
         anything_may_be_missing,
+        searched_from_end_to_end,
     ],
-    signs=[rounded_to_few_decimals, grid_too_coarse],
+    signs=[
+        not_near_enough,
+        certain_and_so_fixed,
+        infinitely_far_and_yet_reached,
+        end_or_beginning,
+    ],
 )
 def promise(divergence, distance, share):
     """The two ends of {p: D_f of (p, 1-p) from (q, 1-q) is at most the distance}."""
@@ -421,6 +518,52 @@ def something_added(expert_counts, learner_counts, expert_fresh, learner_fresh):
     return _both(_fit(expert_counts + 1, learner_counts + 1), *four)
 
 
+def seen_by_one_is_unseen(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """Where only one of the two was seen you pay 0. The critic has seen that pair: what is the best reward for u = 0,
+    and for u = ∞?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return _both(np.where((expert_counts > 0) & (learner_counts > 0), _fit(*four[:2]), 0.0), *four)
+
+
+def one_total_for_both(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """You divide the learner's counts by the number of the *expert's* moments. How many moments of the learner are
+    there?"""
+    q, p = (counts / expert_counts.sum() for counts in (expert_counts, learner_counts))
+    reward = _rewards(p, q)
+    return {
+        "fooled": _won(reward, expert_counts, learner_counts, learner_total=expert_counts.sum()),
+        "honest": _won(reward, expert_fresh, learner_fresh, learner_total=expert_fresh.sum()),
+    }
+
+
+def pairs_for_moments(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """You divide by the number of pairs. The mean is one over *moments*: how many are there in each list?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return _both(_fit(*four[:2]), *four, expert_total=len(expert_counts), learner_total=len(expert_counts))
+
+
+def sums_for_means(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """You add up over all moments, and a mean was wanted: how many moments are there in each list?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return _both(_fit(*four[:2]), *four, expert_total=1, learner_total=1)
+
+
+def never_a_loss(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """You cut what she wins on fresh moments at 0. A distance is never negative, but may a critic not lose?"""
+    right = honest_distance.oracle(expert_counts, learner_counts, expert_fresh, learner_fresh)
+    return right | {"honest": max(right["honest"], 0.0)}
+
+
+def strangers_left_out(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """You leave out the fresh moments at pairs that she had not seen. She is tried there as well: what does the text
+    say that she pays?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    known = expert_counts + learner_counts > 0
+    totals = {f"{who}_total": max(four[n][known].sum(), 1) for who, n in (("expert", 2), ("learner", 3))}
+    reward = _fit(*four[:2])
+    return {"fooled": _won(reward, *four[:2]), "honest": _won(reward, *four[2:], **totals)}
+
+
 def halves_exchanged(expert_counts, learner_counts, expert_fresh, learner_fresh):
     """Your critic learns from the fresh samples and is tried on the first ones. Which were for learning?"""
     return honest_distance.oracle(expert_fresh, learner_fresh, expert_counts, learner_counts)
@@ -446,6 +589,12 @@ def results_exchanged(expert_counts, learner_counts, expert_fresh, learner_fresh
         counts_for_shares,
         divided_by_the_first,
         something_added,
+        seen_by_one_is_unseen,
+        one_total_for_both,
+        pairs_for_moments,
+        sums_for_means,
+        never_a_loss,
+        strangers_left_out,
         halves_exchanged,
         results_exchanged,
     ],
@@ -463,7 +612,9 @@ def _team(rng: np.random.Generator) -> dict[str, Any]:
     """One to five typists, some with hardly any weight; whatever the expert does, one of them does."""
     count, size = int(rng.integers(1, 6)), int(rng.integers(1, 9))
     typists = np.array([_shares(rng, size, float(rng.choice([0.0, 0.5]))) for _ in range(count)])
-    weights = rng.exponential(size=count) * np.where(rng.random(count) < 0.15, 1e-6, 1.0)
+    weights = rng.exponential(size=count) * np.where(
+        rng.random(count) < 0.2, 10 ** rng.uniform(-10, -5, size=count), 1.0
+    )
     expert = rng.exponential(size=size) * (rng.random(size) < 0.8) * (typists.max(axis=0) > 1e-6)
     if not expert.any():
         expert = typists[0].copy()
@@ -544,6 +695,65 @@ def learner_watched(weights, typists, expert):
     return right | {"distance": reverse, "at_least": reverse - float(np.log(right["pay"].max()))}
 
 
+def bits_for_nats(weights, typists, expert):
+    """Your logarithm is that of base 2, and nats were wanted."""
+    right = certificate.oracle(weights, typists, expert)
+    return right | {name: right[name] / math.log(2) for name in ("distance", "at_least")}
+
+
+def paid_where_the_expert_never_is(weights, typists, expert):
+    """You pay 1 where the expert never is. What is ρ_E/ρ there?"""
+    right = certificate.oracle(weights, typists, expert)
+    pay = right["pay"] + typists @ (expert == 0)
+    return right | {"pay": pay, "at_least": right["distance"] - float(np.log(pay.max()))}
+
+
+def each_her_own_critic(weights, typists, expert):
+    """Each of your members has a critic of her own, ρ_E/ρ_k. The one who pays here is the best critic of the *team*."""
+    right = certificate.oracle(weights, typists, expert)
+    pay = (typists > 0) @ expert
+    return right | {"pay": pay, "at_least": right["distance"] - float(np.log(max(pay.max(), 1e-300)))}
+
+
+def members_distances_averaged(weights, typists, expert):
+    """Your distance is the mean of the members' distances. That of the team compares the expert with *one* list: which
+    one?"""
+    right = certificate.oracle(weights, typists, expert)
+    mean = float(sum(w * _alone(one, expert) for w, one in zip(weights, typists, strict=True)))
+    return right | {"distance": mean, "at_least": mean - float(np.log(right["pay"].max()))}
+
+
+def factor_upside_down(weights, typists, expert):
+    """Your critic multiplies her rewards by the largest pay. Look at 1 + log c + (a number) - c · (another one) once
+    more: where is its slope 0?"""
+    return _bound(weights, typists, expert, lambda pay, kl: 1 + np.log(pay.max()) + kl - pay.max() ** 2)
+
+
+def _pays_each(returned, pay):
+    return bool(np.allclose(numbers(returned["pay"]), pay, rtol=1e-4, atol=1e-4))
+
+
+def small_number_in_the_team(returned, weights, typists, expert):
+    """You add a small number to the team's shares, or cut them off there. Where only a member with a tiny weight goes,
+    the share is smaller still: which are the only shares that need care?"""
+    mixed = weights @ typists
+    if _pays_each(returned, certificate.oracle(weights, typists, expert)["pay"]):
+        return None  # off by too little to tell
+    teams = [team for small in 10.0 ** np.arange(-16, -2) for team in (mixed + small, np.maximum(mixed, small))]
+    return any(_pays_each(returned, typists @ (expert / team)) for team in teams)
+
+
+def hardly_employed_left_out(returned, weights, typists, expert):
+    """Your bound leaves out members who hardly type. *Another* team may employ them all day: of whose pay is the
+    largest wanted?"""
+    right = certificate.oracle(weights, typists, expert)
+    order = np.argsort(weights)
+    bounds = [right["distance"] - np.log(right["pay"][order[n:]].max()) for n in range(1, len(order))]
+    return _pays_each(returned, right["pay"]) and any(
+        np.isclose(float(returned["at_least"]), one, rtol=1e-4, atol=1e-4) for one in bounds
+    )
+
+
 def best_member_alone(weights, typists, expert):
     """You return what the nearest single typist reaches. A team may come nearer than each of its members: below what
     can *no* team come?"""
@@ -574,7 +784,13 @@ def _alone(typist, expert):
         weights_ignored,
         learner_watched,
         best_member_alone,
+        bits_for_nats,
+        paid_where_the_expert_never_is,
+        each_her_own_critic,
+        members_distances_averaged,
+        factor_upside_down,
     ],
+    signs=[hardly_employed_left_out, small_number_in_the_team],
 )
 def certificate(weights, typists, expert):
     """KL(ρ_E ‖ Σ w ρ_k), E_k[ρ_E/ρ], and KL - log max_k E_k[ρ_E/ρ]."""
@@ -595,6 +811,8 @@ def _two_fines(rng: np.random.Generator) -> dict[str, Any]:
     ratios = 10 ** rng.uniform(-3, 2, size=int(rng.integers(1, 6)))
     special = rng.random(len(ratios)) < 0.25
     ratios[special] = rng.integers(2, size=int(special.sum()))
+    if fines[0] == 0 and rng.random() < 0.4:
+        ratios[rng.integers(len(ratios))] = 0.0
     return {"u": ratios, "c_expert": float(fines[0]), "c_model": float(fines[1])}
 
 
@@ -644,35 +862,10 @@ def reward_not_integrated(u, c_expert, c_model):
     return _made(u, c_expert, c_model) | {"held_fixed": slope}
 
 
-def straight_part_lost(u, c_expert, c_model):
-    """Your f is right but for a multiple of u - 1, so that its slope at u = 1 is not 0. That changes no distance,
-    but the text fixed it: which part of the integral is straight?"""
-    logarithm, _ = _parts(u, c_expert, c_model)
-    right = _made(u, c_expert, c_model)
-    if c_model == 0:
-        return right
-    return right | {"held_fixed": -(c_expert + c_model) / (2 * c_model**2) * logarithm}
-
-
-def not_anchored(u, c_expert, c_model):
-    """Your f is right but for a constant: what must it be at u = 1?"""
-    right = _made(u, c_expert, c_model)
-    if c_model == 0:
-        return right
-    shift = (c_expert + c_model) / (2 * c_model**2) * math.log(c_expert + c_model) + 1 / (2 * c_model)
-    return right | {"held_fixed": right["held_fixed"] - shift}
-
-
 def one_fine_for_both(u, c_expert, c_model):
     """You fine both with the same coefficient. There are two of them here: redo the top of the parabola."""
     c = c_expert if c_expert > 0 else c_model
     return _made(u, c, c)
-
-
-def half_of_the_top(u, c_expert, c_model):
-    """Your prices are twice what they should be. The top of x - c x² is not at 1/c: where is it?"""
-    right = _made(u, c_expert, c_model)
-    return {name: 2 * value for name, value in right.items()}
 
 
 def square_with_the_wrong_sign(u, c_expert, c_model):
@@ -684,16 +877,81 @@ def square_with_the_wrong_sign(u, c_expert, c_model):
     return right | {"moving": np.where(finite, 2 * held - moving, math.inf)}
 
 
-def zero_where_nobody_goes(u, c_expert, c_model):
-    """Where the price is infinite you return 0. If only the model's samples are fined, what does it cost to miss
-    something altogether?"""
-    right = _made(u, c_expert, c_model)
-    return {name: np.where(np.isfinite(value), value, 0.0) for name, value in right.items()}
-
-
 def always_skew(u, c_expert, c_model):
     """Your prices are those of notebook 04, for c = 1/4 at both. Here the two fines are given."""
     return _made(u, 0.25, 0.25)
+
+
+def _beside(returned, u, c_expert, c_model, name):
+    """What was returned under this name and what is right, where the latter is finite; and u there."""
+    right = _made(u, c_expert, c_model)[name]
+    found, finite = numbers(returned[name]), np.isfinite(right)
+    return found[finite], right[finite], np.asarray(u)[finite]
+
+
+def _near(found, wanted):
+    return bool(np.allclose(found, wanted, rtol=1e-4, atol=1e-4))
+
+
+def _multiple(found, of):
+    """The number that makes this of that; NaN if none does, None if there are not two to compare."""
+    where = np.abs(of) > 1e-6
+    if len(np.unique(np.round(of[where], 9))) < 2:
+        return None if _near(found[~where], 0) else math.nan
+    factor = float(found[where] @ of[where] / (of[where] @ of[where]))
+    return factor if _near(found, factor * of) else math.nan
+
+
+def infinite_price_lost(returned, u, c_expert, c_model):
+    """Your prices are right where they are finite, and finite where they are not. If only the model's samples are
+    fined, what does it cost to miss something altogether?"""
+    pairs = [_beside(returned, u, c_expert, c_model, name) for name in ("held_fixed", "moving")]
+    return all(_near(found, right) for found, right, _ in pairs)
+
+
+def wrong_by_a_factor(returned, u, c_expert, c_model):
+    """Your prices are right but for a factor. The top of x - c x² is not at 1/c: where is it, and how high? And half of
+    what stands in the slope -r stays in its integral."""
+    factors = []
+    for name in ("held_fixed", "moving"):
+        found, right, _ = _beside(returned, u, c_expert, c_model, name)
+        factors.append(_multiple(found, right))
+    known = [factor for factor in factors if factor is not None]
+    if np.allclose(known, 1, atol=1e-3):
+        return None
+    return all(min(abs(factor / one - 1) for one in (0.25, 0.5, 1, 2, 4)) < 1e-3 for factor in known)
+
+
+def fine_without_the_ratio(returned, u, c_expert, c_model):
+    """In "moving" you fine the model's samples with c_π alone. Per unit of ρ_E, how many samples of the model are
+    there?"""
+    moving, _, where = _beside(returned, u, c_expert, c_model, "moving")
+    return _near(moving, (1 - where) ** 2 / (4 * (c_expert + c_model)))
+
+
+def not_anchored(returned, u, c_expert, c_model):
+    """Your f is right but for a constant: what must it be at u = 1?"""
+    found, right, where = _beside(returned, u, c_expert, c_model, "held_fixed")
+    return _near(found - right, np.mean(found - right)) if len(np.unique(where)) > 1 else None
+
+
+def straight_part_lost(returned, u, c_expert, c_model):
+    """Your f is right but for a multiple of u - 1, so that its slope at u = 1 is not 0. That changes no distance,
+    but the text fixed it: which part of the integral is straight?"""
+    found, right, where = _beside(returned, u, c_expert, c_model, "held_fixed")
+    factor = _multiple(found - right, where - 1)
+    return factor if factor is None else not math.isnan(factor)
+
+
+def number_before_the_logarithm(returned, u, c_expert, c_model):
+    """In "held_fixed" the straight part is right, and the logarithm has another number before it, or another sign. Put
+    your two parts over one denominator again: does u - 1 come out above?"""
+    found, _, where = _beside(returned, u, c_expert, c_model, "held_fixed")
+    if c_model == 0:
+        return None
+    logarithm, _ = _parts(where, c_expert, c_model)
+    factor = _multiple(found - (where - 1) / (2 * c_model), logarithm)
+    return factor if factor is None else not math.isnan(factor)
 
 
 @exercise(
@@ -705,13 +963,17 @@ def always_skew(u, c_expert, c_model):
         fines_exchanged,
         both_the_same,
         reward_not_integrated,
-        straight_part_lost,
-        not_anchored,
         one_fine_for_both,
-        half_of_the_top,
         square_with_the_wrong_sign,
-        zero_where_nobody_goes,
         always_skew,
+    ],
+    signs=[
+        infinite_price_lost,
+        wrong_by_a_factor,
+        fine_without_the_ratio,
+        not_anchored,
+        straight_part_lost,
+        number_before_the_logarithm,
     ],
 )
 def prices_of_two_fines(u, c_expert, c_model):

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 
 from smatch_edu.checks.exercise import exercise
+from smatch_edu.checks.values import numbers
 
 # -- S3.1 --------------------------------------------------------------------------------------------------------
 
 
 def _mask_and_layers(rng: np.random.Generator) -> dict[str, Any]:
-    """Any mask: causal ones and others, long chains, inputs that do not see themselves; 0 to 5 layers."""
+    """Any mask: causal ones and others, long chains, inputs that do not see themselves; 0 to 5 layers, or many layers
+    and everybody sees nearly everybody."""
     count = int(rng.integers(1, 10))
+    if rng.random() < 0.1:
+        return {"mask": rng.random((8, 8)) < rng.choice([0.7, 1.0]), "layers": int(rng.integers(10, 60))}
     mask = rng.random((count, count)) < rng.uniform(0.05, 0.4)
     if rng.random() < 0.4:  # each sees one other
         mask = np.eye(count, k=-1, dtype=bool)[np.ix_(*[rng.permutation(count)] * 2)]
@@ -39,15 +43,6 @@ def one_layer_only(mask, layers):
     """You look at the mask alone, as if there were one layer. What does an input know that was itself told something, a
     layer before?"""
     return np.asarray(mask, dtype=bool) | np.eye(len(mask), dtype=bool)
-
-
-def own_vector_lost(mask, layers):
-    """An input that does not see itself forgets what it holds in your answer. A layer *adds* what was taken home: what
-    becomes of the vector that was there?"""
-    found = np.eye(len(mask), dtype=bool)
-    for _ in range(layers):
-        found = np.asarray(mask, dtype=int) @ found.astype(int) > 0
-    return found
 
 
 def seeing_read_backwards(mask, layers):
@@ -76,12 +71,6 @@ def causal_at_all_costs(mask, layers):
     return _reached(np.tril(mask), layers)
 
 
-def ways_counted(mask, layers):
-    """You count the ways on which a word can come. True or False is wanted: is there one?"""
-    steps = np.asarray(mask, dtype=int) | np.eye(len(mask), dtype=int)
-    return np.linalg.matrix_power(steps, layers)
-
-
 def hidden_ones(mask, layers):
     """You return who is *not* reached. What does True stand for?"""
     return ~_reached(mask, layers)
@@ -96,22 +85,70 @@ def doubled_each_layer(mask, layers):
     return found
 
 
+def written_over(mask, layers):
+    """Within a layer you read rows that this layer has already changed, so that news travels on. What does a layer
+    read: what it makes, or what the one before it made?"""
+    found = np.eye(len(mask), dtype=bool)
+    for _ in range(layers):
+        for q in range(len(mask)):
+            found[q] |= found[np.asarray(mask, dtype=bool)[q]].any(axis=0)
+    return found
+
+
+def _most_ways(mask, layers):
+    """The largest number of ways from one input to another."""
+    return np.linalg.matrix_power(np.asarray(mask, dtype=float) + np.eye(len(mask)), layers).max()
+
+
+def own_vector_lost(returned, mask, layers):
+    """An input that does not see itself forgets what it holds in your answer. A layer *adds* what was taken home: what
+    becomes of the vector that was there?"""
+    if _most_ways(mask, layers) > 100:
+        return None  # a product of whole numbers may have run over
+    forgetful = np.linalg.matrix_power(np.asarray(mask, dtype=float), layers) > 0
+    return np.array_equal(np.asarray(returned, dtype=float), forgetful)
+
+
+def ways_counted(returned, mask, layers):
+    """You count the ways on which a word can come. True or False is wanted: is there one?"""
+    counted = (np.abs(np.asarray(returned, dtype=float)) > 1.5).any()
+    return bool(counted) or (None if _most_ways(mask, layers) > 100 else False)
+
+
+def ways_run_over(returned, mask, layers):
+    """You are right where few ways lead from one input to another, and miss some where there are very many. Which is
+    the largest number that your table can hold? Whether there is a way at all can be settled after each layer."""
+    few = _most_ways(mask, layers) <= 100
+    return not few and not (np.asarray(returned, dtype=bool) & ~_reached(mask, layers)).any()
+
+
+def own_token_unknown(returned, mask, layers):
+    """An input that does not see itself does not know its own token in your answer. Before the first layer a vector
+    depends on nothing else, and a layer adds: what does everybody know from the start?"""
+    missing = _reached(mask, layers) & ~np.asarray(returned, dtype=bool)
+    found = np.asarray(returned, dtype=bool) & ~_reached(mask, layers)
+    own_alone = (
+        bool(np.diag(missing).any()) and not found.any() and not (missing & ~np.eye(len(mask), dtype=bool)).any()
+    )
+    return own_alone or (None if layers == 0 else False)
+
+
 @exercise(
     "S3.1",
     draw=_mask_and_layers,
     inputs="random masks",
     mistakes=[
         one_layer_only,
-        own_vector_lost,
         seeing_read_backwards,
         every_number_of_layers,
         one_layer_too_many,
         one_layer_too_few,
         causal_at_all_costs,
-        ways_counted,
         hidden_ones,
         doubled_each_layer,
+        written_over,
     ],
+    signs=[ways_counted, own_vector_lost, own_token_unknown, ways_run_over],
 )
 def influence(mask, layers):
     """Whether there is a way from q to k of at most so many steps, each from an input to one that it sees."""
@@ -122,7 +159,8 @@ def influence(mask, layers):
 
 
 def _some_walks(rng: np.random.Generator, most: int, least: int = 0) -> tuple[list[list[int]], int, list[int]]:
-    """Walks over a small alphabet, so that texts come again; some are empty, some go back to the prompt."""
+    """Walks over a small alphabet, so that texts come again; some are empty, some go back to the prompt. Now and then
+    the letters are numbers of several digits, and ⌫ is not the largest."""
     backspace = int(rng.integers(2, 5))
     prompt = [int(token) for token in rng.integers(0, backspace, size=rng.integers(1, 4))]
     walks = []
@@ -134,6 +172,10 @@ def _some_walks(rng: np.random.Generator, most: int, least: int = 0) -> tuple[li
             walk.append(backspace if back else int(rng.integers(backspace)))
             standing += -1 if back else 1
         walks.append(walk)
+    if rng.random() < 0.15:
+        number = [1, 11, 111, 10][:backspace] + [int(rng.choice([0, 3]))]
+        walks, prompt = [[number[key] for key in walk] for walk in walks], [number[token] for token in prompt]
+        backspace = number[-1]
     return walks, backspace, prompt
 
 
@@ -302,6 +344,51 @@ def _wrong_copy_below(layout: dict[str, Any], rng: np.random.Generator) -> dict[
     return layout | {"tokens": tokens, "positions": positions, "mask": wider}
 
 
+def _asked_at_a_copy(layout: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """A second copy of an input that is asked is asked in its place. It does not see itself but the first one, and
+    perhaps the first one sees it in return, which is all right; or else its own token or position is another one."""
+    count, step = len(layout["tokens"]), int(rng.integers(len(layout["asked"])))
+    first, kind = int(layout["asked"][step]), rng.random()
+    mask = np.zeros((count + 1, count + 1), dtype=bool)
+    mask[:count, :count], mask[count, :count] = layout["mask"], layout["mask"][first]
+    if kind < 0.3:
+        mask[first, first], mask[first, count] = False, True
+    token, position = layout["tokens"][first] + (0.5 < kind < 0.8), layout["positions"][first] + (kind > 0.8)
+    asked = layout["asked"].copy()
+    asked[step] = count
+    grown = {"tokens": np.append(layout["tokens"], token), "positions": np.append(layout["positions"], position)}
+    return layout | grown | {"mask": mask, "asked": asked}
+
+
+def _other_beginning_below(layout: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """One who is seen has the right token at the right position, and spells another text: its beginning differs."""
+    mask, q = layout["mask"], int(rng.choice(layout["asked"]))
+    text = {int(layout["positions"][k]): int(k) for k in np.flatnonzero(mask[q])}
+    if len(text) < 3 or sorted(text) != list(range(len(text))):
+        return layout
+    place = int(rng.integers(1, len(text) - 1))
+    above, below, count = text[place], text[place - 1], len(mask)
+    wider = np.zeros((count + 2, count + 2), dtype=bool)
+    wider[:count, :count], wider[count, :count], wider[count + 1, :count] = mask, mask[below], mask[above]
+    wider[count, below], wider[count, count] = False, True
+    wider[count + 1, [above, below]], wider[count + 1, [count, count + 1]] = False, True
+    wider[q, above], wider[q, count + 1] = False, True
+    tokens = np.append(layout["tokens"], [layout["tokens"][below] + 1, layout["tokens"][above]])
+    positions = np.append(layout["positions"], [place - 1, place])
+    return layout | {"tokens": tokens, "positions": positions, "mask": wider}
+
+
+def _asked_for_two_texts(layout: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """An input that is asked is asked once more, for a text of the others or a longer one."""
+    step = int(rng.integers(len(layout["texts"])))
+    other = (
+        layout["texts"][int(rng.integers(len(layout["texts"])))] if rng.random() < 0.5 else [*layout["texts"][step], 0]
+    )
+    at = int(rng.integers(len(layout["texts"]) + 1))
+    texts = [*layout["texts"][:at], list(other), *layout["texts"][at:]]
+    return layout | {"asked": np.insert(layout["asked"], at, layout["asked"][step]), "texts": texts}
+
+
 Change = Callable[[dict[str, Any], np.random.Generator], dict[str, Any]]
 FAULTS: list[Change] = [
     _numbered_through,
@@ -314,6 +401,10 @@ FAULTS: list[Change] = [
     _copy_seen_too,
     _wrong_copy_below,
     _wrong_copy_below,  # twice, since it often finds no room
+    _asked_at_a_copy,
+    _asked_at_a_copy,  # twice, since it comes in several kinds
+    _other_beginning_below,
+    _asked_for_two_texts,
 ]
 
 
@@ -400,6 +491,40 @@ def tokens_ignored(tokens, positions, mask, asked, texts):
     )
 
 
+def _without_its_own(q, tokens, positions, mask):
+    seen = sorted((int(positions[k]), int(tokens[k])) for k in np.flatnonzero(mask[q]))
+    return [token for _, token in seen] if [place for place, _ in seen] == list(range(len(seen))) else None
+
+
+def own_token_overlooked(tokens, positions, mask, asked, texts):
+    """You compare what an input sees, and not what it is itself. Its own vector is at the bottom of what comes out at
+    the top: what must its own token be, and its position?"""
+    return _exact(tokens, positions, mask, asked, texts, spelled=_without_its_own)
+
+
+def must_see_itself(tokens, positions, mask, asked, texts):
+    """You want every input to see itself. It may as well see a copy of itself: what does condition 1 ask for?"""
+
+    def spelled(q, tokens, positions, mask):
+        return _spelled(q, tokens, positions, mask) if mask[q, q] else None
+
+    return _exact(tokens, positions, mask, asked, texts, spelled=spelled)
+
+
+def any_text_will_do(tokens, positions, mask, asked, texts):
+    """You are content if whoever is seen spells *some* text that ends with its own token. Of which text must it be the
+    beginning?"""
+    found = {q: _spelled(q, tokens, positions, mask) for q in range(len(tokens))}
+    counts = np.flatnonzero(_reached(mask, len(mask))[np.asarray(asked)].any(axis=0))
+    told = all(found[int(q)] == list(text) for q, text in zip(asked, texts, strict=True))
+    return told and all(found[int(q)] is not None for q in counts)
+
+
+def seen_read_backwards(tokens, positions, mask, asked, texts):
+    """You collect the inputs that see q, where those that q sees are wanted. What does `mask[q, k]` say?"""
+    return _exact(tokens, positions, np.asarray(mask).T, asked, texts)
+
+
 def strangers_judged(tokens, positions, mask, asked, texts):
     """You want every input of the row to be right, also one that nobody sees and nobody asks, such as padding. Whom
     does it harm?"""
@@ -433,6 +558,20 @@ def always_content(tokens, positions, mask, asked, texts):
     return True
 
 
+def first_text_only(tokens, positions, mask, asked, texts):
+    """You judge by the first text alone. Is there a `return` inside of your loop?"""
+    return _exact(tokens, positions, mask, asked[:1], texts[:1])
+
+
+def row_order_trusted(returned, tokens, positions, mask, asked, texts):
+    """You refuse right layouts whose inputs lie in another order. Both conditions speak of positions: look for the line
+    where you go by the place in the row."""
+    if returned or not np.triu(mask, 1).any():
+        return False
+    pairs = list(zip(map(int, tokens), map(int, positions), strict=True))
+    return len(set(pairs)) == len(pairs) or None  # copies may be what it stumbles over
+
+
 def too_lenient(returned, tokens, positions, mask, asked, texts):
     """You pass layouts that are wrong; the right ones you pass as well. Here is one of them: which of its inputs sees
     what is not on its screen, twice, not at all, or at another place?"""
@@ -459,12 +598,17 @@ def too_strict(returned, tokens, positions, mask, asked, texts):
         tokens_ignored,
         strangers_judged,
         order_wanted,
+        own_token_overlooked,
+        must_see_itself,
+        any_text_will_do,
+        seen_read_backwards,
+        first_text_only,
         last_text_only,
         one_right_text_is_enough,
         words_exchanged,
         always_content,
     ],
-    signs=[too_lenient, too_strict],
+    signs=[row_order_trusted, too_lenient, too_strict],
 )
 def layout_is_exact(tokens, positions, mask, asked, texts):
     """Whether each input that is asked sees its screen, each sign once and at its place, and each whom it sees, too."""
@@ -474,18 +618,18 @@ def layout_is_exact(tokens, positions, mask, asked, texts):
 # -- S3.3 --------------------------------------------------------------------------------------------------------
 
 
-def _packed(walks, backspace, prompt, ends=True, own=True, shift=True):
-    """Walks one behind the other. Whoever is not deleted expires where the walk ends (ends), ⌫ where it was (own)."""
+def _packed(walks, backspace, prompt, own=True):
+    """Walks one behind the other. Whoever is not deleted, or never is (own), expires where the walk ends."""
     tokens: list[int] = []
     positions: list[int] = []
-    expires: list[float] = []
+    expires: list[int] = []
     for walk in walks:
         first = len(tokens)
         stack: list[int] = []
         for key in [*prompt, *walk]:
             if key == backspace:
                 if own:
-                    expires[stack[-1]] = len(tokens) - (0 if shift else first)
+                    expires[stack[-1]] = len(tokens)
                 stack.pop()
             else:
                 positions.append(len(stack))
@@ -494,25 +638,13 @@ def _packed(walks, backspace, prompt, ends=True, own=True, shift=True):
                 expires.append(-1)
         for k in range(first, len(tokens)):
             if expires[k] == -1:
-                expires[k] = len(tokens) if ends else np.inf
+                expires[k] = len(tokens)
     return {"tokens": np.array(tokens), "positions": np.array(positions), "expires": np.array(expires)}
-
-
-def neighbours_seen(walks, backspace, prompt):
-    """What is never deleted lives for ever in your row, so the second walk sees the first one's text. When must a walk
-    be gone?"""
-    return _packed(walks, backspace, prompt, ends=False)
 
 
 def nothing_deleted(walks, backspace, prompt):
     """Your ⌫ takes nothing off the screen: everything lives until its walk ends. When does a deleted letter expire?"""
     return _packed(walks, backspace, prompt, own=False)
-
-
-def numbers_from_each_start(walks, backspace, prompt):
-    """In every walk but the first, your deleted letters expire too early: you count the inputs of their own walk. The
-    numbers run through the whole row."""
-    return _packed(walks, backspace, prompt, shift=False)
 
 
 def positions_run_on(walks, backspace, prompt):
@@ -540,13 +672,6 @@ def positions_within_the_walk(walks, backspace, prompt):
     right = _packed(walks, backspace, prompt)
     counted = [np.arange(len(_packed([walk], backspace, prompt)["tokens"])) for walk in walks]
     return right | {"positions": np.concatenate(counted)}
-
-
-def expires_one_late(walks, backspace, prompt):
-    """Your inputs live for one input too long: they are still seen by the first one that should not see them. Look at
-    the sign in (6.3): q < e."""
-    right = _packed(walks, backspace, prompt)
-    return right | {"expires": right["expires"] + 1}
 
 
 def last_walk_for_ever(walks, backspace, prompt):
@@ -591,22 +716,97 @@ def oldest_deleted(walks, backspace, prompt):
     return right | {"expires": np.array(found)}
 
 
+def one_stack_for_all(walks, backspace, prompt):
+    """You go on with the stack of the walk before. When the next walk begins, the screen is empty: what must the stack
+    be?"""
+    rest = [[*prompt, *walk] for walk in walks[1:]]
+    return _packed([[*walks[0], *(key for walk in rest for key in walk)]], backspace, prompt)
+
+
+def gone_at_once(walks, backspace, prompt):
+    """A letter that is deleted later on is hidden at once in your row. Who typed on it before the ⌫ came still sees it:
+    which is the first input that does not?"""
+    right, number = _packed(walks, backspace, prompt), 0
+    for walk in walks:
+        stack: list[int] = []
+        for key in [*prompt, *walk]:
+            if key == backspace:
+                right["expires"][stack[-1]] = stack[-1] + 1
+                stack.pop()
+            else:
+                stack.append(number)
+                number += 1
+    return right
+
+
+def _walk_of_each(walks, backspace, prompt):
+    """For each input, the number at which its walk begins, and the one at which it ends."""
+    sizes = [len(prompt) + sum(key != backspace for key in walk) for walk in walks]
+    ends = np.cumsum(sizes)
+    return np.repeat(ends - sizes, sizes), np.repeat(ends, sizes)
+
+
+def _expires(returned, walks, backspace, prompt):
+    """What was returned and what is right; None if tokens or positions are wrong."""
+    right = _packed(walks, backspace, prompt)
+    same = all(np.array_equal(numbers(returned[name]), right[name]) for name in ("tokens", "positions"))
+    return (numbers(returned["expires"]), right["expires"]) if same else None
+
+
+def numbers_from_each_start(returned, walks, backspace, prompt):
+    """In every walk but the first your inputs expire too early: you count the inputs of their own walk. The numbers run
+    through the whole row."""
+    pair, (begins, _) = _expires(returned, walks, backspace, prompt), _walk_of_each(walks, backspace, prompt)
+    if pair is None:
+        return False
+    found, right = pair
+    return bool(((found == right) | (found == right - begins)).all())
+
+
+def neighbours_seen(returned, walks, backspace, prompt):
+    """What is still there when a walk ends lives on in your row, so the second walk sees the first one's text. When
+    must a walk be gone?"""
+    pair, (_, ends) = _expires(returned, walks, backspace, prompt), _walk_of_each(walks, backspace, prompt)
+    if pair is None:
+        return False
+    found, right = pair
+    wrong = found != right
+    if not (right[wrong] == ends[wrong]).all() or not (found[wrong] >= len(right)).all():
+        return False
+    return bool((ends[wrong] < len(right)).any()) or None
+
+
+def expires_one_late(returned, walks, backspace, prompt):
+    """Your inputs live for one input too long: they are still seen by the first one that should not see them. Look at
+    the sign in (6.3): q < e."""
+    pair = _expires(returned, walks, backspace, prompt)
+    return pair is not None and bool(
+        ((pair[0] == pair[1] + 1) | ((pair[0] == pair[1]) & (pair[1] == len(pair[1])))).all()
+    )
+
+
+def expires_one_early(returned, walks, backspace, prompt):
+    """Your e is the number of the *last* input that sees this one. That one must still see it: q < e."""
+    pair = _expires(returned, walks, backspace, prompt)
+    return pair is not None and np.array_equal(pair[0], pair[1] - 1)
+
+
 @exercise(
     "S3.3",
     draw=_walks,
     inputs="random rows of walks",
     mistakes=[
-        neighbours_seen,
         nothing_deleted,
-        numbers_from_each_start,
         positions_run_on,
         positions_are_numbers,
         positions_within_the_walk,
-        expires_one_late,
         last_walk_for_ever,
         keys_counted,
         oldest_deleted,
+        one_stack_for_all,
+        gone_at_once,
     ],
+    signs=[numbers_from_each_start, neighbours_seen, expires_one_late, expires_one_early],
 )
 def packed_walks(walks, backspace, prompt):
     """The trie of each walk, one behind the other; what is not deleted expires where the next walk begins."""
@@ -654,12 +854,6 @@ def _tree(walks, backspace, prompt, name=lambda text: text, late=0, depth_first=
     }
 
 
-def numbered_as_typed(walks, backspace, prompt):
-    """You number the texts in the order in which they were first typed. Then strangers come to lie between a text and
-    what begins with it, and no single number keeps them apart. Which order leaves no gap?"""
-    return _tree(walks, backspace, prompt, depth_first=False)
-
-
 def asked_a_key_late(walks, backspace, prompt):
     """You ask at the text that a key *leads to*. At which text does she choose it?"""
     return _tree(walks, backspace, prompt, late=1)
@@ -685,24 +879,18 @@ def last_one_counted_out(walks, backspace, prompt):
     return right | {"expires": right["expires"] - 1}
 
 
-def newest_child_first(walks, backspace, prompt):
-    """You visit the children from the last one typed to the first, as a stack gives them back. The text asks for the
-    order in which they were first typed."""
+def direct_children_only(walks, backspace, prompt):
+    """Your e counts a text's own children, and not what begins with these. How far does its part of the row reach?"""
     right = _tree(walks, backspace, prompt)
-    children = _children(right)
-    order: list[int] = []
-    todo = [0]
-    while todo:
-        order.append(todo.pop())
-        todo += children[order[-1]]
-    place = np.argsort(order)
-    ends = right["expires"] - np.arange(len(order))  # how many begin with it
-    return {
-        "tokens": right["tokens"][order],
-        "positions": right["positions"][order],
-        "expires": np.arange(len(order)) + ends[order],
-        "asked": place[right["asked"]],
-    }
+    children = np.array([len(below) for below in _children(right)])
+    return right | {"expires": np.arange(len(children)) + 1 + children}
+
+
+def asked_by_the_old_numbers(walks, backspace, prompt):
+    """Your `asked` holds the numbers that the texts had when they were first typed. They have been numbered anew since:
+    when can `asked` be looked up?"""
+    typed = _tree(walks, backspace, prompt, depth_first=False)
+    return _tree(walks, backspace, prompt) | {"asked": typed["asked"]}
 
 
 def _children(tree):
@@ -717,27 +905,58 @@ def _children(tree):
     return children
 
 
-def children_sorted(walks, backspace, prompt):
+def _lies(returned, tree, order):
+    """Whether tokens and positions are those of the tree in another order, whatever is said of them."""
+    return all(np.array_equal(numbers(returned[name]), tree[name][order]) for name in ("tokens", "positions"))
+
+
+def _depth_first(tree, sort):
+    """The order in which the texts lie, their children sorted by `sort`."""
+    children, order, todo = _children(tree), list[int](), [0]
+    while todo:
+        order.append(todo.pop())
+        todo += reversed(sort(children[order[-1]]))
+    return order
+
+
+def numbered_as_typed(returned, walks, backspace, prompt):
+    """You number the texts in the order in which they were first typed. Then strangers come to lie between a text and
+    what begins with it, and no single number keeps them apart. Which order leaves no gap?"""
+    typed = _tree(walks, backspace, prompt, depth_first=False)
+    return _lies(returned, typed, slice(None))
+
+
+def level_by_level(returned, walks, backspace, prompt):
+    """You number the texts level by level, the short ones first. Then strangers come to lie between a text and what
+    begins with it: what comes right after a text, depth first?"""
+    right = _tree(walks, backspace, prompt)
+    children, order = _children(right), [0]
+    for n in order:
+        order += children[n]
+    return _lies(returned, right, order)
+
+
+def newest_child_first(returned, walks, backspace, prompt):
+    """You visit the children from the last one typed to the first, as a stack gives them back. The text asks for the
+    order in which they were first typed."""
+    right = _tree(walks, backspace, prompt)
+    return _lies(returned, right, _depth_first(right, lambda below: below[::-1]))
+
+
+def children_sorted(returned, walks, backspace, prompt):
     """You visit the children in the order of their letters. The text asks for the order in which they were first
     typed."""
     right = _tree(walks, backspace, prompt)
-    children = _children(right)
-    order: list[int] = []
+    return _lies(returned, right, _depth_first(right, lambda below: sorted(below, key=lambda n: right["tokens"][n])))
 
-    def visit(n: int) -> None:
-        order.append(n)
-        for child in sorted(children[n], key=lambda c: int(right["tokens"][c])):
-            visit(child)
 
-    visit(0)
-    place = np.argsort(order)
-    ends = right["expires"] - np.arange(len(order))
-    return {
-        "tokens": right["tokens"][order],
-        "positions": right["positions"][order],
-        "expires": np.arange(len(order)) + ends[order],
-        "asked": place[right["asked"]],
-    }
+def positions_from_elsewhere(returned, walks, backspace, prompt):
+    """Your positions are all too large or too small by the same number. The first token of the prompt stands at 0, and
+    how many stand before the last token of a text?"""
+    right = _tree(walks, backspace, prompt)
+    typed = right["positions"] >= len(prompt)
+    off = numbers(returned["positions"]) - right["positions"]
+    return bool(off[typed | (off != 0)].any() and len(np.unique(off[typed])) <= 1) if typed.any() else None
 
 
 @exercise(
@@ -745,13 +964,19 @@ def children_sorted(walks, backspace, prompt):
     draw=_walks,
     inputs="random rows of walks",
     mistakes=[
-        numbered_as_typed,
         asked_a_key_late,
         unread_texts_expire_never,
         expires_at_the_next_child,
         last_one_counted_out,
+        direct_children_only,
+        asked_by_the_old_numbers,
+    ],
+    signs=[
+        numbered_as_typed,
+        level_by_level,
         newest_child_first,
         children_sorted,
+        positions_from_elsewhere,
     ],
 )
 def text_tree(walks, backspace, prompt):
@@ -770,7 +995,7 @@ def _typing(rng: np.random.Generator) -> dict[str, Any]:
         "length": int(rng.integers(0, 30)),
         "prompt_length": int(rng.integers(1, 6)),
         "num_letters": int(rng.integers(2, 12)),
-        "noise": 0.0 if rng.random() < 0.1 else float(rng.uniform(0.01, 0.9)),
+        "noise": 0.0 if rng.random() < 0.1 else float(rng.uniform(0.01, 0.9) ** rng.choice([1.0, 0.1], p=[0.9, 0.1])),
         "num_walks": int(rng.integers(1, 20)),
     }
 
@@ -789,14 +1014,6 @@ def _counts(length, prompt_length, num_letters, noise, num_walks, slips=None, ne
         TRIE: float(num_walks * (prompt_length + length * (1 + slips))),
         TREE: float(prompt_length + length * (1 + others * (1 - once))),
     }
-
-
-def one_slip_at_most(length, prompt_length, num_letters, noise, num_walks):
-    """You let her slip once before each letter, or not at all. After the ⌫ she tries again, on the same keyboard: how
-    many slips are there on average?"""
-    others = num_letters - 1
-    never = 1 - noise / others
-    return _counts(length, prompt_length, num_letters, noise, num_walks, noise, never)
 
 
 def _slips(noise):
@@ -831,15 +1048,6 @@ def mean_in_the_exponent(length, prompt_length, num_letters, noise, num_walks):
     return _counts(length, prompt_length, num_letters, noise, num_walks, never=never)
 
 
-def any_letter_is_a_slip(length, prompt_length, num_letters, noise, num_walks):
-    """In your tree a slip may also type the letter that was meant. How many *other* letters are there?"""
-    never = (1 - noise) / (1 - noise * (1 - 1 / num_letters))
-    right = _counts(length, prompt_length, num_letters, noise, num_walks)
-    return right | {
-        TREE: prompt_length + length * (1 + (num_letters - 1) * (1 - never**num_walks)),
-    }
-
-
 def one_walk_in_the_tree(length, prompt_length, num_letters, noise, num_walks):
     """Your tree is that of a single walk. Each further walk may bring a wrong letter that was not there before: when is
     one missing in *all* of them?"""
@@ -852,12 +1060,6 @@ def a_tree_for_each_walk(length, prompt_length, num_letters, noise, num_walks):
     right = _counts(length, prompt_length, num_letters, noise, num_walks)
     alone = _counts(length, prompt_length, num_letters, noise, num_walks, power=1)
     return right | {TREE: num_walks * alone[TREE]}
-
-
-def all_wrong_letters_there(length, prompt_length, num_letters, noise, num_walks):
-    """Your tree holds every wrong letter at every place, however seldom she slips. How likely is it that one of them
-    was never typed?"""
-    return _counts(length, prompt_length, num_letters, noise, num_walks, never=0.0)
 
 
 def one_walk_only(length, prompt_length, num_letters, noise, num_walks):
@@ -896,25 +1098,108 @@ def returns_not_run(length, prompt_length, num_letters, noise, num_walks):
     return right | {EVERY: float(num_walks * every)}
 
 
+def wrong_texts_too_short(length, prompt_length, num_letters, noise, num_walks):
+    """With a run for each text yours are as long as before the slip. How many signs stand there when the wrong letter
+    has been typed?"""
+    right = _counts(length, prompt_length, num_letters, noise, num_walks)
+    return right | {EVERY: right[EVERY] - num_walks * length * _slips(noise)}
+
+
+def letters_counted_from_one(length, prompt_length, num_letters, noise, num_walks):
+    """With a run for each text you begin when one letter is right already. How many are right when she begins to
+    type?"""
+    right = _counts(length, prompt_length, num_letters, noise, num_walks)
+    return right | {EVERY: right[EVERY] + num_walks * length * (1 + 2 * _slips(noise))}
+
+
+def _each(returned, right, other):
+    """Whether each of the four is right or the other one, and at least one is the other."""
+    found = {way: float(returned[way]) for way in right}
+    near = {
+        way: (np.isclose(found[way], right[way], 1e-5, 1e-5), np.isclose(found[way], other[way], 1e-5, 1e-5))
+        for way in right
+    }
+    return all(map(any, near.values())) and not all(is_right for is_right, _ in near.values())
+
+
+def one_slip_at_most(returned, length, prompt_length, num_letters, noise, num_walks):
+    """You let her slip once before each letter, or not at all. After the ⌫ she tries again, on the same keyboard: how
+    many slips are there on average?"""
+    right = _counts(length, prompt_length, num_letters, noise, num_walks)
+    return _each(
+        returned,
+        right,
+        _counts(length, prompt_length, num_letters, noise, num_walks, noise, 1 - noise / (num_letters - 1)),
+    )
+
+
+def right_letter_counted_in(returned, length, prompt_length, num_letters, noise, num_walks):
+    """You take the number of *tries* for that of the slips. The last try is right: how many are there before it?"""
+    right = _counts(length, prompt_length, num_letters, noise, num_walks)
+    return _each(returned, right, _counts(length, prompt_length, num_letters, noise, num_walks, 1 / (1 - noise)))
+
+
+def any_letter_is_a_slip(returned, length, prompt_length, num_letters, noise, num_walks):
+    """In your tree a slip may also type the letter that was meant. How many *other* letters are there?"""
+    never = (1 - noise) / (1 - noise * (1 - 1 / num_letters))
+    trees = [
+        prompt_length + length * (1 + others * (1 - never**num_walks)) for others in (num_letters - 1, num_letters)
+    ]
+    return any(np.isclose(float(returned[TREE]), tree, 1e-5, 1e-5) for tree in trees)
+
+
+def all_wrong_letters_there(returned, length, prompt_length, num_letters, noise, num_walks):
+    """Your tree holds every wrong letter at every place, however seldom she slips. How likely is it that one of them
+    was never typed?"""
+    return bool(np.isclose(float(returned[TREE]), prompt_length + length * num_letters, 1e-5, 1e-5))
+
+
+def prompt_forgotten(returned, length, prompt_length, num_letters, noise, num_walks):
+    """In at least one of the four your prompt is missing. Its tokens are read, too: where do you add them?"""
+    right = _counts(length, prompt_length, num_letters, noise, num_walks)
+    return _each(returned, right, _counts(length, 0, num_letters, noise, num_walks))
+
+
+def end_of_text_fed(returned, length, prompt_length, num_letters, noise, num_walks):
+    """You feed ⏎ as well, one input too many for each walk. After ⏎ no key is chosen: is it an input here?"""
+    right = _counts(length, prompt_length, num_letters, noise, num_walks)
+    return _each(returned, right, {way: count + (1 if way == TREE else num_walks) for way, count in right.items()})
+
+
+def series_cut_short(returned, length, prompt_length, num_letters, noise, num_walks):
+    """You are right while slips are rare, and too low where they are frequent. If you add up a series: how many of its
+    terms matter then? It has a closed form."""
+    right = _counts(length, prompt_length, num_letters, noise, num_walks)
+    return noise > 0.4 and all(0 < float(returned[way]) <= right[way] * (1 + 1e-9) for way in (EVERY, AGAIN, TRIE))
+
+
 @exercise(
     "S3.5",
     draw=_typing,
     inputs="random typists",
     mistakes=[
-        one_slip_at_most,
         backspaces_fed_in_the_trie,
         backspaces_not_fed_again,
         all_slips_different,
         mean_in_the_exponent,
-        any_letter_is_a_slip,
         one_walk_in_the_tree,
         a_tree_for_each_walk,
-        all_wrong_letters_there,
         one_walk_only,
         prompt_shared_everywhere,
         last_text_forgotten,
         wrong_texts_not_run,
         returns_not_run,
+        wrong_texts_too_short,
+        letters_counted_from_one,
+    ],
+    signs=[
+        one_slip_at_most,
+        right_letter_counted_in,
+        any_letter_is_a_slip,
+        all_wrong_letters_there,
+        prompt_forgotten,
+        end_of_text_fed,
+        series_cut_short,
     ],
 )
 def expected_inputs(length, prompt_length, num_letters, noise, num_walks):

@@ -281,19 +281,6 @@ def chance_of_being_right(first, second):
     return right | {"p": 1 - right["p"]}
 
 
-def _rounded(returned: Any, right: Any) -> bool:
-    """Whether these are numbers that are right, some of them rounded to four decimals or fewer."""
-    return all(
-        any(abs(float(returned[name]) - value) < 1e-9 for value in (want, *(round(want, d) for d in range(1, 5))))
-        for name, want in right.items()
-    )
-
-
-def rounded_results(returned, first, second):
-    """Your numbers are right but for rounding, one of them or both. Give all the decimals that you have."""
-    return _rounded(returned, paired.oracle(first, second))
-
-
 def above_one(returned, first, second):
     """Your p is above 1. It is a share of the patterns: by what do you divide, and is any pattern counted twice?"""
     return float(returned["p"]) > 1 + 1e-9
@@ -360,7 +347,7 @@ def some_other_test(returned, first, second):
         half_of_the_patterns,
         chance_of_being_right,
     ],
-    signs=[rounded_results, above_one, another_room, not_paired, patterns_drawn, some_other_test],
+    signs=[above_one, another_room, not_paired, patterns_drawn, some_other_test],
 )
 def paired(first, second):
     """The mean difference, and the share of the 2ⁿ patterns of signs whose mean is as far from 0."""
@@ -601,11 +588,6 @@ def part_of_the_tail(returned, first, last, level):
     )
 
 
-def rounded_chances(returned, first, last, level):
-    """Your chances are right but for rounding, one of them or both. Give all the decimals that you have."""
-    return _rounded(returned, _ever(first, last, level))
-
-
 def simulated(returned, first, last, level):
     """You are near, as a simulation is. There is an exact answer: follow the *number* of plus, for all runs that are
     still going."""
@@ -637,7 +619,6 @@ def simulated(returned, first, last, level):
         names_of_the_two_exchanged,
     ],
     signs=[
-        rounded_chances,
         looks_added,
         level_times_looks,
         going_brought_back_to_one,

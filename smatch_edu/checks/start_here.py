@@ -34,11 +34,6 @@ def deletes_at_the_front(keys):
     return text
 
 
-def deletes_forward(keys):
-    """Your ⌫ swallows the letter typed after it. When it is pressed that letter is not there yet, is it?"""
-    return re.sub("⌫.", "", keys).replace("⌫", "")
-
-
 def pairs_found_once(keys):
     """You take away each letter that stands directly before a ⌫. What do two ⌫ in a row do?"""
     return re.sub("[^⌫]⌫", "", keys).replace("⌫", "")
@@ -107,6 +102,60 @@ def stopped_at_the_first_deletion(keys):
     return before[:-1] if deleted else before
 
 
+def stopped_after_one_key(keys):
+    """You are done after a single key. Does your `return` stand inside the loop, or below it?"""
+    return keys[:1].replace("⌫", "")
+
+
+def equal_letters_deleted_together(keys):
+    """When several equal letters stand at the end, your ⌫ takes all of them away at once (`rstrip` does so). How many
+    letters does one press take?"""
+    text = ""
+    for key in keys:
+        text = text.rstrip(text[-1:]) if key == "⌫" and text else text + key.replace("⌫", "")
+    return text
+
+
+def one_letter_kept(keys):
+    """When a single letter is left on the screen, your ⌫ does not take it. From how many letters on is there something
+    to delete?"""
+    text = ""
+    for key in keys:
+        text = (text[:-1] if len(text) > 1 else text) if key == "⌫" else text + key
+    return text
+
+
+def deletes_forward(returned, keys):
+    """Your ⌫ swallows the letter typed after it. When it is pressed that letter is not there yet, is it?"""
+    one_each = keys
+    while re.search("⌫+[^⌫]", one_each):
+        one_each = re.sub("⌫[^⌫]", "", one_each)
+    swallowed = re.sub("⌫.", "", keys), re.sub("⌫+[^⌫]", "", keys), one_each
+    return returned in [text.replace("⌫", "") for text in swallowed]
+
+
+def a_key_not_read(returned, keys):
+    """One key is not read, the last or the first. From where to where does your loop run?"""
+    return returned in (what_stands_on_the_screen.oracle(keys[:-1]), what_stands_on_the_screen.oracle(keys[1:]))
+
+
+def sign_on_an_empty_screen(returned, keys):
+    """The right letters stand on your screen, and a ⌫ among them. What does ⌫ do when there is nothing to delete, and
+    which line of yours takes care of that?"""
+    return "⌫" in returned and returned.replace("⌫", "") == what_stands_on_the_screen.oracle(keys)
+
+
+def wrong_on_an_empty_screen(returned, keys):
+    """You are right as long as there is a letter for each ⌫ to take. What does ⌫ do when the screen is empty, and what
+    does your code do then?"""
+    height = 0
+    for key in keys:
+        height += -1 if key == "⌫" else 1
+        if height < 0:
+            return True
+    return False
+
+
 @exercise(
     "0.1",
     draw=_keys,
@@ -115,7 +164,6 @@ def stopped_at_the_first_deletion(keys):
         sign_stays,
         nothing_deleted,
         deletes_at_the_front,
-        deletes_forward,
         pairs_found_once,
         clears_the_screen,
         only_counted,
@@ -126,7 +174,11 @@ def stopped_at_the_first_deletion(keys):
         every_such_letter_deleted,
         last_letter_first,
         stopped_at_the_first_deletion,
+        stopped_after_one_key,
+        equal_letters_deleted_together,
+        one_letter_kept,
     ],
+    signs=[deletes_forward, a_key_not_read, sign_on_an_empty_screen, wrong_on_an_empty_screen],
 )
 def what_stands_on_the_screen(keys):
     """The text after all keys: a letter is put on top of a stack, ⌫ takes the top one off."""
@@ -216,6 +268,12 @@ def slips_on_top(pressed, num_keys, noise):
     return _spread(pressed, num_keys, 1.0, noise / (num_keys - 1))
 
 
+def slip_on_top_of_the_hit(pressed, num_keys, noise):
+    """Your chances sum to more than 1: the key that she presses has the chance of a hit, and that of one slip besides.
+    Is its entry set, or added to what was there?"""
+    return _spread(pressed, num_keys, 1 - noise + noise / (num_keys - 1), noise / (num_keys - 1))
+
+
 def hit_left_out(pressed, num_keys, noise):
     """Your slips are right, and the key that she presses never works. How often does it?"""
     return _spread(pressed, num_keys, 0.0, noise / (num_keys - 1))
@@ -238,6 +296,12 @@ def one_letter_drawn(returned, pressed, num_keys, noise):
     return bool(np.array_equal(np.sort(returned), np.eye(num_keys)[-1]))
 
 
+def wrong_for_key_zero(returned, pressed, num_keys, noise):
+    """You are right for every key but number 0. To Python 0 counts as false: where does your code ask whether there is
+    a key, and not which?"""
+    return pressed == 0
+
+
 @exercise(
     "0.2",
     draw=_keyboard,
@@ -254,11 +318,12 @@ def one_letter_drawn(returned, pressed, num_keys, noise):
         every_key_alike,
         both_neighbours_hit,
         slips_on_top,
+        slip_on_top_of_the_hit,
         hit_left_out,
         slip_for_certain,
         pressed_key_put_first,
     ],
-    signs=[one_letter_drawn],
+    signs=[one_letter_drawn, wrong_for_key_zero],
 )
 def what_the_keyboard_types(pressed, num_keys, noise):
     """1-η for the key pressed, η/(K-1) for each other one."""

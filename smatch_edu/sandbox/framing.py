@@ -130,7 +130,7 @@ def _array(value: Any) -> tuple[np.ndarray, str]:
         return (value.float() if value.dtype == torch.bfloat16 else value).numpy(), kind
     if not isinstance(value, np.ndarray | np.generic) and not hasattr(value, "__array__"):
         raise TypeError("no array")
-    array = np.asarray(value)
+    array = value.filled(0) if isinstance(value, np.ma.MaskedArray) else np.asarray(value)  # as a check takes it
     return array.astype(np.float64) if array.dtype == np.longdouble else array, ""
 
 

@@ -548,6 +548,20 @@ def test_unknown_checks_are_named():
         _ = checks.occupance
 
 
+RIGHT_BUT_THERE = {  # what a text allows and few students think of: where an answer may be wrong, and only there
+    "figure_1.level": lambda inputs: 0.5 < inputs["recovery"] < 0.52,
+    "occupancy.visits_along_a_chain": lambda inputs: inputs["gamma"] == 0,
+    "occupancy.occupancy_of_a_text": lambda inputs: inputs["gamma"] == 0,
+    "occupancy.there_and_back": lambda inputs: inputs["types"] == 0,
+}
+
+
+@pytest.mark.parametrize(("name", "there"), RIGHT_BUT_THERE.items(), ids=RIGHT_BUT_THERE)
+def test_an_answer_that_is_wrong_only_at_an_edge_is_refused(name, there):
+    found = EXERCISES[name]
+    refusal(found, answer_of(found, lambda **inputs: found.oracle(**inputs) + 0.01 * there(inputs)))
+
+
 NEARLY_RIGHT = {
     "a constant": lambda right: right * 0 + 0.7131,
     "all infinite": lambda right: right * 0 + np.inf,

@@ -55,6 +55,7 @@ def test_what_becomes_numbers_arrives_as_numbers(rng):
     assert sent([Fraction(1, 4), Decimal("0.5")]) == [0.25, 0.5]
     assert sent(np.array([Fraction(1, 4), 2], dtype=object)) == [0.25, 2]
     assert sent((1, np.float64(2))) == [1, 2.0]
+    assert np.array_equal(sent(np.ma.masked_array(numbers, numbers < 0)), np.maximum(numbers, 0))
 
 
 class Named:

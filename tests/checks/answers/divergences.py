@@ -658,6 +658,59 @@ def reward_as_the_ratio(learner, expert):
     return expert / learner
 
 
+def kl_with_rare_keys_of_hers_left_out(learner, expert):
+    often = expert > 1e-6
+    with np.errstate(divide="ignore"):
+        return np.sum(expert[often] * np.log(expert[often] / learner[often]))
+
+
+def level_at_each_ratio_by_itself(f, u):
+    slope = (f(u * 1.00001) - f(u * 0.99999)) / (0.00002 * u)
+    return f(u) - slope * (u - 1)
+
+
+def mixture_over_the_expert_where_she_goes(learner, expert):
+    visited = expert > 0
+    return np.sum((learner[visited] - expert[visited]) ** 2 / expert[visited])
+
+
+def mixture_of_at_most_one(learner, expert):
+    return min(mixture_where_somebody_goes(learner, expert), 1.0)
+
+
+def phi_at_one(f_values, u, x):
+    return (f_values + np.outer(x, u)).min(axis=1) - x
+
+
+def phi_without_zero(f_values, u, x):
+    positive = u > 0
+    return (f_values[positive] + np.outer(x, u[positive])).min(axis=1)
+
+
+def phi_up_to_the_first_rise(f_values, u, x):
+    answer = []
+    for slope in x:
+        heights = f_values + slope * u
+        n = 0
+        while n + 1 < len(u) and heights[n + 1] <= heights[n]:
+            n += 1
+        answer.append(heights[n])
+    return np.array(answer)
+
+
+def reward_of_a_level_forward_kl(learner, expert):
+    return expert / learner - 1
+
+
+def reward_with_a_little_added_to_the_expert(learner, expert):
+    u = learner / (expert + 1e-8)
+    return np.log((u + 1) / (2 * u))
+
+
+def reward_with_rare_keys_at_the_edge(learner, expert):
+    return np.where(expert > 1e-3, reward_multiplied_out(learner, expert), -np.log(2))
+
+
 RIGHT = {
     "forward_kl": [
         kl_where_she_goes,
@@ -723,6 +776,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         kl_with_absolute_logarithms: "absolute_logarithms",
         kl_all_nan_and_infinities_to_zero: "missed_pairs_left_out",
         kl_a_huge_number_for_infinity: "infinity_clipped",
+        kl_with_rare_keys_of_hers_left_out: "infinity_clipped",
     },
     "price_level_at_one": {
         price_as_it_is: "tilt_left_alone",
@@ -736,6 +790,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         raised_above_zero: "smallest_price_taken_off",
         tilt_by_log: "tilted_by_a_logarithm",
         slope_at_two: "wrongly_tilted",
+        level_at_each_ratio_by_itself: "slope_of_each_ratio",
     },
     "chi2_mixture": {
         mixture_where_the_learner_goes: "missed_pairs_free",
@@ -757,6 +812,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         mixture_with_an_expert_cut_off_above_zero: "wrong_where_the_expert_never_goes",
         mixture_of_ratios_without_weights: "price_not_weighed_where_she_goes",
         mixture_of_the_sums: "fraction_of_sums",
+        mixture_over_the_expert_where_she_goes: "only_the_expert_below_where_she_goes",
+        mixture_of_at_most_one: "never_above_one",
     },
     "phi_from_f": {
         phi_with_the_slope_on_the_price: "axes_swapped",
@@ -776,6 +833,9 @@ WRONG = {  # answer → the mistake whose hint it must be told
         phi_where_the_slope_fits: "slope_fitted",
         phi_never_above_zero: "search_begun_at_zero",
         phi_as_the_price_at_x: "star_forgotten",
+        phi_at_one: "height_at_one",
+        phi_without_zero: "zero_left_out",
+        phi_up_to_the_first_rise: "stopped_at_the_first_rise",
     },
     "best_reward": {
         reward_as_the_ratio: "reward_of_forward_kl",
@@ -797,11 +857,14 @@ WRONG = {  # answer → the mistake whose hint it must be told
         reward_with_the_inner_half_forgotten: "first_product_half_done",
         reward_as_a_log_ratio: "logarithm_of_the_ratio",
         reward_of_reverse_kl: "reward_of_reverse_kl",
-        reward_of_the_mixture: "reward_of_the_mixture",
+        reward_of_the_mixture: "reward_of_another_row",
         reward_as_phi: "score_of_the_critic",
         reward_weighed_by_the_expert: "weighed_by_the_expert",
         reward_in_bits: "log_to_base_two",
         reward_never_below_zero: "never_below_zero",
         reward_as_the_difference: "difference_of_the_shares",
+        reward_of_a_level_forward_kl: "reward_of_another_row",
+        reward_with_a_little_added_to_the_expert: "wrong_where_shares_are_small",
+        reward_with_rare_keys_at_the_edge: "wrong_where_shares_are_small",
     },
 }

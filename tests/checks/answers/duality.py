@@ -285,7 +285,7 @@ def reward_with_the_mean_over_keys_pressed(logits, transitions, gamma):
 def reward_by_solving_for_the_best_logits(logits, transitions, gamma):
     values = np.zeros(len(logits))
     for _ in range(300):
-        values = logsumexp(logits + gamma * transitions @ values, axis=1)
+        values = np.logaddexp.reduce(logits + gamma * transitions @ values, axis=1)
     return logits + gamma * transitions @ values
 
 
@@ -744,6 +744,109 @@ def top_with_infinity_off_the_data(learner, expert, c):
         return np.where(learner + expert > 0, (1 - learner / expert) / (2 * c), 0)
 
 
+def value_of_the_illegal_keys(logits, legal):
+    return logsumexp(np.where(legal, -np.inf, logits), axis=1)
+
+
+def reward_with_values_from_rounds(logits, transitions, gamma):
+    values = np.zeros(len(logits))
+    for _ in range(300):
+        values = np.logaddexp.reduce(logits + gamma * transitions @ values, axis=1)
+    return logits - gamma * transitions @ values
+
+
+def gain_within_the_domain(expert, reward, phi, alpha):
+    scores = phi(alpha * reward)
+    return -np.inf if np.isneginf(scores).any() else (expert * scores).sum() / alpha
+
+
+def J_as_a_mean_of_weighed_scores(expert, reward, start_value, phi, gamma, alpha):
+    return gain_within_the_domain(expert, reward, phi, alpha) / expert.size - (1 - gamma) * start_value
+
+
+def J_with_one_minus_gamma_at_both(expert, reward, start_value, phi, gamma, alpha):
+    return (1 - gamma) * (gain_within_the_domain(expert, reward, phi, alpha) - start_value)
+
+
+def J_with_the_edge_of_the_mixture(expert, reward, start_value, phi, gamma, alpha):
+    if (alpha * reward < -1).any():
+        return -np.inf
+    scores = phi(alpha * reward)
+    return np.where(expert > 0, expert * np.where(expert > 0, scores, 0), 0).sum() / alpha - (1 - gamma) * start_value
+
+
+def J_infinite_where_the_expert_never_goes(expert, reward, start_value, phi, gamma, alpha):
+    if (expert == 0).any():
+        return -np.inf
+    return gain_within_the_domain(expert, reward, phi, alpha) - (1 - gamma) * start_value
+
+
+def rows_or_every_key_alike(mixed, too_little=1e-10):
+    total = mixed.sum(axis=1, keepdims=True)
+    return np.where(total > too_little, mixed / np.maximum(total, 1e-300), 1 / mixed.shape[1])
+
+
+def between_with_the_first_policy_for_nobody(first, second, weight, transitions, gamma):
+    mixed = weight * _time(first, transitions, gamma) + (1 - weight) * _time(second, transitions, gamma)
+    return np.where(mixed.sum(axis=1, keepdims=True) > 1e-10, rows_or_every_key_alike(mixed), first)
+
+
+def between_with_every_key_alike_where_one_never_comes(first, second, weight, transitions, gamma):
+    one, two = _time(first, transitions, gamma), _time(second, transitions, gamma)
+    answer = rows_or_every_key_alike(weight * one + (1 - weight) * two)
+    answer[(one.sum(axis=1) < 1e-10) | (two.sum(axis=1) < 1e-10)] = 1 / first.shape[1]
+    return answer
+
+
+def between_from_any_start(first, second, weight, transitions, gamma):
+    mixed = 0
+    for policy, share in ((first, weight), (second, 1 - weight)):
+        moves = np.einsum("sa,san->sn", policy, transitions)
+        start = np.ones(len(first)) / len(first)
+        mixed = mixed + share * np.linalg.solve(np.eye(len(first)) - gamma * moves.T, start)[:, None] * policy
+    return rows_or_every_key_alike(mixed)
+
+
+def between_from_the_second_text_on(first, second, weight, transitions, gamma):
+    one, two = _time(first, transitions, gamma), _time(second, transitions, gamma)
+    one[0], two[0] = one[0] - first[0], two[0] - second[0]
+    return rows_or_every_key_alike(weight * one + (1 - weight) * two)
+
+
+def between_of_a_hundred_steps(first, second, weight, transitions, gamma):
+    mixed = np.zeros(first.shape)
+    for policy, share in ((first, weight), (second, 1 - weight)):
+        here = np.eye(len(first))[0]
+        for t in range(100):
+            mixed += share * gamma**t * here[:, None] * policy
+            here = np.einsum("s,sa,san->n", here, policy, transitions)
+    return rows_or_every_key_alike(mixed)
+
+
+def between_with_a_little_added(first, second, weight, transitions, gamma):
+    mixed = weight * _time(first, transitions, gamma) + (1 - weight) * _time(second, transitions, gamma) + 1e-6
+    return mixed / mixed.sum(axis=1, keepdims=True)
+
+
+def between_with_rare_states_as_nobodys(first, second, weight, transitions, gamma):
+    mixed = weight * _time(first, transitions, gamma) + (1 - weight) * _time(second, transitions, gamma)
+    return rows_or_every_key_alike(mixed, 1e-4)
+
+
+def top_with_the_ratio_turned(learner, expert, c):
+    u = held_fixed_where(learner, expert, expert, learner)
+    return np.where(learner + expert > 0, (1 - u) / (2 * c * (1 + u)), 0)
+
+
+def top_with_a_ratio_of_zero_off_the_data(learner, expert, c):
+    u = held_fixed_where(learner, expert, learner, expert)
+    return np.where(learner + expert > 0, (1 - u) / (2 * c * (1 + u)), 0)
+
+
+def top_with_a_spoonful_of_salt(learner, expert, c):
+    return (expert - learner) / (2 * c * (expert + learner) + 1e-6)
+
+
 RIGHT = {
     "soft_value": [
         soft_value_by_scipy,
@@ -813,6 +916,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         value_with_a_small_number_for_safety: "right_while_small",
         value_as_a_sum_of_exponentials: "logarithm_forgotten",
         value_with_illegal_logits_of_minus_thousand: "illegal_not_low_enough",
+        value_of_the_illegal_keys: "legal_turned_over",
     },
     "reward_of_logits": {
         reward_with_gamma_forgotten: "discount_forgotten",
@@ -837,6 +941,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         reward_by_solving_for_the_best_logits: "solved_forward",
         reward_with_the_plain_mean_of_next_logits: "mean_future",
         reward_with_the_value_of_averaged_logits: "value_of_expected_logits",
+        reward_with_values_from_rounds: "values_solved_for",
     },
     "objective": {
         J_with_domain_forgotten: "domain_only_on_the_data",
@@ -866,6 +971,10 @@ WRONG = {  # answer → the mistake whose hint it must be told
         J_with_the_mean_over_the_data: "plain_mean_on_the_data",
         J_weighed_with_the_demonstrator: "policy_in_place_of_occupancy",
         J_with_the_conjugate: "conjugate_in_place_of_phi",
+        J_as_a_mean_of_weighed_scores: "averaged_once_more",
+        J_with_one_minus_gamma_at_both: "both_terms_made_a_share",
+        J_with_the_edge_of_the_mixture: "edge_of_the_mixture",
+        J_infinite_where_the_expert_never_goes: "infinite_off_the_data",
     },
     "policy_between_two": {
         between_as_the_mean_policy: "mean_of_the_policies",
@@ -876,6 +985,13 @@ WRONG = {  # answer → the mistake whose hint it must be told
         between_with_zeros_for_nobody: "nothing_pressed_where_nobody_comes",
         between_with_arrows_reversed: "arrows_turned_round",
         between_of_the_more_frequent: "whoever_comes_more_often",
+        between_with_the_first_policy_for_nobody: "wrong_where_nobody_comes",
+        between_with_every_key_alike_where_one_never_comes: "uniform_where_one_never_comes",
+        between_from_any_start: "started_anywhere",
+        between_from_the_second_text_on: "start_not_counted",
+        between_of_a_hundred_steps: "stopped_counting",
+        between_with_a_little_added: "wrong_where_they_hardly_come",
+        between_with_rare_states_as_nobodys: "wrong_where_they_hardly_come",
     },
     "reward_with_samples_held_fixed": {
         top_without_two: "half_forgotten",
@@ -905,5 +1021,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         top_with_brackets_around_2c_only: "brackets_missing",
         top_with_c_above_the_line: "multiplied_by_c",
         top_with_infinity_off_the_data: "infinite_reward",
+        top_with_the_ratio_turned: "sign_flipped_where_both_go",
+        top_with_a_ratio_of_zero_off_the_data: "paid_most_off_the_data",
+        top_with_a_spoonful_of_salt: "wrong_where_both_hardly_go",
     },
 }

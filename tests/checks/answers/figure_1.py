@@ -504,6 +504,17 @@ def level_one_for_few_recoveries_else_error(error, recovery):
     return 1.0 if recovery <= 0.5 else error
 
 
+def level_of_thirty_depths(error, recovery):
+    if recovery <= 0.5:
+        return 1.0
+    off = error / recovery * sum(((1 - recovery) / recovery) ** n for n in range(30))
+    return off / (1 + off)
+
+
+def off_with_error_kept_from_zero_and_one(error, horizon):
+    return 1 - (1 - np.clip(error, 1e-3, 1 - 1e-3)) ** np.arange(horizon + 1)
+
+
 RIGHT = {
     "compounding_error": [
         off_in_one_line,
@@ -552,6 +563,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         off_by_simulation: "close_as_a_simulation",
         off_adding_error_to_those_already_off: "lost_texts_err_again",
         off_with_errors_that_undo_each_other: "errors_undo_errors",
+        off_with_error_kept_from_zero_and_one: "wrong_without_luck",
     },
     "one_step": {
         step_with_recovery_the_other_way: "recovery_swapped",
@@ -582,7 +594,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         level_zero_below_one_half: "wrong_only_below_one_half",
         level_error_below_one_half: "wrong_only_below_one_half",
         level_infinite_below_one_half: "wrong_only_below_one_half",
-        level_with_the_border_at_error: "wrong_only_below_one_half",
+        level_with_the_border_at_error: "border_at_the_error",
         level_of_two_states: "speed_home_forgets_new_tokens",
         level_of_two_states_with_one_case: "two_places",
         level_not_divided_by_the_sum: "odds_instead_of_share",
@@ -593,11 +605,12 @@ WRONG = {  # answer → the mistake whose hint it must be told
         level_without_r_in_the_first_step: "first_border_one_way",
         level_with_the_first_flow_as_one_minus_r: "wrong_only_above_one_half",
         level_with_the_first_flow_upside_down: "wrong_only_above_one_half",
-        level_with_error_and_recovery_swapped: "wrong_only_above_one_half",
+        level_with_error_and_recovery_swapped: "error_and_recovery_swapped",
         level_as_error_not_repaired: "mistake_and_no_repair",
         level_zero_with_full_recovery: "repaired_at_once",
         level_after_two_hundred_keys: "not_for_ever",
         level_of_three_depths: "not_for_ever",
+        level_of_thirty_depths: "not_for_ever",
         level_as_mean_depth: "mean_depth",
         level_with_on_counted_twice: "wrong_only_above_one_half",
         level_over_one_minus_error: "wrong_only_above_one_half",

@@ -122,8 +122,28 @@ def visits_by_simulation(policy, gamma):
     return counts / 2000
 
 
-def visits_rounded(policy, gamma):
-    return np.round(visits_with_a_loop(policy, gamma), 2)
+def visits_by_the_last_key_and_one_gamma(policy, gamma):
+    return (1 - gamma) * np.append(1, gamma * np.asarray(policy))
+
+
+def visits_stopped_at_every_step_that_runs_free(policy, gamma):
+    return np.cumprod([1 - gamma, *((1 - gamma) * np.asarray(policy))])
+
+
+def visits_with_the_first_one_normalised(policy, gamma):
+    share = np.cumprod([1, *(gamma * np.asarray(policy))])
+    share[0] *= 1 - gamma
+    return share
+
+
+def visits_with_gamma_in_front(policy, gamma):
+    return gamma * np.cumprod([1, *(gamma * np.asarray(policy))])
+
+
+def visits_with_all_the_rest_at_the_end(policy, gamma):
+    share = visits_with_a_loop(policy, gamma)
+    share[3] = 1 - sum(share[:3])
+    return share
 
 
 # Exercise 2.2, right
@@ -308,6 +328,15 @@ def occupancy_normalised_over_states_twice(policy, transitions, gamma):
     return (1 - gamma) * occupancy_by_solving(policy, transitions, gamma)
 
 
+def occupancy_with_keys_beside_the_next_state(policy, transitions, gamma):
+    at = occupancy_by_solving(policy, transitions, gamma)
+    return np.einsum("sa,san->na", at, transitions)
+
+
+def occupancy_with_stopping_and_running_on_swapped(policy, transitions, gamma):
+    return occupancy_by_solving(policy, transitions, 1 - gamma)
+
+
 # Exercise 2.3, right
 
 
@@ -443,8 +472,8 @@ def text_with_the_tail_a_step_late(states, actions, gamma, num_states, num_actio
 
 
 def text_with_the_tail_a_step_early(states, actions, gamma, num_states, num_actions):
-    table = text_with_a_loop(states, actions, gamma, num_states, num_actions)
-    table[-1, -1] /= gamma
+    table = text_without_tail(states, actions, gamma, num_states, num_actions)
+    table[-1, -1] = gamma ** (len(actions) - 1)
     return table
 
 
@@ -529,6 +558,24 @@ def text_without_the_finishing_key(states, actions, gamma, num_states, num_actio
 def text_with_the_finishing_key_in_the_tail(states, actions, gamma, num_states, num_actions):
     table = text_with_a_loop(states[:-2], actions[:-1], gamma, num_states, num_actions)
     return table
+
+
+def text_with_the_steps_alone_from_one(states, actions, gamma, num_states, num_actions):
+    table = np.zeros((num_states, num_actions))
+    for t, (state, action) in enumerate(zip(states, actions), start=1):  # the last state has no action
+        table[state, action] += (1 - gamma) * gamma**t
+    table[-1, -1] += gamma ** len(actions)
+    return table
+
+
+def text_with_two_hundred_moments_at_the_end(states, actions, gamma, num_states, num_actions):
+    table = text_without_tail(states, actions, gamma, num_states, num_actions)
+    table[-1, -1] = sum((1 - gamma) * gamma**t for t in range(len(actions), len(actions) + 200))
+    return table
+
+
+def text_with_stopping_and_running_on_swapped(states, actions, gamma, num_states, num_actions):
+    return text_with_a_loop(states, actions, 1 - gamma, num_states, num_actions)
 
 
 # Exercise 2.4, right
@@ -655,6 +702,22 @@ def there_and_back_divided_by_the_number_of_rounds(types, deletes, gamma):
     return (1 - gamma) * (1 - gamma**2 * types * deletes) * np.array([1, gamma * types])
 
 
+def there_and_back_as_pairs(types, deletes, gamma):
+    empty, t = there_and_back_in_closed_form(types, deletes, gamma)
+    return [empty * types, t * deletes]
+
+
+def there_and_back_from_the_second_time_on(types, deletes, gamma):
+    trip = gamma**2 * types * deletes
+    back = (1 - gamma) * trip / (1 - trip)
+    return [back, back * gamma * types]
+
+
+def there_and_back_fifty_times(types, deletes, gamma):
+    empty = (1 - gamma) * sum((gamma**2 * types * deletes) ** n for n in range(50))
+    return np.array([empty, gamma * types * empty])
+
+
 RIGHT = {
     "visits_along_a_chain": [
         visits_with_a_loop,
@@ -712,8 +775,12 @@ WRONG = {  # answer → the mistake whose hint it must be told
         visits_with_stopping_and_running_on_swapped: "clock_swapped",
         visits_that_finish_there: "wrong_key_counted",
         visits_from_the_end: "longest_text_first",
-        visits_by_simulation: "counted_or_rounded",
-        visits_rounded: "counted_or_rounded",
+        visits_by_simulation: "counted",
+        visits_by_the_last_key_and_one_gamma: "keys_not_multiplied",
+        visits_stopped_at_every_step_that_runs_free: "stopped_at_every_step",
+        visits_with_the_first_one_normalised: "normalised_at_the_start_only",
+        visits_with_gamma_in_front: "running_on_in_front",
+        visits_with_all_the_rest_at_the_end: "rest_at_the_word",
     },
     "occupancy_of_policy": {
         occupancy_with_moves_not_transposed: "arrows_reversed",
@@ -735,6 +802,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         occupancy_of_one_step: "one_step_only",
         occupancy_with_moves_summed: "moves_added",
         occupancy_normalised_over_states_twice: "normalised_twice",
+        occupancy_with_keys_beside_the_next_state: "key_with_the_next_state",
+        occupancy_with_stopping_and_running_on_swapped: "running_on_and_stopping_swapped",
     },
     "occupancy_of_a_text": {
         text_with_pairs_overwritten: "repeated_pairs_lost",
@@ -760,6 +829,9 @@ WRONG = {  # answer → the mistake whose hint it must be told
         text_with_a_tail_of_visits: "tail_of_visits",
         text_without_the_finishing_key: "finishing_key_lost",
         text_with_the_finishing_key_in_the_tail: "finishing_key_in_the_tail",
+        text_with_the_steps_alone_from_one: "clock_one_late",
+        text_with_two_hundred_moments_at_the_end: "tail_breaks_off",
+        text_with_stopping_and_running_on_swapped: "stop_and_run_on_swapped",
     },
     "there_and_back": {
         there_and_back_that_sums_to_more_than_one: "counts_of_both",
@@ -780,5 +852,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         there_and_back_with_both_keys_at_t: "both_keys_at_t",
         there_and_back_with_finishing_at_t_left_out: "stays_instead_of_finishing",
         there_and_back_divided_by_the_number_of_rounds: "series_upside_down",
+        there_and_back_as_pairs: "next_key_counted_too",
+        there_and_back_from_the_second_time_on: "first_moment_lost",
+        there_and_back_fifty_times: "rounds_break_off",
     },
 }

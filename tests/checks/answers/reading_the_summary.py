@@ -66,6 +66,27 @@ def price_of_jensen_shannon(u):
     return u * np.log(u) - (u + 1) * np.log((u + 1) / 2)
 
 
+def price_in_powers_of_ten(u):
+    return (u - 1) * np.log10(u)
+
+
+def price_with_ratios_cut_off(u):
+    u = np.clip(u, 1e-3, 1e3)
+    return (u - 1) * np.log(u)
+
+
+def price_of_two_equal_fractions(u):
+    return np.log(u) + u * np.log(u)
+
+
+def price_of_two_equal_weights(u):
+    return u * np.log(1 / u) + u * np.log(u)
+
+
+def price_of_chi2(u):
+    return (u - 1) ** 2
+
+
 def price_that_is_not_level(u):
     return (u - 1) * (np.log(u) + 1)
 
@@ -218,6 +239,10 @@ def rows_with_a_zero_left_out(joint):
 
 def a_ten_thousandth_added_to_both(joint):
     return (joint * np.log((joint + 1e-4) / (apart_from(joint) + 1e-4))).sum()
+
+
+def a_millionth_added_to_both(joint):
+    return (joint * np.log((joint + 1e-6) / (apart_from(joint) + 1e-6))).sum()
 
 
 def zeros_replaced_by_a_hundredth(joint):
@@ -605,7 +630,12 @@ WRONG = {  # answer → the mistake whose hint it must be told
         only_the_second: "second_term_alone",
         only_the_second_levelled: "second_term_levelled",
         mean_of_the_two: "half_of_it",
-        price_in_bits: "in_bits",
+        price_in_bits: "in_another_base",
+        price_in_powers_of_ten: "in_another_base",
+        price_with_ratios_cut_off: "wrong_at_the_extremes",
+        price_of_two_equal_fractions: "added",
+        price_of_two_equal_weights: "second_term_not_weighed",
+        price_of_chi2: "price_of_chi2",
         price_turned_over: "below_the_line",
         price_of_the_other_ratio: "price_ratio_upside_down",
         price_of_one_against_the_other: "subtracted",
@@ -632,6 +662,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         logs_of_pairs_without_weights: "logs_without_weights",
         rows_with_a_zero_left_out: "rows_with_zeros_left_out",
         a_ten_thousandth_added_to_both: "something_tiny_added",
+        a_millionth_added_to_both: "something_tiny_added",
         zeros_replaced_by_a_hundredth: "wrong_with_zeros",
         weighted_with_the_product_and_its_infinities: "weights_of_the_product",
         product_without_a_logarithm: "ratios_themselves",

@@ -1,6 +1,7 @@
 """Answers to notebooks/assignments/set_2_divergences.ipynb, written from its text alone: right ones of many kinds, and
 wrong ones that students give."""
 
+import functools
 import math
 
 import numpy as np
@@ -114,6 +115,74 @@ def critic_with_a_small_number(learner, expert, groups):
     p, q = np.bincount(groups, learner), np.bincount(groups, expert)
     reward = (4 / (1 + p / np.maximum(q, 1e-9)) ** 2 - 1)[groups]
     return {"reward": reward, "wins": np.sum(expert * (4 * np.sqrt(1 + reward) - 4 - reward) - learner * reward)}
+
+
+def critic_paying(pay):
+    """An answer that pays `pay` of the shares of a group, and wins with these rewards what they win."""
+
+    @functools.wraps(pay)
+    def answer(learner, expert, groups):
+        p, q = np.bincount(groups, learner)[groups], np.bincount(groups, expert)[groups]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reward = np.where(p + q > 0, pay(p, q), 0.0)
+        score = 4 * np.sqrt(np.clip(1 + reward, 0, 4)) - 4 - np.minimum(reward, 3)
+        return {"reward": reward, "wins": expert @ score - learner @ reward}
+
+    del answer.__wrapped__
+    return answer
+
+
+@critic_paying
+def critic_with_the_ratio_upside_down(p, q):
+    return 4 * p**2 / (p + q) ** 2 - 1
+
+
+@critic_paying
+def critic_of_the_slope(p, q):
+    return 1 - 4 * q**2 / (p + q) ** 2
+
+
+@critic_paying
+def critic_of_chi2(p, q):
+    return np.maximum(2 - 2 * p / q, -1)
+
+
+@critic_paying
+def critic_in_whole_numbers(p, q):
+    return (4 * q**2 / (p + q) ** 2 - 1).astype(int)
+
+
+@critic_paying
+def critic_with_something_added(p, q):
+    return 4 / (1 + (p + 1e-4) / (q + 1e-4)) ** 2 - 1
+
+
+def critic_of_mean_shares(learner, expert, groups):
+    right = critic_by_group_numbers(learner, expert, groups)
+    count = np.bincount(groups)[groups]
+    p, q = np.bincount(groups, learner)[groups] / count, np.bincount(groups, expert)[groups] / count
+    score = 4 * np.sqrt(1 + right["reward"]) - 4 - right["reward"]
+    seen = np.unique(groups, return_index=True)[1]
+    return right | {"wins": float((q * score - p * right["reward"])[seen].sum())}
+
+
+def critic_without_a_score(learner, expert, groups):
+    right = critic_by_group_numbers(learner, expert, groups)
+    return right | {"wins": expert @ right["reward"] - learner @ right["reward"]}
+
+
+def critic_with_half_a_score(learner, expert, groups):
+    right = critic_by_group_numbers(learner, expert, groups)
+    return right | {"wins": expert @ (4 * np.sqrt(1 + right["reward"]) - 4) - learner @ right["reward"]}
+
+
+def critic_who_counts_the_groups(learner, expert, groups):
+    reward = np.zeros(len(groups))
+    for group in range(len(set(groups.tolist()))):
+        inside = groups == group
+        p, q = learner[inside].sum(), expert[inside].sum()
+        reward[inside] = 4 * (q / (p + q)) ** 2 - 1 if p + q > 0 else 0
+    return {"reward": reward, "wins": expert @ (4 * np.sqrt(1 + reward) - 4 - reward) - learner @ reward}
 
 
 # Exercise S2.2, right
@@ -230,8 +299,50 @@ def promise_on_a_grid(divergence, distance, share):
     return {"least": min(inside), "most": max(inside)}
 
 
-def promise_rounded(divergence, distance, share):
-    return {end: round(p, 3) for end, p in promise_by_halving(divergence, distance, share).items()}
+def promise_with_few_halvings(divergence, distance, share):
+    found = {}
+    for key, end in (("least", 0.0), ("most", 1.0)):
+        near, far = (end, end) if two(divergence, end, share) <= distance else (share, end)
+        for _ in range(10):
+            middle = (near + far) / 2
+            near, far = (middle, far) if two(divergence, middle, share) <= distance else (near, middle)
+        found[key] = near
+    return found
+
+
+def promise_that_moves_the_wrong_end(divergence, distance, share):
+    found = {}
+    for key, end in (("least", 0.0), ("most", 1.0)):
+        near, far = share, end
+        for _ in range(50):
+            middle = (near + far) / 2
+            near, far = (middle, far) if two(divergence, middle, share) > distance else (near, middle)
+        found[key] = near
+    return found
+
+
+def promise_over_the_whole_line(divergence, distance, share):
+    found = {}
+    for key in ("least", "most"):
+        low, high = 0.0, 1.0
+        while high - low > 1e-9:
+            middle = (low + high) / 2
+            inside = two(divergence, middle, share) <= distance
+            low, high = (middle, high) if inside == (key == "most") else (low, middle)
+        found[key] = low
+    return found
+
+
+def promise_of_the_certain(divergence, distance, share):
+    return {"least": share, "most": share} if share in (0, 1) else promise_by_halving(divergence, distance, share)
+
+
+def promise_beyond_infinity(divergence, distance, share):
+    found = promise_by_halving(divergence, distance, share)
+    for key, end in (("least", 0.0), ("most", 1.0)):
+        if math.isinf(two(divergence, end, share)):
+            found[key] = end
+    return found
 
 
 # Exercise S2.3, right
@@ -346,6 +457,49 @@ def honest_with_exchanged_names(expert_counts, learner_counts, expert_fresh, lea
     return {"fooled": right["honest"], "honest": right["fooled"]}
 
 
+def honest_where_both_were_seen(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    reward = rewards_of_counts(expert_counts, learner_counts) * (expert_counts > 0) * (learner_counts > 0)
+    return honest_with(reward, expert_counts, learner_counts, expert_fresh, learner_fresh)
+
+
+def honest_over(total, expert_counts, learner_counts, expert_fresh, learner_fresh, reward=None):
+    reward = rewards_of_counts(expert_counts, learner_counts) if reward is None else reward
+    score = 4 * np.sqrt(1 + reward) - 4 - reward
+    return {
+        "fooled": (expert_counts @ score) / total(expert_counts) - (learner_counts @ reward) / total(expert_counts),
+        "honest": (expert_fresh @ score) / total(expert_fresh) - (learner_fresh @ reward) / total(expert_fresh),
+    }
+
+
+def honest_with_the_experts_total(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    q, p = expert_counts / expert_counts.sum(), learner_counts / expert_counts.sum()
+    reward = np.where(p + q > 0, 4 * q**2 / np.where(p + q > 0, p + q, 1) ** 2 - 1, 0)
+    return honest_over(np.sum, expert_counts, learner_counts, expert_fresh, learner_fresh, reward)
+
+
+def honest_on_average_over_pairs(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    return honest_over(len, expert_counts, learner_counts, expert_fresh, learner_fresh)
+
+
+def honest_in_sums(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    return honest_over(lambda counts: 1, expert_counts, learner_counts, expert_fresh, learner_fresh)
+
+
+def honest_and_never_negative(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    right = honest_pair_by_pair(expert_counts, learner_counts, expert_fresh, learner_fresh)
+    return right | {"honest": max(0, right["honest"])}
+
+
+def honest_about_what_was_seen(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    right = honest_pair_by_pair(expert_counts, learner_counts, expert_fresh, learner_fresh)
+    seen = (expert_counts > 0) | (learner_counts > 0)
+    reward = rewards_of_counts(expert_counts, learner_counts)[seen]
+    expert, learner = expert_fresh[seen], learner_fresh[seen]
+    score = 4 * np.sqrt(1 + reward) - 4 - reward
+    honest = expert @ score / max(expert.sum(), 1) - learner @ reward / max(learner.sum(), 1)
+    return right | {"honest": honest}
+
+
 # Exercise S2.4, right
 
 
@@ -428,6 +582,49 @@ def certificate_of_the_best_member(weights, typists, expert):
     right = certificate_with_masks(weights, typists, expert)
     alone = [rel_entr(expert, one).sum() for one in typists]
     return right | {"at_least": min(alone)}
+
+
+def certificate_in_bits(weights, typists, expert):
+    right = certificate_with_masks(weights, typists, expert)
+    distance = right["distance"] / np.log(2)
+    return right | {"distance": distance, "at_least": distance - np.log2(right["pay"].max())}
+
+
+def certificate_paying(reward, weights, typists, expert):
+    right = certificate_with_masks(weights, typists, expert)
+    pay = (typists * reward).sum(axis=1)
+    return right | {"pay": pay, "at_least": right["distance"] - np.log(pay.max())}
+
+
+def certificate_with_a_small_number(weights, typists, expert):
+    return certificate_paying(expert / (weights @ typists + 1e-12), weights, typists, expert)
+
+
+def certificate_paying_one_for_nothing(weights, typists, expert):
+    reward = np.where(expert > 0, expert / np.where(expert > 0, weights @ typists, 1), 1)
+    return certificate_paying(reward, weights, typists, expert)
+
+
+def certificate_of_private_critics(weights, typists, expert):
+    reward = np.where(typists > 0, expert / np.where(typists > 0, typists, 1), 0)
+    return certificate_paying(reward, weights, typists, expert)
+
+
+def certificate_of_mean_distances(weights, typists, expert):
+    right = certificate_with_masks(weights, typists, expert)
+    distance = sum(w * rel_entr(expert, one).sum() for w, one in zip(weights, typists, strict=True))
+    return right | {"distance": distance, "at_least": distance - np.log(right["pay"].max())}
+
+
+def certificate_with_the_wrong_factor(weights, typists, expert):
+    right = certificate_with_masks(weights, typists, expert)
+    c = right["pay"].max()
+    return right | {"at_least": 1 + np.log(c) + right["distance"] - c * c}
+
+
+def certificate_of_those_who_work(weights, typists, expert):
+    right = certificate_with_masks(weights, typists, expert)
+    return right | {"at_least": right["distance"] - np.log(right["pay"][weights > 1e-5].max())}
 
 
 # Exercise S2.5, right
@@ -537,6 +734,37 @@ def prices_finite(u, c_expert, c_model):
     return {name: [0.0 if v == math.inf else v for v in value] for name, value in right.items()}
 
 
+def prices_with_a_high_top(u, c_expert, c_model):
+    right = prices_by_the_integral(u, c_expert, c_model)
+    return right | {"moving": 4 * np.array(right["moving"])}
+
+
+def prices_with_something_added(u, c_expert, c_model):
+    return prices_by_the_integral(np.asarray(u) + 1e-12, c_expert, c_model)
+
+
+def prices_of_a_constant_fine(u, c_expert, c_model):
+    right = prices_by_the_integral(u, c_expert, c_model)
+    return right | {"moving": (1 - np.asarray(u)) ** 2 / (4 * (c_expert + c_model))}
+
+
+def prices_from_nowhere(u, c_expert, c_model):
+    """Integrated without a constant."""
+    right, u = prices_by_the_integral(u, c_expert, c_model), np.asarray(u)
+    if c_model == 0:
+        return right | {"held_fixed": (u**2 - 2 * u) / (4 * c_expert)}
+    with np.errstate(divide="ignore"):
+        logarithm = np.log(c_expert + c_model * u)
+    return right | {"held_fixed": u / (2 * c_model) - (c_expert + c_model) / (2 * c_model**2) * logarithm}
+
+
+def prices_with_a_rising_logarithm(u, c_expert, c_model):
+    right = prices_by_the_integral(u, c_expert, c_model)
+    if c_model == 0:
+        return right
+    return right | {"held_fixed": (np.asarray(u) - 1) / c_model - right["held_fixed"]}
+
+
 RIGHT = {
     "lazy_critic": [critic_by_group_numbers, critic_with_a_table, critic_in_torch, critic_of_lists],
     "promise": [promise_by_halving, promise_by_steps, promise_with_a_root, promise_on_finer_and_finer_grids],
@@ -557,6 +785,15 @@ WRONG = {
         critic_of_exercise_3_4: "rewards_of_jensen_shannon",
         critic_at_the_edge: "nobody_at_the_edge",
         critic_with_a_small_number: "small_number_below_the_fraction",
+        critic_with_the_ratio_upside_down: "typists_exchanged",
+        critic_of_the_slope: "reward_upside_down",
+        critic_of_chi2: "rewards_of_chi2",
+        critic_in_whole_numbers: "whole_rewards",
+        critic_with_something_added: "something_added_to_both",
+        critic_of_mean_shares: "wins_of_group_means",
+        critic_without_a_score: "score_is_the_reward",
+        critic_with_half_a_score: "score_cut_short",
+        critic_who_counts_the_groups: "groups_after_a_gap",
     },
     "promise": {
         promise_of_total_variation: "distance_as_a_difference",
@@ -566,8 +803,12 @@ WRONG = {
         promise_with_exchanged_names: "names_exchanged",
         promise_of_nothing_at_least: "anything_may_be_missing",
         promise_by_pinsker: "root_of_half_the_distance",
-        promise_on_a_grid: "grid_too_coarse",
-        promise_rounded: "rounded_to_few_decimals",
+        promise_on_a_grid: "not_near_enough",
+        promise_with_few_halvings: "not_near_enough",
+        promise_that_moves_the_wrong_end: "end_or_beginning",
+        promise_over_the_whole_line: "searched_from_end_to_end",
+        promise_of_the_certain: "certain_and_so_fixed",
+        promise_beyond_infinity: "infinitely_far_and_yet_reached",
     },
     "honest_distance": {
         honest_fitted_twice: "critic_sees_the_fresh_ones",
@@ -578,6 +819,12 @@ WRONG = {
         honest_with_counts: "counts_for_shares",
         honest_with_one_added: "something_added",
         honest_with_exchanged_names: "results_exchanged",
+        honest_where_both_were_seen: "seen_by_one_is_unseen",
+        honest_with_the_experts_total: "one_total_for_both",
+        honest_on_average_over_pairs: "pairs_for_moments",
+        honest_in_sums: "sums_for_means",
+        honest_and_never_negative: "never_a_loss",
+        honest_about_what_was_seen: "strangers_left_out",
     },
     "certificate": {
         certificate_not_scaled: "bound_without_scaling",
@@ -588,6 +835,13 @@ WRONG = {
         certificate_with_weighted_pay: "weights_counted_twice",
         certificate_without_weights: "weights_ignored",
         certificate_of_the_best_member: "best_member_alone",
+        certificate_in_bits: "bits_for_nats",
+        certificate_with_a_small_number: "small_number_in_the_team",
+        certificate_paying_one_for_nothing: "paid_where_the_expert_never_is",
+        certificate_of_private_critics: "each_her_own_critic",
+        certificate_of_mean_distances: "members_distances_averaged",
+        certificate_with_the_wrong_factor: "factor_upside_down",
+        certificate_of_those_who_work: "hardly_employed_left_out",
     },
     "prices_of_two_fines": {
         prices_exchanged: "divergences_exchanged",
@@ -597,7 +851,12 @@ WRONG = {
         prices_without_the_straight_part: "straight_part_lost",
         prices_without_an_anchor: "not_anchored",
         prices_of_one_fine: "one_fine_for_both",
-        prices_doubled: "half_of_the_top",
-        prices_finite: "zero_where_nobody_goes",
+        prices_doubled: "wrong_by_a_factor",
+        prices_finite: "infinite_price_lost",
+        prices_with_something_added: "infinite_price_lost",
+        prices_with_a_high_top: "wrong_by_a_factor",
+        prices_of_a_constant_fine: "fine_without_the_ratio",
+        prices_from_nowhere: "not_anchored",
+        prices_with_a_rising_logarithm: "number_before_the_logarithm",
     },
 }

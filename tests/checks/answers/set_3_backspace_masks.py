@@ -90,6 +90,35 @@ def influence_squared(mask, layers):
     return found
 
 
+def influence_in_a_byte(mask, layers):
+    return np.linalg.matrix_power((np.asarray(mask) | np.eye(len(mask), dtype=bool)).astype(np.uint8), layers) > 0
+
+
+def influence_in_whole_numbers(mask, layers):
+    return np.linalg.matrix_power(np.asarray(mask, dtype=int) + np.eye(len(mask), dtype=int), layers) > 0
+
+
+def influence_from_the_mask_on(mask, layers):
+    found = np.asarray(mask) if layers else np.eye(len(mask), dtype=bool)
+    for _ in range(layers - 1):
+        found = found | (np.asarray(mask, dtype=int) @ found.astype(int) > 0)
+    return found
+
+
+def influence_from_nothing(mask, layers):
+    return influence_by_products(mask, layers) if layers else np.zeros((len(mask), len(mask)), dtype=bool)
+
+
+def influence_in_place(mask, layers):
+    found = np.eye(len(mask), dtype=bool)
+    for _ in range(layers):
+        for q in range(len(mask)):
+            for k in range(len(mask)):
+                if mask[q][k]:
+                    found[q] |= found[k]
+    return found
+
+
 # Exercise S3.2, right
 
 
@@ -244,6 +273,60 @@ def exact_unless_something_repeats(tokens, positions, mask, asked, texts):
     """Wants each pair of a token and a position once in the whole row."""
     pairs = list(zip(map(int, tokens), map(int, positions)))
     return exact_with_a_list(tokens, positions, mask, asked, texts) and len(set(pairs)) == len(pairs)
+
+
+def exact_whatever_is_asked(tokens, positions, mask, asked, texts, itself=False, own=False, ends=True):
+    """Goes on to whoever is seen, but for what its arguments leave out or add."""
+    waiting, done = [(int(q), tuple(text)) for q, text in zip(asked, texts)], set()
+    while waiting:
+        q, text = waiting.pop()
+        if (q, text) in done:
+            continue
+        done.add((q, text))
+        if pairs_seen(q, tokens, positions, mask) != list(enumerate(text)):
+            return False
+        if (own and not ends_with_itself(q, tokens, positions, text)) or (itself and not mask[q][q]):
+            return False
+        waiting += [(int(k), text[: int(positions[k]) + 1]) for k in np.flatnonzero(mask[q])]
+    return True
+
+
+def exact_but_for_its_own_token(tokens, positions, mask, asked, texts):
+    return exact_whatever_is_asked(tokens, positions, mask, asked, texts)
+
+
+def exact_if_each_sees_itself(tokens, positions, mask, asked, texts):
+    return exact_whatever_is_asked(tokens, positions, mask, asked, texts, itself=True, own=True)
+
+
+def exact_with_any_beginning(tokens, positions, mask, asked, texts):
+    if not exact_row_by_row(tokens, positions, mask, asked, texts):
+        return False
+    counts, waiting = set(), list(map(int, asked))
+    while waiting:
+        q = waiting.pop()
+        if q in counts:
+            continue
+        counts.add(q)
+        text = [token for _, token in pairs_seen(q, tokens, positions, mask)]
+        if not text or not exact_row_by_row(tokens, positions, mask, [q], [text]):
+            return False
+        waiting += map(int, np.flatnonzero(mask[q]))
+    return True
+
+
+def exact_the_wrong_way_round(tokens, positions, mask, asked, texts):
+    return exact_with_a_list(tokens, positions, np.asarray(mask).T, asked, texts)
+
+
+def exact_at_the_beginning(tokens, positions, mask, asked, texts):
+    for q, text in zip(asked, texts):
+        return exact_with_a_list(tokens, positions, mask, [q], [text])
+
+
+def exact_if_causal_for_those_who_count(tokens, positions, mask, asked, texts):
+    counts = influence_by_products(mask, len(mask))[asked].any(axis=0)
+    return exact_with_a_list(tokens, positions, mask, asked, texts) and not np.triu(mask, 1)[counts].any()
 
 
 # Exercise S3.3, right
@@ -409,6 +492,74 @@ def row_that_deletes_the_oldest(walks, backspace, prompt):
     return found | {"expires": np.array(expires)}
 
 
+def row_with_late_ends(walks, backspace, prompt, end=None):
+    """What stands when its walk ends expires at `end`, or at the end of the row."""
+    tokens, positions, expires = [], [], []
+    for walk in walks:
+        stack = []
+        for key in [*prompt, *walk]:
+            if key == backspace:
+                expires[stack.pop()] = len(tokens)
+            else:
+                positions.append(len(stack))
+                stack.append(len(tokens))
+                tokens.append(key)
+                expires.append(-1)
+    end = len(tokens) if end is None else end
+    return {"tokens": tokens, "positions": positions, "expires": [end if e == -1 else e for e in expires]}
+
+
+def row_with_the_librarys_never(walks, backspace, prompt):
+    return row_with_late_ends(walks, backspace, prompt, 2**31 - 1)
+
+
+def row_in_pieces(walks, backspace, prompt):
+    parts = [row_with_one_loop([walk], backspace, prompt) for walk in walks]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def row_one_early(walks, backspace, prompt):
+    found = row_with_one_loop(walks, backspace, prompt)
+    return found | {"expires": found["expires"] - 1}
+
+
+def row_one_late_within_the_row(walks, backspace, prompt):
+    found = row_with_one_loop(walks, backspace, prompt)
+    return found | {"expires": np.minimum(found["expires"] + 1, len(found["tokens"]))}
+
+
+def row_with_one_stack(walks, backspace, prompt):
+    tokens, positions, expires, stack = [], [], [], []
+    for walk in walks:
+        for key in [*prompt, *walk]:
+            if key == backspace:
+                expires[stack.pop()] = len(tokens)
+            else:
+                positions.append(len(stack))
+                stack.append(len(tokens))
+                tokens.append(key)
+                expires.append(-1)
+    return {"tokens": tokens, "positions": positions, "expires": [len(tokens) if e == -1 else e for e in expires]}
+
+
+def row_that_hides_at_once(walks, backspace, prompt):
+    tokens, positions, expires = [], [], []
+    for walk in walks:
+        stack = []
+        for key in [*prompt, *walk]:
+            if key == backspace:
+                gone = stack.pop()
+                expires[gone] = gone + 1
+            else:
+                positions.append(len(stack))
+                stack.append(len(tokens))
+                tokens.append(key)
+                expires.append(-1)
+        for left in stack:
+            expires[left] = len(tokens)
+    return {"tokens": tokens, "positions": positions, "expires": expires}
+
+
 # Exercise S3.4, right
 
 
@@ -521,6 +672,51 @@ def tree_in_order_of_typing(walks, backspace, prompt):
         "expires": np.array(ends),
         "asked": np.array([order.index(text) for text in stood]),
     }
+
+
+def tree_as_typed_to_the_letter(walks, backspace, prompt):
+    """In the order of typing, `expires` as the text says: the first later text that does not begin with this one."""
+    found = tree_in_order_of_typing(walks, backspace, prompt)
+    order = [tuple(prompt[: n + 1]) for n in range(len(prompt))]
+    order += [text for walk in walks for text in screens(walk, backspace, prompt)]
+    order = list(dict.fromkeys(order))
+    ends = [
+        next((m for m in range(n + 1, len(order)) if order[m][: len(text)] != text), len(order))
+        for n, text in enumerate(order)
+    ]
+    return found | {"expires": ends}
+
+
+def tree_by_levels(walks, backspace, prompt):
+    found = tree_by_recursion(walks, backspace, prompt)
+    order = sorted(range(len(found["tokens"])), key=lambda n: found["positions"][n])
+    return {name: np.array(found[name])[order] for name in ("tokens", "positions", "expires")} | {
+        "asked": [order.index(n) for n in found["asked"]]
+    }
+
+
+def tree_of_children_alone(walks, backspace, prompt):
+    found = tree_by_recursion(walks, backspace, prompt)
+    ends = []
+    for n, (position, end) in enumerate(zip(found["positions"], found["expires"])):
+        ends.append(n + 1 + found["positions"][n:end].count(position + 1))
+    return found | {"expires": ends}
+
+
+def tree_asked_too_soon(walks, backspace, prompt):
+    return tree_by_recursion(walks, backspace, prompt) | {
+        "asked": tree_in_order_of_typing(walks, backspace, prompt)["asked"]
+    }
+
+
+def tree_with_lengths(walks, backspace, prompt):
+    found = tree_by_recursion(walks, backspace, prompt)
+    return found | {"positions": np.array(found["positions"]) + 1}
+
+
+def tree_with_positions_after_the_prompt(walks, backspace, prompt):
+    found = tree_by_recursion(walks, backspace, prompt)
+    return found | {"positions": np.maximum(np.array(found["positions"]) - len(prompt) + 1, 0)}
 
 
 def tree_asked_after_the_key(walks, backspace, prompt):
@@ -741,6 +937,65 @@ def inputs_without_returns(n, p, letters, noise, walks, right):
     return {"a run for each text": walks * (sum(p + i + slips * (p + i + 1) for i in range(n)) + p + n)}
 
 
+@inputs_changed
+def inputs_with_too_few_slips(n, p, letters, noise, walks, right):
+    return {"packed": walks * (p + n * (1 + noise)), "fed again": walks * (p + n * (1 + 2 * noise))}
+
+
+@inputs_changed
+def inputs_with_tries_for_slips(n, p, letters, noise, walks, right):
+    tries = 1 / (1 - noise)
+    return {"packed": walks * (p + n * (1 + tries)), "fed again": walks * (p + n * (1 + 2 * tries))}
+
+
+@inputs_changed
+def inputs_with_all_letters_wrong(n, p, letters, noise, walks, right):
+    missing = (1 - noise) / (1 - noise + noise / letters)
+    return {"tree": p + n * (1 + letters * (1 - missing**walks))}
+
+
+@inputs_changed
+def inputs_with_a_tree_that_is_full_or_bare(n, p, letters, noise, walks, right):
+    return {"tree": p + n * (letters if noise else 1)}
+
+
+@inputs_changed
+def inputs_without_the_prompt_of_the_tree(n, p, letters, noise, walks, right):
+    return {"tree": right["tree"] - p}
+
+
+@inputs_changed
+def inputs_with_an_end(n, p, letters, noise, walks, right):
+    return {name: right[name] + walks for name in ("packed", "fed again")}
+
+
+@inputs_changed
+def inputs_with_short_slips(n, p, letters, noise, walks, right):
+    slips = noise / (1 - noise)
+    return {"a run for each text": walks * (sum((p + i) * (1 + 2 * slips) for i in range(n)) + p + n)}
+
+
+@inputs_changed
+def inputs_from_the_first_letter_on(n, p, letters, noise, walks, right):
+    slips = noise / (1 - noise)
+    runs = sum((p + i) * (1 + slips) + (p + i + 1) * slips for i in range(1, n + 1))
+    return {"a run for each text": walks * (runs + p + n)}
+
+
+@inputs_changed
+def inputs_of_forty_slips(n, p, letters, noise, walks, right):
+    chance = [(1 - noise) * noise**j for j in range(40)]
+    slips = sum(j * c for j, c in enumerate(chance))
+    missing = sum((1 - 1 / (letters - 1)) ** j * c for j, c in enumerate(chance))
+    runs = sum((p + i) * (1 + slips) + (p + i + 1) * slips for i in range(n)) + p + n
+    return {
+        "a run for each text": walks * runs,
+        "fed again": walks * (p + n * (1 + 2 * slips)),
+        "packed": walks * (p + n * (1 + slips)),
+        "tree": p + n * (1 + (letters - 1) * (1 - missing**walks)),
+    }
+
+
 RIGHT = {
     "influence": [influence_by_products, influence_by_a_power, influence_by_search, influence_in_torch],
     "layout_is_exact": [exact_with_a_list, exact_by_recursion, exact_by_layers],
@@ -761,6 +1016,11 @@ WRONG = {
         influence_counted: "ways_counted",
         influence_negated: "hidden_ones",
         influence_squared: "doubled_each_layer",
+        influence_in_a_byte: "ways_run_over",
+        influence_in_whole_numbers: "ways_run_over",
+        influence_from_the_mask_on: "own_token_unknown",
+        influence_from_nothing: "own_token_unknown",
+        influence_in_place: "written_over",
     },
     "layout_is_exact": {
         exact_row_by_row: "second_layer_trusted",
@@ -776,9 +1036,22 @@ WRONG = {
         faulty: "words_exchanged",
         exact_always: "always_content",
         exact_unless_something_repeats: "too_strict",
+        exact_but_for_its_own_token: "own_token_overlooked",
+        exact_if_each_sees_itself: "must_see_itself",
+        exact_with_any_beginning: "any_text_will_do",
+        exact_the_wrong_way_round: "seen_read_backwards",
+        exact_at_the_beginning: "first_text_only",
+        exact_if_causal_for_those_who_count: "row_order_trusted",
     },
     "packed_walks": {
         row_of_immortals: "neighbours_seen",
+        row_with_late_ends: "neighbours_seen",
+        row_with_the_librarys_never: "neighbours_seen",
+        row_in_pieces: "numbers_from_each_start",
+        row_one_early: "expires_one_early",
+        row_one_late_within_the_row: "expires_one_late",
+        row_with_one_stack: "one_stack_for_all",
+        row_that_hides_at_once: "gone_at_once",
         row_where_nothing_is_deleted: "nothing_deleted",
         row_with_local_numbers: "numbers_from_each_start",
         row_with_positions_that_run_on: "positions_run_on",
@@ -791,6 +1064,12 @@ WRONG = {
     },
     "text_tree": {
         tree_in_order_of_typing: "numbered_as_typed",
+        tree_as_typed_to_the_letter: "numbered_as_typed",
+        tree_by_levels: "level_by_level",
+        tree_of_children_alone: "direct_children_only",
+        tree_asked_too_soon: "asked_by_the_old_numbers",
+        tree_with_lengths: "positions_from_elsewhere",
+        tree_with_positions_after_the_prompt: "positions_from_elsewhere",
         tree_asked_after_the_key: "asked_a_key_late",
         tree_whose_edge_is_open: "unread_texts_expire_never",
         tree_of_lonely_texts: "expires_at_the_next_child",
@@ -813,5 +1092,14 @@ WRONG = {
         inputs_without_the_finished_text: "last_text_forgotten",
         inputs_without_wrong_texts: "wrong_texts_not_run",
         inputs_without_returns: "returns_not_run",
+        inputs_with_too_few_slips: "one_slip_at_most",
+        inputs_with_tries_for_slips: "right_letter_counted_in",
+        inputs_with_all_letters_wrong: "any_letter_is_a_slip",
+        inputs_with_a_tree_that_is_full_or_bare: "all_wrong_letters_there",
+        inputs_without_the_prompt_of_the_tree: "prompt_forgotten",
+        inputs_with_an_end: "end_of_text_fed",
+        inputs_with_short_slips: "wrong_texts_too_short",
+        inputs_from_the_first_letter_on: "letters_counted_from_one",
+        inputs_of_forty_slips: "series_cut_short",
     },
 }

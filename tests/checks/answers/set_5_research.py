@@ -634,7 +634,7 @@ WRONG = {
         test_of_distances: "sign_lost",
         test_against_the_mean_distance: "bars_inside_the_mean",
         test_with_one_more: "one_added",
-        test_rounded: "rounded_results",
+        test_rounded: "digits after the point. Return your numbers as they come",
     },
     "peeking": {
         peeks_added: "looks_added",

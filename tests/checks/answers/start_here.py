@@ -158,6 +158,77 @@ def screen_with_both_deleted_and_sign_kept(keys):
     return text
 
 
+def screen_with_one_next_letter_deleted(keys):
+    text, deleting = "", False
+    for key in keys:
+        if key == "⌫":
+            deleting = True
+        elif deleting:
+            deleting = False
+        else:
+            text += key
+    return text
+
+
+def screen_with_the_sign_added_when_empty(keys):
+    text = ""
+    for key in keys:
+        if key == "⌫" and text:
+            text = text[:-1]
+        else:
+            text += key
+    return text
+
+
+def screen_with_equal_letters_stripped(keys):
+    text = ""
+    for key in keys:
+        if key != "⌫":
+            text += key
+        elif text:
+            text = text.rstrip(text[-1])
+    return text
+
+
+def screen_without_the_last_key(keys):
+    text = ""
+    for place in range(len(keys) - 1):
+        text = text[:-1] if keys[place] == "⌫" else text + keys[place]
+    return text
+
+
+def screen_that_keeps_one_letter(keys):
+    letters = []
+    for key in keys:
+        if key != "⌫":
+            letters.append(key)
+        elif len(letters) > 1:
+            letters.pop()
+    return "".join(letters)
+
+
+def screen_after_one_key(keys):
+    text = ""
+    for key in keys:
+        if key == "⌫":
+            text = text[:-1]
+        else:
+            text += key
+        return text
+    return text
+
+
+def screen_with_a_cursor_before_the_start(keys):
+    letters, cursor = [""] * len(keys), 0
+    for key in keys:
+        if key == "⌫":
+            cursor -= 1
+        else:
+            letters[cursor] = key
+            cursor += 1
+    return "".join(letters[:cursor])
+
+
 # Exercise 0.2, right
 
 
@@ -276,6 +347,19 @@ def typed_without_the_pressed_key(pressed, num_keys, noise):
     return [1 - noise] + [noise / (num_keys - 1)] * (num_keys - 1)
 
 
+def typed_forgetting_key_zero(pressed, num_keys, noise):
+    chances = np.full(num_keys, noise / (num_keys - 1))
+    if pressed:
+        chances[pressed] = 1 - noise
+    return chances
+
+
+def typed_with_the_hit_added(pressed, num_keys, noise):
+    chances = np.full(num_keys, noise / (num_keys - 1))
+    chances[pressed] += 1 - noise
+    return chances
+
+
 RIGHT = {
     "what_stands_on_the_screen": [
         screen_on_a_stack,
@@ -312,6 +396,13 @@ WRONG = {  # answer → the mistake whose hint it must be told
         screen_reversed: "last_letter_first",
         screen_up_to_the_first_deletion: "stopped_at_the_first_deletion",
         screen_with_both_deleted_and_sign_kept: "deleted_and_sign_stays",
+        screen_with_one_next_letter_deleted: "deletes_forward",
+        screen_with_the_sign_added_when_empty: "sign_on_an_empty_screen",
+        screen_with_equal_letters_stripped: "equal_letters_deleted_together",
+        screen_without_the_last_key: "a_key_not_read",
+        screen_that_keeps_one_letter: "one_letter_kept",
+        screen_after_one_key: "stopped_after_one_key",
+        screen_with_a_cursor_before_the_start: "wrong_on_an_empty_screen",
     },
     "what_the_keyboard_types": {
         typed_with_slips_onto_every_key: "slip_may_stay",
@@ -328,5 +419,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         typed_given_a_slip: "slip_for_certain",
         typed_once: "one_letter_drawn",
         typed_without_the_pressed_key: "pressed_key_put_first",
+        typed_forgetting_key_zero: "wrong_for_key_zero",
+        typed_with_the_hit_added: "slip_on_top_of_the_hit",
     },
 }
