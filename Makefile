@@ -33,7 +33,7 @@ test: static unit notebooks ## lint, types, tests and notebooks
 
 test-all: SELECT = -m ''
 test-all: static unit notebooks ## the same with the slow tests, and the notebooks again with another thread count
-	$(MAKE) notebooks THREADS=1
+	$(MAKE) notebooks THREADS=2
 
 static: .venv/.installed-test ## lint, formatting and types only
 	$(PY) -m ruff check
@@ -44,8 +44,10 @@ unit: THREADS = 1
 unit: .venv/.installed-test ## the tests only, in a process for each core, up to four
 	$(PINNED) $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal $(SELECT)
 
+notebooks: THREADS = 1
 notebooks: .venv/.installed-test ## run every notebook and compare its outputs with the stored ones
-	$(PINNED) PYTHONPATH=tests $(PY) -m pytest -p notebook_validation -p no:cacheprovider --nbval $(NB)
+	$(PINNED) PYTHONPATH=tests $(PY) -m pytest -p notebook_validation -p no:cacheprovider --nbval \
+	  -n logical --maxprocesses 4 --dist loadfile $(NB)
 
 execute: .venv/.installed-test ## run notebooks and store their outputs: make execute NB=notebooks/02_occupancy.ipynb
 	$(PINNED) $(PY) -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False $(NB)

@@ -116,7 +116,7 @@ def inputs(cases: Sequence[Mapping[str, Any]], wrong: Sequence[int]) -> str:
     """
     bad = np.isin(np.arange(len(cases)), wrong)
     for these, words in ((bad, "wrong only where"), (~bad, "right only where")):
-        most = min(3 * int(these.sum()), len(cases) // 2)
+        most = min(1.5 * these.sum(), len(cases) / 2)
         found = [
             (int(has.sum()), what) for what, has in _features(cases, these) if has.sum() <= most and has[these].all()
         ]
@@ -157,6 +157,7 @@ def _features(cases: Sequence[Mapping[str, Any]], chosen: np.ndarray) -> Iterato
     for name, amount in amounts.items():
         yield f"`{name}` is 0", amount == 0
         yield f"`{name}` is 1", amount == 1
+        yield f"`{name}` is 0 or 1", (amount == 0) | (amount == 1)
         if 4 < chosen.sum() < len(cases) - 4:  # of fewer there is always something that is least or most
             yield f"`{name}` is {amount[chosen].min():.4g} or more", amount >= amount[chosen].min()
             yield f"`{name}` is {amount[chosen].max():.4g} or less", amount <= amount[chosen].max()

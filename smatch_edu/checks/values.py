@@ -153,7 +153,10 @@ def shown(value: Any) -> str:
     try:
         if isinstance(value, Tensor | np.ndarray):
             array = value if isinstance(value, np.ndarray) else numbers(value)
-            text = np.array2string(array, precision=3, suppress_small=True, threshold=24, edgeitems=3, separator=", ")
+            tiny = ((np.abs(array) < 5e-4) & (np.abs(array) > 1e-12)).any()  # what is not 0 must not look like it
+            text = np.array2string(
+                array, precision=3, suppress_small=not tiny, threshold=24, edgeitems=3, separator=", "
+            )
         else:
             text = f"{value:.4g}" if isinstance(value, float) else repr(value)
     except Exception:
