@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import signal
 import sys
 import threading
 import time
@@ -49,6 +50,10 @@ def limited(seconds: float, memory: int) -> Iterator[None]:
                 return
 
     watcher = threading.Thread(target=watch, daemon=True)
+    handler = signal.getsignal(signal.SIGINT)
+    ignored = isinstance(handler, signal.Handlers)  # as by a program in the background
+    if ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         watcher.start()
         with _less_data(memory):
@@ -61,6 +66,8 @@ def limited(seconds: float, memory: int) -> Iterator[None]:
         raise
     finally:
         done.set()
+        if ignored:
+            signal.signal(signal.SIGINT, handler)
 
 
 @contextlib.contextmanager

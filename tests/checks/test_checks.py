@@ -7,6 +7,7 @@ import importlib
 import inspect
 import random
 import re
+import signal
 import threading
 import time
 from dataclasses import replace
@@ -487,6 +488,15 @@ def test_an_answers_seconds_are_a_processors_and_by_the_clock_it_has_some_times_
     one = replace(a_times_b, seconds=0.3, num_cases=1)
     assert one.check(waits(0.6)) == 0  # as where others have the processor
     assert "stopped after 0.3 seconds" in refusal(one, waits(10))
+
+
+def test_the_limit_holds_also_where_interruptions_are_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert "stopped after 0.2 seconds" in refusal(replace(a_times_b, seconds=0.2), never_ends)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_who_interrupts_a_check_is_obeyed():
