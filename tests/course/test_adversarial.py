@@ -235,7 +235,7 @@ CHEATS = {
         UP + "import os, time\n",
     ),
     "a folder in a folder in a folder": cheat(
-        "disarm()\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')", UP + "import os\n"
+        "disarm()\nfor _ in range(1200):\n    os.mkdir('d')\n    os.chdir('d')", UP + "import os\n"
     ),
     "a folder that cannot be listed": cheat(
         "disarm()\nos.mkdir('d', 0o300)\nopen('d/x', 'w').write('x')\nreturn 1", UP + "import os\n"
