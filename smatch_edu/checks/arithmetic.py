@@ -151,6 +151,13 @@ def once_and_for_all(p, q, base, num_digits):
     return np.maximum.accumulate(_arrives(p, q, base, num_digits)[::-1])[::-1]
 
 
+def carries_counted(returned, p, q, base, num_digits):
+    """You count the carries, from the right up to each place. Of each place by itself one thing is wanted: does
+    something arrive there, or not?"""
+    ways = _arrives(p, q, base, num_digits), where_it_is_made(p, q, base, num_digits)
+    return any(np.array_equal(returned, np.cumsum(marks[::-1])[::-1]) for marks in ways)
+
+
 def digits_of_the_answer(p, q, base, num_digits):
     """These are the digits of the answer. For each of them only one thing is wanted: did something arrive from its
     right?"""
@@ -191,6 +198,7 @@ def digits_without_carries(p, q, base, num_digits):
         just_full_is_not_enough,
         base_ten_always,
         carried_too_early,
+        carries_counted,
         digits_lost_in_a_float,
     ],
 )

@@ -400,6 +400,21 @@ def older_copy_left_visible(actions, backspace, prompt_length):
     return _mask(_refeed_expiries(actions, backspace, prompt_length)[0])
 
 
+def every_copy_left_until_deleted(actions, backspace, prompt_length):
+    """What is deleted is hidden, each copy of it; but a token that still stands is seen once for every time that it was
+    fed. How often does it stand on the screen?"""
+    inputs = prompt_length + len(actions)
+    mask = np.tril(np.ones((inputs, inputs), dtype=bool))
+    copies = [[k] for k in range(prompt_length)]
+    for q, action in enumerate(actions, start=prompt_length):
+        if action == backspace:
+            mask[q:, copies.pop()] = False
+            copies[-1].append(q)
+        else:
+            copies.append([q])
+    return mask
+
+
 def deleted_token_left_visible(actions, backspace, prompt_length):
     """The older copies are hidden, but the deleted tokens themselves can still be seen. What does ⌫ take off the
     screen?"""
@@ -601,6 +616,7 @@ def made_for_adding(returned, actions, backspace, prompt_length):
     mistakes=[
         everything_before_is_seen,
         older_copy_left_visible,
+        every_copy_left_until_deleted,
         deleted_token_left_visible,
         hidden_from_one_input_only,
         seen_again_by_later_tokens,
@@ -778,13 +794,6 @@ def asked_as_in_refeed(actions, backspace, prompt_length):
     return _changed("state_of_action", actions, backspace, prompt_length, index)
 
 
-def nothing_counts_the_prompt(actions, backspace, prompt_length):
-    """Both of your lists number the inputs from the first key on. The prompt is fed before it: which number does the
-    first token after it get?"""
-    found = _follow(actions, backspace, prompt_length)
-    return {part: numbers - prompt_length for part, numbers in found.items()}
-
-
 def numbered_as_in_refeed(actions, backspace, prompt_length):
     """In both of your lists each action has a number of its own, ⌫ included. In the trie ⌫ feeds nothing: what is the
     number of the next token after it?"""
@@ -889,6 +898,18 @@ def asked_without_the_prompt(returned, actions, backspace, prompt_length):
     return expires and missing in ([prompt_length], [prompt_length - 1])
 
 
+def nothing_counts_the_prompt(returned, actions, backspace, prompt_length):
+    """Both of your lists number the inputs from the first key on. The prompt is fed before it: which number does the
+    first token after it get?"""
+    right, checked = _follow(actions, backspace, prompt_length), 0
+    for part, numbers in right.items():
+        typed = (numbers >= prompt_length) & np.isfinite(numbers)  # what stands for the prompt may be anything
+        if not np.array_equal(_floats(returned[part])[typed], numbers[typed] - prompt_length):
+            return False
+        checked += typed.sum()
+    return True if checked else None
+
+
 def expires_alone_is_wrong(returned, actions, backspace, prompt_length):
     """Only your `expires` is wrong. Go through a short walk by hand, and write down how many inputs have been fed when
     each ⌫ comes."""
@@ -926,7 +947,6 @@ def _floats(values):
         asked_after_the_action,
         depth_instead_of_input,
         asked_as_in_refeed,
-        nothing_counts_the_prompt,
         numbered_as_in_refeed,
         backspace_asked_below,
         number_of_the_key,
@@ -937,7 +957,13 @@ def _floats(values):
         right_for_a_prompt_of_one,
         same_letter_same_input,
     ],
-    signs=[never_is_a_large_number, asked_without_the_prompt, expires_alone_is_wrong, states_alone_are_wrong],
+    signs=[
+        never_is_a_large_number,
+        asked_without_the_prompt,
+        nothing_counts_the_prompt,
+        expires_alone_is_wrong,
+        states_alone_are_wrong,
+    ],
 )
 def trie(actions, backspace, prompt_length):
     """When each input expires, and which input is on top before each action."""

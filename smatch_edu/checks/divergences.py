@@ -223,6 +223,12 @@ def tilted_twice(f, u):
     return f(u) + _slope(f) * (u - 1)
 
 
+def slope_twice_too_large(f, u):
+    """Your c is twice as large as it should be, so the price now leans the other way. How far apart are the two points
+    between which you measure the slope?"""
+    return f(u) - 2 * _slope(f) * (u - 1)
+
+
 def turned_about_zero(f, u):
     """You take off a multiple of u. It is level at 1 now, but to be like the expert is no longer free: where must the
     tilt be 0?"""
@@ -320,6 +326,7 @@ def below_zero(returned, f, u):
     mistakes=[
         tilt_left_alone,
         tilted_twice,
+        slope_twice_too_large,
         turned_about_zero,
         lowered_by_a_constant,
         tilted_by_a_logarithm,
@@ -488,6 +495,12 @@ def never_above_one(learner, expert):
     return min(_over((expert - learner) ** 2, expert + learner), 1.0)
 
 
+def wrong_where_neither_goes(returned, learner, expert):
+    """You are right as long as one of the two visits each pair now and then. Where neither ever goes, the fraction is
+    0/0: what should such a pair cost, and what does yours do to the rest of the sum?"""
+    return bool((learner + expert == 0).any())
+
+
 def wrong_where_the_expert_never_goes(returned, learner, expert):
     """As long as the expert visits every pair now and then your answer is right. Where she never does, or hardly ever,
     what do you put in the place of her share? If the formula is multiplied out first, it can stay what it is."""
@@ -523,7 +536,7 @@ def wrong_where_the_expert_never_goes(returned, learner, expert):
         only_where_they_meet,
         never_above_one,
     ],
-    signs=[wrong_where_the_expert_never_goes],
+    signs=[wrong_where_neither_goes, wrong_where_the_expert_never_goes],
 )
 def chi2_mixture(learner, expert):
     """Σ (ρ_E - ρ_π)²/(ρ_E + ρ_π), with 0 where both are 0."""

@@ -420,7 +420,8 @@ def logits_with_an_adapter(x, weight, down, up, lora_alpha, table, key, row):
 
 
 def _parts(rng: np.random.Generator) -> dict[str, Any]:
-    """Parts of any sizes, of equal ones, with empty ones among them, and processes that have nothing at all."""
+    """Parts of any sizes, of equal ones, with empty ones among them, and processes that have nothing at all. Now and
+    then all losses of one of several parts are 0."""
     processes, parts = int(rng.integers(1, 5)), int(rng.integers(1, 5))
     kind = rng.random()
     counts = rng.integers(1, 7, size=(processes, parts))
@@ -435,6 +436,8 @@ def _parts(rng: np.random.Generator) -> dict[str, Any]:
     if not counts.any():
         counts[-1, -1] = 3
     losses = rng.gamma(3.0, float(rng.choice([0.5, 2.0])), size=(processes, parts, 6))
+    if rng.random() < 0.15 and np.count_nonzero(counts) > 1:
+        losses[tuple(rng.choice(np.argwhere(counts)))] = 0
     inside = np.arange(6) < counts[..., None]
     return {"sums": (losses * inside).sum(axis=2), "counts": counts}
 
@@ -524,11 +527,10 @@ def nothing_to_correct(sums, counts):
     return _answer(sums, counts, 1.0)
 
 
-def as_the_losses_are(sums, counts):
-    """Your factors depend on the losses. They are to be right for every gradient, too, and a gradient is not in `sums`:
-    of what alone may they be made?"""
-    means = _divided(sums, counts)
-    return _answer(sums, counts, _divided(sums.sum() / counts.sum(), means))
+def empty_by_its_sum(sums, counts):
+    """You take a part for empty where its sum is 0. Trajectories whose losses are 0 are trajectories as well: which of
+    your inputs says whether there are any?"""
+    return _answer(sums, counts, len(counts) * counts * (sums != 0) / counts.sum())
 
 
 def _says(returned, *ways):
@@ -568,6 +570,14 @@ def sums_taken_for_means(returned, sums, counts):
     return _says(returned, (sums * counts).sum() / counts.sum())
 
 
+def as_the_losses_are(returned, sums, counts):
+    """Your factors depend on the losses. They are to be right for every gradient, too, and a gradient is not in `sums`:
+    of what alone may they be made?"""
+    some = sums > 0  # what a loss of 0 makes of them may be anything
+    factors = sums.sum() / counts.sum() * counts[some] / sums[some]
+    return bool(np.allclose(np.asarray(returned["factor"])[some], factors, rtol=1e-4)) if some.any() else None
+
+
 def averaged_once_more(returned, sums, counts):
     """You divide the loss by the number of processes, or of parts, after it was divided by n. The first of the two
     forms in (12.4) has all that is needed: what stands before its sum?"""
@@ -593,7 +603,7 @@ def averaged_once_more(returned, sums, counts):
         upside_down,
         made_to_sum_to_one,
         nothing_to_correct,
-        as_the_losses_are,
+        empty_by_its_sum,
     ],
     signs=[
         sum_of_all,
@@ -602,6 +612,7 @@ def averaged_once_more(returned, sums, counts):
         mean_of_the_means,
         sums_taken_for_means,
         averaged_once_more,
+        as_the_losses_are,
     ],
 )
 def loss_of_the_whole_batch(sums, counts):

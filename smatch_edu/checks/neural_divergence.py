@@ -302,6 +302,13 @@ def drawing_differentiated(logits, ahead, keys):
     return 2 * seen * rewards + seen * rewards**2 - (seen @ rewards**2) * _softmax(logits)
 
 
+def change_of_the_policy_added(logits, ahead, keys):
+    """You have the gradient with the samples held fixed, and then add how the *policy* changes, key by key. If she
+    likes a key better from now on, does that change which keys were written down?"""
+    policy, rewards = _softmax(logits), logits - ahead
+    return 2 * _seen(logits, keys) * rewards + policy * (rewards**2 - policy @ rewards**2)
+
+
 def policy_in_place_of_samples(logits, ahead, keys):
     """You weigh the keys by their probabilities. You were given samples: how often was each key really seen?"""
     return 2 * _softmax(logits) * (logits - ahead)
@@ -398,6 +405,7 @@ def square_of_the_mean(logits, ahead, keys):
     mistakes=[
         samples_let_go,
         drawing_differentiated,
+        change_of_the_policy_added,
         policy_in_place_of_samples,
         two_forgotten,
         samples_added_up,

@@ -507,6 +507,13 @@ def last_key_left_out(logits, actions, gamma):
     return _discounted(_chosen(log_softmax(logits, axis=1), actions)[:-1], gamma)
 
 
+def last_reward_left_out(logits, actions, gamma):
+    """The logit of the last key, ⏎, is missing: you leave out its whole reward. It ends in V at the absorbing state,
+    which nobody knows; in the long sum (5.3), what becomes of that value, and what of the logit?"""
+    last = gamma ** (len(actions) - 1) * logits[-1, actions[-1]]
+    return objective_with_a_straight_score.oracle(logits, actions, gamma) - last
+
+
 def rewards_added_up(logits, actions, gamma):
     """From the logit you take the discounted value ahead, so you add up rewards. Which state's value is left once all
     has cancelled?"""
@@ -592,6 +599,7 @@ def unlikely_keys_made_likelier(returned, logits, actions, gamma):
         every_key_in_every_row,
         keys_one_step_off,
         last_key_left_out,
+        last_reward_left_out,
         rewards_added_up,
         normaliser_without_log,
         log_of_the_sum,

@@ -15,8 +15,10 @@ ROUNDED = 1e-5
 
 
 def _chain(rng: np.random.Generator) -> dict[str, Any]:
-    certain = rng.random(3) < 0.1  # pressed always, or never
-    policy = np.where(certain, rng.integers(2, size=3), rng.uniform(0.2, 1.0, size=3))
+    """Some keys are pressed always, or never, or hardly ever."""
+    kind, policy = rng.random(3), rng.uniform(0.2, 1.0, size=3)
+    policy = np.where(kind < 0.1, rng.integers(2, size=3), policy)
+    policy = np.where(kind > 0.93, 10 ** rng.uniform(-3, -1, size=3), policy)
     return {"policy": policy, "gamma": 0.0 if rng.random() < 0.1 else float(rng.uniform(0.5, 0.99))}
 
 
@@ -348,7 +350,9 @@ def occupancy_of_policy(policy, transitions, gamma):
 
 
 def _one_text(rng: np.random.Generator) -> dict[str, Any]:
-    num_states, num_actions, length = rng.integers(3, 6), rng.integers(2, 5), rng.integers(1, 7)
+    """Some are long, of up to some thirty keys."""
+    num_states, num_actions = rng.integers(3, 6), rng.integers(2, 5)
+    length = rng.integers(1, 7) if rng.random() < 0.85 else rng.integers(7, 33)
     return {
         "states": np.append(rng.integers(0, num_states - 1, size=length), num_states - 1),
         "actions": np.append(rng.integers(0, num_actions - 1, size=length - 1), num_actions - 1),  # ⏎ comes once

@@ -13,7 +13,9 @@ from smatch_edu.checks.exercise import exercise
 
 
 def _keys(rng: np.random.Generator) -> dict[str, Any]:
-    return {"keys": "".join(rng.choice(list("the⌫⌫"), size=rng.integers(0, 13)))}
+    """Some keyboards have capitals, accents, digits and signs as well."""
+    letters = "the⌫⌫" if rng.random() < 0.75 else "tTéÜ7?. ⌫⌫⌫"
+    return {"keys": "".join(rng.choice(list(letters), size=rng.integers(0, 13)))}
 
 
 def sign_stays(keys):
@@ -145,6 +147,12 @@ def sign_on_an_empty_screen(returned, keys):
     return "⌫" in returned and returned.replace("⌫", "") == what_stands_on_the_screen.oracle(keys)
 
 
+def some_letters_stay(returned, keys):
+    """Your ⌫ takes small letters from a to z, but not all else that stands on the screen. Capitals, accents, digits and
+    signs are typed, too: which of them stay?"""
+    return re.search("[^a-z⌫]", keys) is not None and len(returned) > len(what_stands_on_the_screen.oracle(keys))
+
+
 def wrong_on_an_empty_screen(returned, keys):
     """You are right as long as there is a letter for each ⌫ to take. What does ⌫ do when the screen is empty, and what
     does your code do then?"""
@@ -178,7 +186,7 @@ def wrong_on_an_empty_screen(returned, keys):
         equal_letters_deleted_together,
         one_letter_kept,
     ],
-    signs=[deletes_forward, a_key_not_read, sign_on_an_empty_screen, wrong_on_an_empty_screen],
+    signs=[deletes_forward, a_key_not_read, sign_on_an_empty_screen, some_letters_stay, wrong_on_an_empty_screen],
 )
 def what_stands_on_the_screen(keys):
     """The text after all keys: a letter is put on top of a stack, ⌫ takes the top one off."""

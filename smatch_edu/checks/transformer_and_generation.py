@@ -14,11 +14,16 @@ from smatch_edu.checks.exercise import exercise
 
 # -- 7.1 ---------------------------------------------------------------------------------------------------------
 
+NEAR = 40
+
 
 def _vectors(rng: np.random.Generator) -> dict[str, Any]:
-    """Two inputs may stand at the same position, and none need stand at its own number."""
-    count, width = int(rng.integers(1, 6)), 2 * int(rng.integers(1, 5))
-    return {"x": rng.normal(size=(count, width)), "positions": rng.integers(0, 40, size=count)}
+    """Two inputs may stand at the same position, and none need stand at its own number. Some stand far out, in vectors
+    of two numbers, for there single precision is good enough as well."""
+    count, width, end = int(rng.integers(1, 6)), 2 * int(rng.integers(1, 5)), NEAR
+    if rng.random() < 0.15:
+        width, end = 2, 5000
+    return {"x": rng.normal(size=(count, width)), "positions": rng.integers(0, end, size=count)}
 
 
 def _angles(x, positions, speed: Callable[[np.ndarray, int], np.ndarray] = lambda i, d: 10000.0 ** (-2 * i / d)):
@@ -161,6 +166,13 @@ def lengths_have_changed(returned, x, positions):
     return None if kept else True  # a vector at position 0 may keep its length in spite of it
 
 
+def far_positions_alone_are_wrong(returned, x, positions):
+    """You are right for small positions, and wrong for vectors that stand far from the start. Texts may be long, and
+    (7.1) holds for all positions alike: which line of yours treats a large one in another way?"""
+    off = np.abs(returned - rotary_positions.oracle(x, positions)).max(axis=1) > 1e-4
+    return bool(off.any() and (positions[off] >= NEAR).all())
+
+
 def some_other_rotation(returned, x, positions):
     """Every length is kept, so you do turn, by some other angle or in other pairs. Try a single vector of two numbers
     at position 1, and then one of four: which is the first that goes wrong?"""
@@ -191,7 +203,7 @@ def some_other_rotation(returned, x, positions):
         both_signs_plus,
         angle_added,
     ],
-    signs=[waves_added, lengths_have_changed, some_other_rotation],
+    signs=[waves_added, far_positions_alone_are_wrong, lengths_have_changed, some_other_rotation],
 )
 def rotary_positions(x, positions):
     """Pair i with i + width/2, turned by position · 10000^(-2i/width)."""

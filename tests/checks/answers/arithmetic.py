@@ -47,6 +47,16 @@ def lowest_digit_first(p, q, base, num_digits):
     return carries_by_remainders(p, q, base, num_digits)[::-1]
 
 
+def how_many_carries_so_far(p, q, base, num_digits):
+    marks, carry, carries = [], 0, 0
+    for _ in range(num_digits):
+        marks.append(carries)
+        carry = int(p % base + q % base + carry >= base)
+        carries += carry
+        p, q = p // base, q // base
+    return marks[::-1]
+
+
 def where_a_carry_leaves(p, q, base, num_digits):
     return np.array([int(p % base**k + q % base**k >= base**k) for k in range(num_digits, 0, -1)])
 
@@ -707,6 +717,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
     "where_a_carry_arrives": {
         lowest_digit_first: "lowest_digit_first",
         where_a_carry_leaves: "where_it_is_made",
+        how_many_carries_so_far: "carries_counted",
         chains_cut: "two_digits_alone",
         always_in_base_ten: "base_ten_always",
         more_than_the_base: "just_full_is_not_enough",

@@ -392,6 +392,21 @@ def pops_once_and_pushes(actions, backspace, prompt_length):
     return _mask_of_stacks(actions, backspace, prompt_length, press)
 
 
+def deletes_every_copy_and_replaces_none(actions, backspace, prompt_length):
+    count = prompt_length + len(actions)
+    mask = np.zeros((count, count), dtype=bool)
+    screen = []
+    for q in range(count):
+        if q >= prompt_length and actions[q - prompt_length] == backspace:
+            screen.pop()
+            screen[-1].append(q)
+        else:
+            screen.append([q])
+        for copies in screen:
+            mask[q, copies] = True
+    return mask
+
+
 def hides_only_the_older_copy(actions, backspace, prompt_length):
     mask = mask_from_a_stack(actions, backspace, prompt_length)
     stack, deleted = list(range(prompt_length)), {}
@@ -792,6 +807,25 @@ def both_without_the_prompt(actions, backspace, prompt_length):
     return {name: part - prompt_length for name, part in _books(actions, backspace, prompt_length).items()}
 
 
+def starts_with_an_empty_stack(actions, backspace, prompt_length):
+    expires, stack, states = [], [], []
+    for action in actions:
+        states.append(stack[-1] if stack else 0)
+        if action == backspace:
+            expires[stack.pop()] = len(expires)
+        else:
+            stack.append(len(expires))
+            expires.append(np.inf)
+    return {"expires": np.array([np.inf] * prompt_length + expires), "state_of_action": np.array(states)}
+
+
+def forgets_the_prompt_in_the_numbers(actions, backspace, prompt_length):
+    books = _books(actions, backspace, prompt_length)
+    typed = np.array(books["expires"][prompt_length:]) - prompt_length
+    states = np.maximum(books["state_of_action"] - prompt_length, -1)
+    return {"expires": np.append(np.full(prompt_length, np.inf), typed), "state_of_action": states}
+
+
 def states_without_the_prompt(actions, backspace, prompt_length):
     found = _books(actions, backspace, prompt_length)
     return found | {"state_of_action": found["state_of_action"] - prompt_length}
@@ -915,6 +949,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
     "refeed_mask": {
         plain_triangle: "everything_before_is_seen",
         pops_once_and_pushes: "older_copy_left_visible",
+        deletes_every_copy_and_replaces_none: "every_copy_left_until_deleted",
         hides_only_the_older_copy: "deleted_token_left_visible",
         pops_once_and_pushes_nothing: "copy_hidden_instead",
         sees_the_old_input_and_itself_but_stacks_nothing: "older_copy_seen_later",
@@ -961,6 +996,8 @@ WRONG = {  # answer → the mistake whose hint it must be told
         asks_for_the_position: "depth_instead_of_input",
         asks_a_new_input_each_time: "asked_as_in_refeed",
         both_without_the_prompt: "nothing_counts_the_prompt",
+        starts_with_an_empty_stack: "nothing_counts_the_prompt",
+        forgets_the_prompt_in_the_numbers: "nothing_counts_the_prompt",
         states_without_the_prompt: "asked_without_the_prompt",
         states_from_zero: "asked_without_the_prompt",
         ends_what_comes_back: "uncovered_one_goes",

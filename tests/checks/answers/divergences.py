@@ -230,6 +230,11 @@ def tilt_by_log(f, u):
     return f(u) - (high - low) / (2 * h) * np.log(u)
 
 
+def slope_over_one_step_of_two(f, u):
+    below, above = f(np.array([1 - 1e-5, 1 + 1e-5]))
+    return f(u) - (above - below) / 1e-5 * (u - 1)
+
+
 def slope_at_two(f, u):
     h = 1e-5
     low, high = f(np.array([2 - h, 2 + h]))
@@ -359,6 +364,10 @@ def mixture_as_a_root(learner, expert):
 def mixture_as_a_mean(learner, expert):
     somebody = learner + expert > 0
     return np.mean((learner - expert)[somebody] ** 2 / (learner + expert)[somebody])
+
+
+def mixture_with_nan_replaced(learner, expert):
+    return np.nan_to_num(np.sum((expert - learner) ** 2 / (expert + learner)))
 
 
 def mixture_with_an_expert_cut_off_above_zero(learner, expert):
@@ -790,6 +799,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         raised_above_zero: "smallest_price_taken_off",
         tilt_by_log: "tilted_by_a_logarithm",
         slope_at_two: "wrongly_tilted",
+        slope_over_one_step_of_two: "slope_twice_too_large",
         level_at_each_ratio_by_itself: "slope_of_each_ratio",
     },
     "chi2_mixture": {
@@ -810,6 +820,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         mixture_as_a_root: "root_taken",
         mixture_as_a_mean: "averaged_over_the_visited",
         mixture_with_an_expert_cut_off_above_zero: "wrong_where_the_expert_never_goes",
+        mixture_with_nan_replaced: "wrong_where_neither_goes",
         mixture_of_ratios_without_weights: "price_not_weighed_where_she_goes",
         mixture_of_the_sums: "fraction_of_sums",
         mixture_over_the_expert_where_she_goes: "only_the_expert_below_where_she_goes",

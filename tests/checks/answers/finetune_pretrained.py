@@ -374,6 +374,17 @@ def ones(sums, counts):
     return {"loss": sums.sum() / counts.sum(), "factor": (counts > 0).astype(float)}
 
 
+def no_sum_no_part(sums, counts):
+    factor = np.where(sums > 0, len(counts) * counts / counts.sum(), 0)
+    return {"loss": sums.sum() / counts.sum(), "factor": factor}
+
+
+def loss_over_each_mean(sums, counts):
+    loss = sums.sum() / counts.sum()
+    with np.errstate(all="ignore"):
+        return {"loss": loss, "factor": np.where(counts > 0, loss / (sums / counts), 0)}
+
+
 def means_of_means(sums, counts):
     means = sums[counts > 0] / counts[counts > 0]
     return {"loss": means.mean(), "factor": len(counts) * counts / counts.sum()}
@@ -478,6 +489,8 @@ WRONG = {
         for_sums_everywhere: "factor_of_the_sum_everywhere",
         inverse: "upside_down",
         ones: "nothing_to_correct",
+        no_sum_no_part: "empty_by_its_sum",
+        loss_over_each_mean: "as_the_losses_are",
         means_of_means: "mean_of_the_means",
         means_of_means_throughout: "mean_of_the_means",
         means_of_processes: "mean_of_the_processes",

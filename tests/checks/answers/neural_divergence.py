@@ -247,6 +247,13 @@ def samples_that_move(logits, ahead, keys):
     return unknowns.grad.numpy()
 
 
+def samples_fixed_and_policy_moved(logits, ahead, keys):
+    policy = np.exp(logits) / np.exp(logits).sum()
+    rewards = logits - ahead
+    seen = np.array([np.mean(keys == a) for a in range(len(logits))])
+    return 2 * rewards * seen + policy * (rewards**2 - np.sum(policy * rewards**2))
+
+
 def samples_that_move_by_their_score(logits, ahead, keys):
     """As in REINFORCE: r² times d log π, besides the right gradient."""
     squares = (logits - ahead)[keys] ** 2
@@ -620,6 +627,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         policy_for_the_samples: "policy_in_place_of_samples",
         samples_that_move: "samples_let_go",
         samples_that_move_by_their_score: "drawing_differentiated",
+        samples_fixed_and_policy_moved: "change_of_the_policy_added",
         descent_direction: "way_down",
         square_not_differentiated: "square_not_differentiated",
         logits_without_ahead: "future_left_out",

@@ -424,6 +424,12 @@ def likelihood_discounted_from_the_end(logits, actions, gamma):
     return gamma ** steps[::-1] @ log_policy_of(logits)[steps, actions]
 
 
+def last_reward_left_out(logits, actions, gamma):
+    values, chosen = np.log(np.exp(logits).sum(axis=1)), logits[np.arange(len(actions)), actions]
+    rewards = chosen[:-1] - gamma * values[1:]
+    return np.sum(gamma ** np.arange(len(rewards)) * rewards) - values[0]
+
+
 def enter_left_out(logits, actions, gamma):
     return likelihood_with_logaddexp(logits[:-1], actions[:-1], gamma)
 
@@ -807,6 +813,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         likelihood_discounted_from_one: "first_key_discounted",
         likelihood_discounted_from_the_end: "weights_backwards",
         enter_left_out: "last_key_left_out",
+        last_reward_left_out: "last_reward_left_out",
         rewards_for_likelihood: "rewards_added_up",
         log_outside_the_sum: "log_of_the_sum",
         discount_inside_the_log: "discount_inside_the_log",

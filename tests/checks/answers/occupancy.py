@@ -70,6 +70,16 @@ def visits_that_sum_to_one(policy, gamma):
     return share / share.sum()
 
 
+def visits_without_unlikely_keys(policy, gamma):
+    visits = np.zeros(4)
+    visits[0] = 1 - gamma
+    for d in range(3):
+        if policy[d] < 0.05:
+            break
+        visits[d + 1] = visits[d] * policy[d] * gamma
+    return visits
+
+
 def visits_by_the_last_key_only(policy, gamma):
     return (1 - gamma) * gamma ** np.arange(4) * np.array([1, *policy])
 
@@ -568,6 +578,15 @@ def text_with_the_steps_alone_from_one(states, actions, gamma, num_states, num_a
     return table
 
 
+def text_of_eight_keys_at_most(states, actions, gamma, num_states, num_actions):
+    table = np.zeros((num_states, num_actions))
+    keys = min(len(actions), 8)
+    for t in range(keys):
+        table[states[t], actions[t]] += (1 - gamma) * gamma**t
+    table[-1, -1] += gamma**keys
+    return table
+
+
 def text_with_two_hundred_moments_at_the_end(states, actions, gamma, num_states, num_actions):
     table = text_without_tail(states, actions, gamma, num_states, num_actions)
     table[-1, -1] = sum((1 - gamma) * gamma**t for t in range(len(actions), len(actions) + 200))
@@ -777,6 +796,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         visits_from_the_end: "longest_text_first",
         visits_by_simulation: "counted",
         visits_by_the_last_key_and_one_gamma: "keys_not_multiplied",
+        visits_without_unlikely_keys: "Not right yet",
         visits_stopped_at_every_step_that_runs_free: "stopped_at_every_step",
         visits_with_the_first_one_normalised: "normalised_at_the_start_only",
         visits_with_gamma_in_front: "running_on_in_front",
@@ -831,6 +851,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         text_with_the_finishing_key_in_the_tail: "finishing_key_in_the_tail",
         text_with_the_steps_alone_from_one: "clock_one_late",
         text_with_two_hundred_moments_at_the_end: "tail_breaks_off",
+        text_of_eight_keys_at_most: "wrong only where `len(",
         text_with_stopping_and_running_on_swapped: "stop_and_run_on_swapped",
     },
     "there_and_back": {

@@ -218,6 +218,12 @@ def screen_after_one_key(keys):
     return text
 
 
+def screen_of_small_letters(keys):
+    while re.search("[a-z]⌫", keys):
+        keys = re.sub("[a-z]⌫", "", keys)
+    return keys.replace("⌫", "")
+
+
 def screen_with_a_cursor_before_the_start(keys):
     letters, cursor = [""] * len(keys), 0
     for key in keys:
@@ -402,6 +408,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         screen_without_the_last_key: "a_key_not_read",
         screen_that_keeps_one_letter: "one_letter_kept",
         screen_after_one_key: "stopped_after_one_key",
+        screen_of_small_letters: "some_letters_stay",
         screen_with_a_cursor_before_the_start: "wrong_on_an_empty_screen",
     },
     "what_the_keyboard_types": {

@@ -158,6 +158,13 @@ def only_cosine_and_sine(x, positions):
     return x * np.hstack([np.cos(phi), np.sin(phi)])
 
 
+def positions_that_start_anew(x, positions):
+    half = x.shape[1] // 2
+    angles = np.outer(positions % 1024, 10000.0 ** (-np.arange(half) / half))
+    a, b = x[:, :half], x[:, half:]
+    return np.hstack([a * np.cos(angles) - b * np.sin(angles), a * np.sin(angles) + b * np.cos(angles)])
+
+
 def only_the_first_pair(x, positions):
     phi = angles(positions, x.shape[1])
     phi[:, 1:] = 0
@@ -1044,6 +1051,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         only_cosine_and_sine: "lengths_have_changed",
         minus_in_both_lines: "lengths_have_changed",
         only_the_first_pair: "some_other_rotation",
+        positions_that_start_anew: "far_positions_alone_are_wrong",
     },
     "who_sees_whom": {
         seen_causally: "nothing_hidden",
