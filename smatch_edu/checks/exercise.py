@@ -124,7 +124,8 @@ class Exercise:
         cases = self.cases(seed)
         try:
             with limited(self.seconds, self.memory):
-                outcomes = [self._call(answer, case) for case in cases]
+                found = {n: self._call(answer, cases[n]) for n in _by_size(cases)}
+            outcomes = [found[n] for n in range(len(cases))]
             largest = self.judge(cases, outcomes)
         except TimeoutError:
             raise self.refusal(
@@ -158,14 +159,13 @@ class Exercise:
             NotYet: it is of the wrong kind or shape, or wrong; with the smallest inputs for which it is.
         """
         wanted = [self.oracle(**copy.deepcopy(dict(case))) for case in cases]
-        by_size = sorted(range(len(cases)), key=lambda n: sum(map(size, cases[n].values())))
-        for n in by_size:
+        for n in _by_size(cases):
             try:
                 check_kind(outcomes[n], wanted[n])
             except MismatchError as reason:
                 hint = self._mistake(cases, outcomes) or str(reason)
                 raise self.refusal(hint, cases[n], outcomes[n]) from None
-        wrong = [n for n in by_size if self._error(outcomes[n], wanted[n]) > 1]
+        wrong = [n for n in _by_size(cases) if self._error(outcomes[n], wanted[n]) > 1]
         if wrong:
             with np.errstate(all="ignore"):  # what was returned may be of any size
                 hint, explained = self._hint(cases, outcomes, wanted, wrong)
@@ -228,8 +228,13 @@ class Exercise:
                 hint = f"{self.number} ✗ {found}" if found else hint
         number = next((n for n, case in enumerate(cases) if case is refused.case), None)
         if number is not None:
-            name = f"checks.{self.oracle.__module__.rpartition('.')[2]}.{self.oracle.__name__}"
-            again = f"\n      These inputs again: {name}.cases({seed})[{number}]; the same check: add seed={seed}."
+            check = f"checks.{self.oracle.__module__.rpartition('.')[2]}.{self.oracle.__name__}"
+            name = getattr(answer, "__name__", "")
+            name = name if name.isidentifier() else "your_function"
+            again = (
+                f"\n      For them alone: {name}(*{check}.cases({seed})[{number}].values())"
+                f"\n      The same again: {check}({name}, seed={seed})"
+            )
         return NotYet(hint, refused.example + again, refused.case)
 
     def _hint(
@@ -240,7 +245,7 @@ class Exercise:
         if known := known or self._sign(cases, outcomes, wrong):
             return known, True
         shared = inputs(cases, wrong)
-        if general := general_hint(cases, outcomes, wanted, self.rtol, self.atol):
+        if general := general_hint(cases, outcomes, wanted, wrong[0], self.rtol, self.atol):
             return general + (f" It is {shared}." if shared else ""), True
         first = wrong[0]
         share = "every one" if len(wrong) == len(cases) else f"{len(wrong)}"
@@ -288,6 +293,11 @@ def exercise(number: str, **attributes: Any) -> Callable[[Callable[..., Any]], E
         return made
 
     return make
+
+
+def _by_size(cases: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The smallest inputs first: what is wrong with them is seen best."""
+    return sorted(range(len(cases)), key=lambda n: sum(map(size, cases[n].values())))
 
 
 def _named(stopped: BaseException) -> str:

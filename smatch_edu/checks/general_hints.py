@@ -62,17 +62,22 @@ def _rounded(outcomes: Sequence[Any], wanted: Sequence[Any]) -> str:
 
 
 def general_hint(
-    cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any], wanted: Sequence[Any], rtol: float, atol: float
+    cases: Sequence[Mapping[str, Any]],
+    outcomes: Sequence[Any],
+    wanted: Sequence[Any],
+    shown: int,
+    rtol: float,
+    atol: float,
 ) -> str:
     """The first that is true of: always the same, sums that should be 1, related to what is right, right but for some
-    entries, nearly right. Empty if none is."""
+    entries, nearly right. Empty if none is. `shown` is the case that the student will see."""
     if _all_alike(outcomes) and not _all_alike(wanted):
         return "Your function returns the same whatever it is given. Where do its inputs come in?"
     key, got, want = _wrong_part(outcomes, wanted, rtol, atol)
     if not got:
         return ""
     where = "" if key is None else f"At {key!r}: "
-    found = _sums(got, want) or relation(cases, got, want) or entries(got, want, rtol, atol) or _near(got, want)
+    found = _sums(got, want, shown) or relation(cases, got, want) or entries(got, want, rtol, atol) or _near(got, want)
     return f"{where}{found}" if found else ""
 
 
@@ -106,13 +111,15 @@ def _wrong_part(
     return None, [numbers(one) for one in outcomes], [numbers(right) for right in wanted]
 
 
-def _sums(got: Sequence[np.ndarray], want: Sequence[np.ndarray]) -> str:
+def _sums(got: Sequence[np.ndarray], want: Sequence[np.ndarray], shown: int) -> str:
     for axis, of in ((-1, "each row"), (-2, "each column"), (None, "all of it")):
         if all(right.ndim >= (-axis if axis else 1) and np.allclose(right.sum(axis), 1) for right in want):
-            sums = np.concatenate([np.ravel(one.sum(axis)) for one in got])
-            worst = float(sums[np.argmax(np.abs(sums - 1))])
-            if abs(worst - 1) > 1e-4:
-                return f"Probabilities were wanted: {of} should sum to 1, and a sum of yours is {worst:.4g}."
+            sums = [np.ravel(one.sum(axis)) for one in got]
+            off = [float(np.max(np.abs(one - 1), initial=0.0)) > 1e-4 for one in sums]
+            if any(off):
+                here = float(sums[shown][np.argmax(np.abs(sums[shown] - 1))]) if off[shown] else None
+                given = "yours do not always" if here is None else f"a sum of yours is {here:.4g}"
+                return f"Probabilities were wanted: {of} should sum to 1, and {given}."
     return ""
 
 
