@@ -850,18 +850,18 @@ def free_and_fixed_exchanged(rho_1, rho_2, weight):
     return right | {"free": ~right["free"]}
 
 
-def weight_of_zero_overlooked(rho_1, rho_2, weight):
-    """Your policy is right. You call a state fixed when only a typist with weight 0 goes there. How much of the mixed
-    day is spent at it?"""
-    away = (rho_1.sum(axis=1) == 0) & (rho_2.sum(axis=1) == 0)
-    return one_typist.oracle(rho_1, rho_2, weight) | {"free": away}
-
-
 def keys_never_pressed_are_free(rho_1, rho_2, weight):
     """You give 1/A to every key that is never pressed, and then a row sums to more than 1. Is it a key that is free, or
     a state?"""
     right, mixed = one_typist.oracle(rho_1, rho_2, weight), weight * rho_1 + (1 - weight) * rho_2
     return right | {"policy": np.where(mixed == 0, 1 / mixed.shape[1], right["policy"])}
+
+
+def weight_of_zero_overlooked(returned, rho_1, rho_2, weight):
+    """You call a state fixed when only a typist with weight 0 goes there. How much of the mixed day is spent at it?"""
+    away = (rho_1.sum(axis=1) == 0) & (rho_2.sum(axis=1) == 0)
+    free = np.asarray(returned["free"]) != 0
+    return bool(np.array_equal(free, away) and (free != one_typist.oracle(rho_1, rho_2, weight)["free"]).any())
 
 
 def free_if_one_is_away(returned, rho_1, rho_2, weight):
@@ -909,10 +909,9 @@ def small_number_added(returned, rho_1, rho_2, weight):
         nothing_where_free,
         columns_divided,
         free_and_fixed_exchanged,
-        weight_of_zero_overlooked,
         keys_never_pressed_are_free,
     ],
-    signs=[free_if_one_is_away, small_shares_are_none, small_number_added],
+    signs=[weight_of_zero_overlooked, free_if_one_is_away, small_shares_are_none, small_number_added],
 )
 def one_typist(rho_1, rho_2, weight):
     """ρ = w ρ₁ + (1-w) ρ₂, and π(a|s) = ρ(s,a) / Σ_b ρ(s,b) where that is not 0/0."""

@@ -101,6 +101,13 @@ def score_is_the_reward(learner, expert, groups):
     return found | {"wins": float(np.sum((expert - learner) * found["reward"]))}
 
 
+def learner_scored(learner, expert, groups):
+    """Your rewards are right. In `wins` φ(r) is scored at the learner, and r is paid by the expert: who is who in
+    (3.4)?"""
+    found = _lazy(learner, expert, groups)
+    return found | {"wins": float(np.sum(expert * found["reward"]) - np.sum(learner * _score(found["reward"])))}
+
+
 def score_cut_short(learner, expert, groups):
     """Your rewards are right. Compare the φ in your `wins` with that of the text, term by term."""
     found = _lazy(learner, expert, groups)
@@ -163,6 +170,14 @@ def nobody_at_the_edge(returned, learner, expert, groups):
     return _pays(returned, _lazy(learner, expert, groups, nobody=-1.0)["reward"])
 
 
+def nothing_where_one_is_away(returned, learner, expert, groups):
+    """Where only one of the two ever goes you pay 0. The text settled on that for a group that *neither* visits: what
+    is the best reward for u = 0, and for u = ∞?"""
+    p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
+    one = (p > 0) != (q > 0)
+    return bool(one.any() and _pays(returned, np.where(one, 0.0, _lazy(learner, expert, groups)["reward"])))
+
+
 def missing_pays_more(returned, learner, expert, groups):
     """Where the learner never goes you pay more than 3. From some reward on φ stands still: where does that begin?"""
     reward = numbers(returned["reward"])
@@ -189,6 +204,8 @@ def small_number_below_the_fraction(returned, learner, expert, groups):
 def something_added_to_both(returned, learner, expert, groups):
     """You add a small number to the shares. Where the shares themselves are small that is a lot: multiply out, until
     nothing is divided by P or Q alone, and treat 0/0 by itself."""
+    if _pays(returned, _lazy(learner, expert, groups)["reward"]):
+        return None  # off by too little to tell
     p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
     return any(_pays(returned, _rewards(p + small, q + small)) for small in 10.0 ** np.arange(-12, -1))
 
@@ -204,6 +221,7 @@ def something_added_to_both(returned, learner, expert, groups):
         wins_for_each_pair,
         wins_of_group_means,
         score_is_the_reward,
+        learner_scored,
         score_cut_short,
         groups_after_a_gap,
     ],
@@ -215,6 +233,7 @@ def something_added_to_both(returned, learner, expert, groups):
         rewards_of_chi2,
         rewards_of_the_sampled_loss,
         nobody_at_the_edge,
+        nothing_where_one_is_away,
         missing_pays_more,
         whole_rewards,
         small_number_below_the_fraction,
@@ -386,6 +405,14 @@ def end_or_beginning(returned, divergence, distance, share):
     return all(min(abs(got - share), abs(got - end)) < 1e-3 for got, _, end, _ in off)
 
 
+def certain_no_more(returned, divergence, distance, share):
+    """Where the expert never does it, or always, you move her share a little. What was infinitely dear there has got a
+    price by that: can your lines take the share as it is?"""
+    shares = {min(max(share, small), 1 - small) for small in 10.0 ** -np.arange(3, 16)} - {share}
+    moved = (_range(_two(divergence), distance, one) for one in shares)
+    return any(all(abs(float(returned[key]) - one[key]) < 1e-4 for key in one) for one in moved)
+
+
 def not_near_enough(returned, divergence, distance, share):
     """You are near, and five decimals were wanted. What keeps you from them: the steps of a grid, too few halvings, or
     a 0 and a 1 that you moved a little?"""
@@ -410,6 +437,7 @@ def not_near_enough(returned, divergence, distance, share):
         searched_from_end_to_end,
     ],
     signs=[
+        certain_no_more,
         not_near_enough,
         certain_and_so_fixed,
         infinitely_far_and_yet_reached,
@@ -471,6 +499,19 @@ def score_not_bent(expert_counts, learner_counts, expert_fresh, learner_fresh):
     """At the expert you score r itself. What does the critic of (3.4) score there?"""
     four = expert_counts, learner_counts, expert_fresh, learner_fresh
     return _both(_fit(*four[:2]), *four, score=lambda reward: reward)
+
+
+def fresh_score_not_bent(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """`fooled` is right. In `honest` you score r itself at the expert: what does the critic of (3.4) score there?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return score_not_bent(*four) | {"fooled": honest_distance.oracle(*four)["fooled"]}
+
+
+def rewards_of_the_other_typist(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    """Your rewards are high where the *learner* was more often. In r = -f'(u), whose share is above in u, and whose
+    below?"""
+    four = expert_counts, learner_counts, expert_fresh, learner_fresh
+    return _both(_fit(learner_counts, expert_counts), *four)
 
 
 def payment_bent_too(expert_counts, learner_counts, expert_fresh, learner_fresh):
@@ -583,6 +624,8 @@ def results_exchanged(expert_counts, learner_counts, expert_fresh, learner_fresh
         critic_sees_the_fresh_ones,
         critic_sees_everything,
         score_not_bent,
+        fresh_score_not_bent,
+        rewards_of_the_other_typist,
         payment_bent_too,
         never_seen_is_worst,
         never_seen_is_best,
@@ -636,12 +679,6 @@ def average_typist_paid(weights, typists, expert):
     """In your bound the *present* team is paid, and so it is the distance itself. It must hold for every team: which of
     them costs the critic most?"""
     return _bound(weights, typists, expert, lambda pay, kl: kl)
-
-
-def cheapest_typist_paid(weights, typists, expert):
-    """Your bound holds for the typist who is paid least. It must hold for every team: which of them costs the critic
-    most?"""
-    return _bound(weights, typists, expert, lambda pay, kl: kl - np.log(max(pay.min(), 1e-12)))
 
 
 def bound_above(weights, typists, expert):
@@ -733,6 +770,16 @@ def _pays_each(returned, pay):
     return bool(np.allclose(numbers(returned["pay"]), pay, rtol=1e-4, atol=1e-4))
 
 
+def cheapest_typist_paid(returned, weights, typists, expert):
+    """Your bound holds for the typist who is paid least. It must hold for every team: which of them costs the critic
+    most?"""
+    right = certificate.oracle(weights, typists, expert)
+    least = right["pay"].min()
+    if least == 0:
+        return None  # whatever is made of log 0
+    return bool(np.isclose(float(returned["at_least"]), right["distance"] - np.log(least), rtol=1e-4, atol=1e-4))
+
+
 def small_number_in_the_team(returned, weights, typists, expert):
     """You add a small number to the team's shares, or cut them off there. Where only a member with a tiny weight goes,
     the share is smaller still: which are the only shares that need care?"""
@@ -775,7 +822,6 @@ def _alone(typist, expert):
     mistakes=[
         bound_without_scaling,
         average_typist_paid,
-        cheapest_typist_paid,
         bound_above,
         bound_cut_at_zero,
         mean_pay,
@@ -790,7 +836,7 @@ def _alone(typist, expert):
         members_distances_averaged,
         factor_upside_down,
     ],
-    signs=[hardly_employed_left_out, small_number_in_the_team],
+    signs=[cheapest_typist_paid, hardly_employed_left_out, small_number_in_the_team],
 )
 def certificate(weights, typists, expert):
     """KL(ρ_E ‖ Σ w ρ_k), E_k[ρ_E/ρ], and KL - log max_k E_k[ρ_E/ρ]."""

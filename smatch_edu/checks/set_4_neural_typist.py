@@ -22,8 +22,17 @@ def _soft_maximum(logits: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np
 def _ladder(rng: np.random.Generator) -> dict[str, Any]:
     """Short ladders and long ones, one letter and many, pay from nothing to ruin, γ of 0 and near 1; slow ones, on
     which she types to and fro for long, since neither end is worth going to; values of which the exponential is too
-    large for a float."""
+    large for a float; texts that are full at once, and both ways out are bad."""
     kind = rng.random()
+    if kind > 0.85:
+        ends = {name: float(rng.uniform(-900, -100)) for name in ("value_on", "value_end")}
+        return {
+            "pay": float(-rng.uniform(0, 3)),
+            **ends,
+            "letters": 4,
+            "gamma": float(rng.uniform(0.5, 0.95)),
+            "depth": 1,
+        }
     if kind < 0.27:
         low, high = (-900.0, -50.0) if kind < 0.15 else (900.0, 1000.0)  # slow, or too large for exp
         ends = {name: float(rng.uniform(low, high)) for name in ("value_on", "value_end")}
@@ -73,11 +82,6 @@ def _climbed(
         if settled:
             break
     return {"values": values, "backspace": np.exp(np.minimum(back - up, 0.0))}
-
-
-def largest_instead_of_soft(pay, value_on, value_end, letters, gamma, depth):
-    """Your V takes the best key alone. By (5.2) it is the log of a sum of exponentials: what do the other keys add?"""
-    return _climbed(pay, value_on, value_end, letters, gamma, depth, hard=True)
 
 
 def one_letter_only(pay, value_on, value_end, letters, gamma, depth):
@@ -179,6 +183,15 @@ def chance_of_anything_else(pay, value_on, value_end, letters, gamma, depth):
     return right | {"backspace": 1 - right["backspace"]}
 
 
+def largest_instead_of_soft(returned, pay, value_on, value_end, letters, gamma, depth):
+    """Your V takes the best key alone. By (5.2) it is the log of a sum of exponentials: what do the other keys add?"""
+    soft = _climbed(pay, value_on, value_end, letters, gamma, depth)["values"]
+    counted, as_one = (_climbed(pay, value_on, value_end, k, gamma, depth, hard=True)["values"] for k in (letters, 1))
+    if np.allclose(counted, soft, rtol=1e-4, atol=1e-4):
+        return None  # here the others add nothing
+    return any(np.allclose(returned["values"], hard, rtol=1e-4, atol=1e-4) for hard in (counted, as_one))
+
+
 def data_worth_nothing(returned, pay, value_on, value_end, letters, gamma, depth):
     """In your values the ⌫ at off by 1 leads to a text that is worth 0. It leads to the data: which argument says what
     that is worth?"""
@@ -191,8 +204,8 @@ def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
     ladder = pay, value_on, value_end, letters, gamma, depth
     got, right = (np.asarray(one["values"], dtype=float) for one in (returned, _climbed(*ladder)))
     size = np.abs(right).max()
-    if np.allclose(got, right, rtol=0, atol=1e-9 * size):
-        return False  # there were enough
+    if depth == 1 or np.allclose(got, right, rtol=0, atol=1e-9 * size):
+        return False  # one is enough, or there were enough
     rounds = (_climbed(*ladder, rounds=many)["values"] for many in (2, depth, depth + 1, 10))
     return bool(np.abs(got - right).max() < 0.1 * size) or any(np.allclose(got, one) for one in rounds)
 
@@ -203,7 +216,6 @@ def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
     inputs="random ladders",
     num_cases=40,
     mistakes=[
-        largest_instead_of_soft,
         one_letter_only,
         letters_at_the_floor,
         worth_nothing_below_the_floor,
@@ -222,7 +234,7 @@ def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
         pay_left_out_of_the_chance,
         chance_of_anything_else,
     ],
-    signs=[data_worth_nothing, too_few_rounds],
+    signs=[largest_instead_of_soft, data_worth_nothing, too_few_rounds],
 )
 def way_home(pay, value_on, value_end, letters, gamma, depth):
     """V_n = e + log(exp γV_{n-1} + K exp γV_{n+1} + exp γV_end), and exp(e + γV_{n-1} - V_n)."""
@@ -569,6 +581,12 @@ def arrivals_added(logits, legal, leads, data, model, c, gamma):
     return _slope(logits, legal, leads, data, model, c, gamma, arrives=-gamma)
 
 
+def values_added(logits, legal, leads, data, model, c, gamma):
+    """Your w is right. What depends on the logit through a V you add: if a V grows, does Ĵ grow or fall?"""
+    _, policy = _soft_maximum(logits, legal)
+    return _slope(logits, legal, leads, data, model, c, gamma, share=-policy)
+
+
 def departures_counted(logits, legal, leads, data, model, c, gamma):
     """You add up what *leaves* each text. V(n) stands in the rewards of the keys that lead to n: over which of the
     three axes of `leads` does the sum not go?"""
@@ -628,6 +646,7 @@ def start_is_everywhere(logits, legal, leads, data, model, c, gamma):
         likelihood_only,
         arrivals_not_discounted,
         arrivals_added,
+        values_added,
         departures_counted,
         data_arrives,
         largest_logit_as_value,
@@ -646,7 +665,8 @@ def gradient_in_logits(logits, legal, leads, data, model, c, gamma):
 
 
 def _network(rng: np.random.Generator) -> dict[str, Any]:
-    """Networks of all widths from 1 on, one text or several; tanh in its middle, at its ends, and far out."""
+    """Networks of all widths from 1 on, one text or several; tanh in its middle, at its ends, and far out; gradients of
+    a larger scale now and then."""
     rows, features, width, keys = (int(n) for n in rng.integers(1, 5, size=4))
     scale = float(rng.choice([0.3, 1.0, 4.0])) if rng.random() < 0.85 else 1000.0
     weights = {
@@ -657,7 +677,7 @@ def _network(rng: np.random.Generator) -> dict[str, Any]:
     }
     return {
         "inputs": rng.normal(size=(rows, features)),
-        "gradient": rng.normal(size=(rows, keys)),
+        "gradient": rng.normal(scale=30.0 if rng.random() < 0.15 else 1.0, size=(rows, keys)),
         "weights": weights,
     }
 
@@ -873,6 +893,17 @@ def returns_counted(moves, on_data):
     return total
 
 
+def data_left_on_the_way(returned, moves, on_data):
+    """At the end you write 1 for the texts of the data, and on the way she has left them again: who came back is lost
+    once more. What may be done with a text of the data from the first key on?"""
+    on = np.asarray(on_data, dtype=bool)
+    if np.any(returned[on] < 1 - 1e-6):
+        return False
+    later = np.where(on, 1.0, np.linalg.matrix_power(moves, 2**14) @ on)
+    lost = (later > 1e-3) & (later < _returning(moves, on_data) - 1e-3)
+    return True if lost.any() and np.allclose(returned, later, atol=1e-6) else None  # some chains never settle
+
+
 def too_few_keys(returned, moves, on_data):
     """Who comes back late is lost in your answer, by a discount, or because you stop after so many keys. Some of these
     chains are slow: is there a way without either?"""
@@ -930,6 +961,7 @@ def above_one(returned, moves, on_data):
         returns_counted,
     ],
     signs=[
+        data_left_on_the_way,
         too_few_keys,
         never_though_there_is_a_way,
         something_where_there_is_no_way,

@@ -295,7 +295,7 @@ def another_room(returned, first, second):
     if abs(float(returned["difference"]) - mean) > 1e-5 * (1 + abs(mean)):
         return False
     if p > right["p"]:
-        return bool(p <= np.mean(np.abs(flipped) >= abs(mean) - 1e-4 * (1 + abs(mean))) + 1e-9)
+        return bool(p <= np.mean(np.abs(flipped) >= abs(mean) - 0.01 * (1 + abs(mean))) + 1e-9)
     exact = np.all(differences * 2**30 == np.round(differences * 2**30))  # no rounding in any sum
     return bool(not exact and p >= np.mean(np.abs(flipped) > abs(mean) + 1e-9) - 1e-9)
 

@@ -739,6 +739,14 @@ def typist_fixed_by_nobody(rho_1, rho_2, weight):
     return typist_with_where(rho_1, rho_2, weight) | {"free": away}
 
 
+def typist_nowhere_with_weight_0(rho_1, rho_2, weight):
+    away = (rho_1.sum(axis=1) == 0) & (rho_2.sum(axis=1) == 0)
+    mixed = weight * rho_1 + (1 - weight) * rho_2
+    time = mixed.sum(axis=1, keepdims=True)
+    policy = np.where(away[:, None], 1 / mixed.shape[1], mixed / np.where(time > 0, time, 1))
+    return {"policy": policy, "free": away}
+
+
 def typist_with_a_smaller_epsilon(rho_1, rho_2, weight):
     mixed = weight * rho_1 + (1 - weight) * rho_2 + 1e-10
     free = (weight * rho_1 + (1 - weight) * rho_2).sum(axis=1) == 0
@@ -864,6 +872,7 @@ WRONG = {
         typist_with_fixed_for_free: "free_and_fixed_exchanged",
         typist_free_where_one_is_away: "free_if_one_is_away",
         typist_fixed_by_nobody: "weight_of_zero_overlooked",
+        typist_nowhere_with_weight_0: "weight_of_zero_overlooked",
         typist_with_a_smaller_epsilon: "small_number_added",
         typist_uniform_where_one_is_away: "free_if_one_is_away",
         typist_uniform_at_every_zero: "keys_never_pressed_are_free",

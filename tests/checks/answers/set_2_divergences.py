@@ -157,6 +157,16 @@ def critic_with_something_added(p, q):
     return 4 / (1 + (p + 1e-4) / (q + 1e-4)) ** 2 - 1
 
 
+@critic_paying
+def critic_who_needs_both(p, q):
+    return np.where((p > 0) & (q > 0), 4 / (1 + p / q) ** 2 - 1, 0.0)
+
+
+def critic_who_scores_the_learner(learner, expert, groups):
+    reward = critic_by_group_numbers(learner, expert, groups)["reward"]
+    return {"reward": reward, "wins": expert @ reward - learner @ (4 * np.sqrt(1 + reward) - 4 - reward)}
+
+
 def critic_of_mean_shares(learner, expert, groups):
     right = critic_by_group_numbers(learner, expert, groups)
     count = np.bincount(groups)[groups]
@@ -337,6 +347,10 @@ def promise_of_the_certain(divergence, distance, share):
     return {"least": share, "most": share} if share in (0, 1) else promise_by_halving(divergence, distance, share)
 
 
+def promise_of_the_nearly_certain(divergence, distance, share):
+    return promise_by_halving(divergence, distance, min(max(share, 1e-3), 1 - 1e-3))
+
+
 def promise_beyond_infinity(divergence, distance, share):
     found = promise_by_halving(divergence, distance, share)
     for key, end in (("least", 0.0), ("most", 1.0)):
@@ -423,6 +437,12 @@ def honest_without_bending(expert_counts, learner_counts, expert_fresh, learner_
     }
 
 
+def honest_without_bending_the_fresh_ones(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    right = honest_pair_by_pair(expert_counts, learner_counts, expert_fresh, learner_fresh)
+    unbent = honest_without_bending(expert_counts, learner_counts, expert_fresh, learner_fresh)
+    return {"fooled": right["fooled"], "honest": unbent["honest"]}
+
+
 def honest_with(reward, expert_counts, learner_counts, expert_fresh, learner_fresh):
     score = 4 * np.sqrt(1 + reward) - 4 - reward
     return {
@@ -438,6 +458,11 @@ def honest_with_unseen_at_the_edge(expert_counts, learner_counts, expert_fresh, 
 
 def honest_with_unseen_at_the_top(expert_counts, learner_counts, expert_fresh, learner_fresh):
     reward = rewards_of_counts(expert_counts, learner_counts, unseen=3.0)
+    return honest_with(reward, expert_counts, learner_counts, expert_fresh, learner_fresh)
+
+
+def honest_with_the_learner_for_the_expert(expert_counts, learner_counts, expert_fresh, learner_fresh):
+    reward = rewards_of_counts(learner_counts, expert_counts)
     return honest_with(reward, expert_counts, learner_counts, expert_fresh, learner_fresh)
 
 
@@ -551,6 +576,12 @@ def certificate_not_scaled(weights, typists, expert):
 def certificate_for_the_same_team(weights, typists, expert):
     right = certificate_with_masks(weights, typists, expert)
     return right | {"at_least": right["distance"] - np.log(weights @ right["pay"])}
+
+
+def certificate_for_the_least_paid(weights, typists, expert):
+    right = certificate_with_masks(weights, typists, expert)
+    with np.errstate(divide="ignore"):
+        return right | {"at_least": right["distance"] - np.log(right["pay"].min())}
 
 
 def certificate_above(weights, typists, expert):
@@ -790,6 +821,8 @@ WRONG = {
         critic_of_chi2: "rewards_of_chi2",
         critic_in_whole_numbers: "whole_rewards",
         critic_with_something_added: "something_added_to_both",
+        critic_who_needs_both: "nothing_where_one_is_away",
+        critic_who_scores_the_learner: "learner_scored",
         critic_of_mean_shares: "wins_of_group_means",
         critic_without_a_score: "score_is_the_reward",
         critic_with_half_a_score: "score_cut_short",
@@ -808,6 +841,7 @@ WRONG = {
         promise_that_moves_the_wrong_end: "end_or_beginning",
         promise_over_the_whole_line: "searched_from_end_to_end",
         promise_of_the_certain: "certain_and_so_fixed",
+        promise_of_the_nearly_certain: "certain_no_more",
         promise_beyond_infinity: "infinitely_far_and_yet_reached",
     },
     "honest_distance": {
@@ -816,6 +850,8 @@ WRONG = {
         honest_without_bending: "score_not_bent",
         honest_with_unseen_at_the_edge: "never_seen_is_worst",
         honest_with_unseen_at_the_top: "never_seen_is_best",
+        honest_without_bending_the_fresh_ones: "fresh_score_not_bent",
+        honest_with_the_learner_for_the_expert: "rewards_of_the_other_typist",
         honest_with_counts: "counts_for_shares",
         honest_with_one_added: "something_added",
         honest_with_exchanged_names: "results_exchanged",
@@ -829,6 +865,7 @@ WRONG = {
     "certificate": {
         certificate_not_scaled: "bound_without_scaling",
         certificate_for_the_same_team: "average_typist_paid",
+        certificate_for_the_least_paid: "cheapest_typist_paid",
         certificate_above: "bound_above",
         certificate_never_negative: "bound_cut_at_zero",
         certificate_of_an_even_team: "mean_pay",

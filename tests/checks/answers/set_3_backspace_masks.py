@@ -523,6 +523,12 @@ def row_one_early(walks, backspace, prompt):
     return found | {"expires": found["expires"] - 1}
 
 
+def row_with_deletions_one_early(walks, backspace, prompt):
+    found = row_with_one_loop(walks, backspace, prompt)
+    kept = row_where_nothing_is_deleted(walks, backspace, prompt)
+    return found | {"expires": found["expires"] - (found["expires"] < kept["expires"])}
+
+
 def row_one_late_within_the_row(walks, backspace, prompt):
     found = row_with_one_loop(walks, backspace, prompt)
     return found | {"expires": np.minimum(found["expires"] + 1, len(found["tokens"]))}
@@ -1049,6 +1055,7 @@ WRONG = {
         row_with_the_librarys_never: "neighbours_seen",
         row_in_pieces: "numbers_from_each_start",
         row_one_early: "expires_one_early",
+        row_with_deletions_one_early: "expires_one_early",
         row_one_late_within_the_row: "expires_one_late",
         row_with_one_stack: "one_stack_for_all",
         row_that_hides_at_once: "gone_at_once",

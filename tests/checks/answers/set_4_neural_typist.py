@@ -76,6 +76,22 @@ def way_of_the_best_key(pay, value_on, value_end, letters, gamma, depth):
     return {"values": values, "backspace": np.exp(back - values)}
 
 
+def way_of_the_best_key_with_a_soft_chance(pay, value_on, value_end, letters, gamma, depth):
+    def ahead(values, many):
+        back, on = gamma * np.append(value_on, values[:-1]), np.append(gamma * values[1:] + np.log(many), -np.inf)
+        return np.stack([back, on, np.full(depth, gamma * value_end)])
+
+    values = np.zeros(depth)
+    for _ in range(1000):
+        values = pay + ahead(values, 1).max(axis=0)
+    keys = ahead(values, letters)
+    return {"values": values, "backspace": np.exp(keys[0] - logsumexp(keys, axis=0))}
+
+
+def way_between_cut_ends(pay, value_on, value_end, letters, gamma, depth):
+    return way_with_logsumexp(pay, max(value_on, -50.0), max(value_end, -50.0), letters, gamma, depth)
+
+
 def way_with_one_letter(pay, value_on, value_end, letters, gamma, depth):
     return way_with_logsumexp(pay, value_on, value_end, 1, gamma, depth)
 
@@ -116,7 +132,7 @@ def way_not_taken(pay, value_on, value_end, letters, gamma, depth):
 
 def way_of_fifteen_rounds(pay, value_on, value_end, letters, gamma, depth):
     right = way_with_logsumexp(pay, value_on, value_end, letters, gamma, depth)["values"]
-    values = right + 0.01 * np.abs(right)  # as after many rounds that were not enough
+    values = right + 0.01 * np.abs(right) * (depth > 1)  # as after many rounds that were not enough
     back = pay + gamma * np.append(value_on, values[:-1])
     return {"values": values, "backspace": np.minimum(np.exp(np.minimum(back - values, 0)), 1)}
 
@@ -490,6 +506,11 @@ def gradient_with_departures(logits, legal, leads, data, model, c, gamma):
     return gradient_put_together(policy, weight, gamma * weight.sum(axis=1))
 
 
+def gradient_with_values_added(logits, legal, leads, data, model, c, gamma):
+    policy, _, weight = gradient_parts(logits, legal, leads, data, model, c, gamma)
+    return gradient_put_together(-policy, weight, gamma * np.einsum("sa,san->n", weight, leads))
+
+
 def gradient_with_arrivals_of_the_data(logits, legal, leads, data, model, c, gamma):
     policy, _, weight = gradient_parts(logits, legal, leads, data, model, c, gamma)
     return gradient_put_together(policy, weight, gamma * np.tensordot(data, leads, 2))
@@ -575,6 +596,10 @@ def back_with_a_sigmoid(inputs, gradient, weights):
 
 def back_with_relu(inputs, gradient, weights):
     return back_by(lambda before: before > 0, inputs, gradient, weights)
+
+
+def back_from_a_cut_gradient(inputs, gradient, weights):
+    return back_with_einsum(inputs, np.clip(gradient, -5, 5), weights)
 
 
 def back_averaged(inputs, gradient, weights):
@@ -708,6 +733,13 @@ def return_in_the_long_run(moves, on_data):
     return np.linalg.matrix_power(moves, 20_000)[:, np.array(on_data)].sum(axis=1)
 
 
+def return_in_the_long_run_and_one_on_the_data(moves, on_data):
+    chance = np.array(on_data).astype(float)
+    for _ in range(3000):
+        chance = moves @ chance
+    return np.where(on_data, 1.0, chance)
+
+
 def return_by_columns(moves, on_data):
     on = np.array(on_data)
     chance = on.astype(float)
@@ -727,6 +759,8 @@ RIGHT = {
 WRONG = {
     "way_home": {
         way_of_the_best_key: "largest_instead_of_soft",
+        way_of_the_best_key_with_a_soft_chance: "largest_instead_of_soft",
+        way_between_cut_ends: "Not right yet",
         way_with_one_letter: "one_letter_only",
         way_without_the_end: "no_way_to_finish",
         way_that_costs_nothing: "nothing_paid",
@@ -779,6 +813,7 @@ WRONG = {
         gradient_of_a_prize: "fine_becomes_a_prize",
         gradient_with_arrivals_as_they_are: "arrivals_not_discounted",
         gradient_with_departures: "departures_counted",
+        gradient_with_values_added: "values_added",
         gradient_with_arrivals_of_the_data: "data_arrives",
         gradient_with_the_best_key: "largest_logit_as_value",
         gradient_of_the_average: "start_of_an_average",
@@ -790,6 +825,7 @@ WRONG = {
         back_with_a_wrong_slope: "bend_without_a_square",
         back_with_a_sigmoid: "bend_of_the_sigmoid",
         back_with_relu: "bend_of_relu",
+        back_from_a_cut_gradient: "Not right yet",
         back_averaged: "mean_over_texts",
         back_with_mean_biases: "mean_in_the_biases",
         back_without_tanh_in_the_second_layer: "second_layer_fed_with_the_wrong_thing",
@@ -804,6 +840,7 @@ WRONG = {
         return_by_least_squares_of_all: "something_where_there_is_no_way",
         return_of_neighbours: "never_though_there_is_a_way",
         return_in_the_long_run: "data_left_again",
+        return_in_the_long_run_and_one_on_the_data: "data_left_on_the_way",
         return_by_columns: "above_one",
         return_if_there_is_a_way: "whether_there_is_a_way",
         return_never: "chance_of_getting_lost",

@@ -214,6 +214,12 @@ def test_with_a_room_of_its_own(first, second):
     return {"difference": d.mean(), "p": np.mean((means > abs(d.mean())) | np.isclose(means, abs(d.mean())))}
 
 
+def test_with_a_wide_room(first, second):
+    d = np.asarray(first) - np.asarray(second)
+    means = np.abs([np.mean(np.multiply(signs, d)) for signs in itertools.product([1, -1], repeat=len(d))])
+    return {"difference": d.mean(), "p": np.mean(means >= abs(d.mean()) - 0.01)}
+
+
 def test_in_whole_numbers(first, second):
     right = test_by_product(first, second)
     return {"difference": right["difference"], "p": right["p"] * 2 ** len(first)}
@@ -629,6 +635,7 @@ WRONG = {
         test_by_a_bell_curve: "some_other_test",
         test_of_half_the_patterns: "half_of_the_patterns",
         test_with_a_room_of_its_own: "another_room",
+        test_with_a_wide_room: "another_room",
         test_in_whole_numbers: "above_one",
         test_of_seeds_that_differ: "ties_left_out_of_the_mean",
         test_of_distances: "sign_lost",
