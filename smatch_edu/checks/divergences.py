@@ -57,13 +57,6 @@ def the_other_way_round(learner, expert):
     return _kl(learner, expert)
 
 
-def surprise_of_an_expert_not_taken_off(learner, expert):
-    """An expert is at distance 0 from herself, but not in your answer. How surprised are we by her keys even when the
-    forecast is perfect?"""
-    on = expert > 0
-    return np.inf if (learner[on] == 0).any() else -np.sum(expert[on] * np.log(learner[on]))
-
-
 def in_bits(learner, expert):
     """Every value of yours is too large by one and the same factor, 1.44. To which base is your logarithm, and to which
     is ours?"""
@@ -141,6 +134,14 @@ def infinite_where_the_learner_invents(learner, expert):
     return np.inf if (learner[expert == 0] > 0).any() else np.sum(expert[on] * np.log(expert[on] / learner[on]))
 
 
+def surprise_of_an_expert_not_taken_off(returned, learner, expert):
+    """An expert is at distance 0 from herself, but not in your answer. How surprised are we by her keys even when the
+    forecast is perfect?"""
+    if (learner * expert == 0).any():
+        return None  # whatever is made of log 0
+    return bool(abs(abs(returned) + np.sum(expert * np.log(learner))) < 1e-4)
+
+
 def infinity_clipped(returned, learner, expert):
     """Where ∞ is right you return a finite number: a small ε, or a largest value, hides it. What the learner never does
     and the expert does is what this divergence does not forgive. How can you say so?"""
@@ -157,7 +158,6 @@ def infinity_clipped(returned, learner, expert):
     inputs="random pairs of typists",
     mistakes=[
         the_other_way_round,
-        surprise_of_an_expert_not_taken_off,
         in_bits,
         negative,
         averaged_over_the_pairs,
@@ -171,7 +171,7 @@ def infinity_clipped(returned, learner, expert):
         infinite_where_the_learner_has_a_zero,
         infinite_where_the_learner_invents,
     ],
-    signs=[infinity_clipped],
+    signs=[surprise_of_an_expert_not_taken_off, infinity_clipped],
 )
 def forward_kl(learner, expert):
     """D_KL(ρ_E ‖ ρ_π) = Σ ρ_E log(ρ_E/ρ_π); 0 where ρ_E is 0, and ∞ where only ρ_π is."""

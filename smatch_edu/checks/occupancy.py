@@ -542,6 +542,21 @@ def clock_one_late(returned, states, actions, gamma, num_states, num_actions):
     return any(np.allclose(returned, late + tail.reshape(late.shape), atol=ROUNDED) for tail in tails)
 
 
+def tail_at_another_step(returned, states, actions, gamma, num_states, num_actions):
+    """Your steps and your tail do not meet: a moment between them is left out, or counted twice. Which power of γ
+    weighs the last key, and which the first moment after it?"""
+    end, found = gamma ** len(actions), []
+    for scale in (1, 1 / (1 - gamma)):
+        steps = scale * tail_left_out(states, actions, gamma, num_states, num_actions)
+        for counted, shifts in (0, (-1, 1, 2)), (scale * (1 - gamma) * end, (-1, 0, 2)):  # with or without step N
+            for tail in (gamma ** (len(actions) + shift) for shift in shifts):
+                for factor in (1 - gamma, 1, 1 / (1 - gamma)):
+                    table = steps.copy()
+                    table[-1, -1] = counted + factor * tail
+                    found += [table, table / table.sum()]
+    return any(np.allclose(returned, table, atol=ROUNDED) for table in found)
+
+
 def tail_breaks_off(returned, states, actions, gamma, num_states, num_actions):
     """All of your table is right but the end, which weighs too little: you count many steps there, and then stop. What
     do the weights of *all* later steps sum to?"""
@@ -578,7 +593,7 @@ def tail_breaks_off(returned, states, actions, gamma, num_states, num_actions):
         finishing_key_in_the_tail,
         stop_and_run_on_swapped,
     ],
-    signs=[clock_one_late, tail_breaks_off],
+    signs=[clock_one_late, tail_at_another_step, tail_breaks_off],
 )
 def occupancy_of_a_text(states, actions, gamma, num_states, num_actions):
     """(1-γ) γ^t at the pair of step t, and γ^N at the absorbing one."""

@@ -444,6 +444,12 @@ def same_moment_twice(table, start, gamma):
     return _of(table, start, gamma, _squares(table, start, gamma, pairs=2 * _again(table, gamma)))
 
 
+def same_moment_three_times(table, start, gamma):
+    """You count the pairs t = u by themselves, and then twice more among the later ones. Which visit of s does N(s,s)
+    begin with?"""
+    return _of(table, start, gamma, _squares(table, start, gamma, pairs=1 + 2 * _again(table, gamma)))
+
+
 def first_moment_discounted_once(table, start, gamma):
     """The earlier moment of a pair has weight γ^t from *both* sums. To which power of γ are its visits discounted?"""
     return _of(table, start, gamma, _squares(table, start, gamma, first=_visits(table, start, gamma)))
@@ -572,6 +578,7 @@ def standard_deviations(returned, table, start, gamma):
         mean_square_of_the_whole_text,
         each_pair_once,
         same_moment_twice,
+        same_moment_three_times,
         first_moment_discounted_once,
         both_discounted_twice,
         moments_independent,

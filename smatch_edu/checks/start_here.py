@@ -46,13 +46,6 @@ def clears_the_screen(keys):
     return keys.rpartition("⌫")[2]
 
 
-def only_counted(keys):
-    """You count the ⌫ and cut as many letters off the end of everything that was typed. But what was typed *after* a
-    ⌫ was not there to be deleted. Can you go through the keys one after the other?"""
-    letters = keys.replace("⌫", "")
-    return letters[: max(0, len(letters) - keys.count("⌫"))]
-
-
 def pairs_found_once_and_signs_left(keys):
     """You take away each letter together with the ⌫ directly after it, and the other ⌫ stay on the screen. Which letter
     does the second of two ⌫ reach, and what if there is none?"""
@@ -127,6 +120,17 @@ def one_letter_kept(keys):
     return text
 
 
+def only_counted(returned, keys):
+    """You count the ⌫ and cut as many letters off the end of everything that was typed. But what was typed *after* a
+    ⌫ was not there to be deleted. Can you go through the keys one after the other?"""
+    deleted, letters = keys.count("⌫"), keys.replace("⌫", "")
+    cut = []
+    for text, count in (letters, deleted), (keys, deleted), (keys, 2 * deleted):
+        left = len(text) - count
+        cut += [text[: max(0, left)], text[:left], text[:-count]]  # below 0 a slice counts from the end
+    return returned in cut or returned in [text.replace("⌫", "") for text in cut]
+
+
 def deletes_forward(returned, keys):
     """Your ⌫ swallows the letter typed after it. When it is pressed that letter is not there yet, is it?"""
     one_each = keys
@@ -174,7 +178,6 @@ def wrong_on_an_empty_screen(returned, keys):
         deletes_at_the_front,
         pairs_found_once,
         clears_the_screen,
-        only_counted,
         pairs_found_once_and_signs_left,
         sign_deleted_as_a_letter,
         deleted_and_sign_stays,
@@ -186,7 +189,14 @@ def wrong_on_an_empty_screen(returned, keys):
         equal_letters_deleted_together,
         one_letter_kept,
     ],
-    signs=[deletes_forward, a_key_not_read, sign_on_an_empty_screen, some_letters_stay, wrong_on_an_empty_screen],
+    signs=[
+        only_counted,
+        deletes_forward,
+        a_key_not_read,
+        sign_on_an_empty_screen,
+        some_letters_stay,
+        wrong_on_an_empty_screen,
+    ],
 )
 def what_stands_on_the_screen(keys):
     """The text after all keys: a letter is put on top of a stack, ⌫ takes the top one off."""

@@ -85,6 +85,11 @@ def kl_without_the_experts_own_surprise(learner, expert):
         return -np.sum(expert[visited] * np.log(learner[visited]))
 
 
+def kl_without_the_experts_own_surprise_where_both_go(learner, expert):
+    both = (expert > 0) & (learner > 0)
+    return -np.sum(expert[both] * np.log(learner[both]))
+
+
 def kl_upside_down(learner, expert):
     return -kl_where_she_goes(learner, expert)
 
@@ -775,6 +780,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         kl_clipped: "infinity_clipped",
         kl_in_bits: "in_bits",
         kl_without_the_experts_own_surprise: "surprise_of_an_expert_not_taken_off",
+        kl_without_the_experts_own_surprise_where_both_go: "surprise_of_an_expert_not_taken_off",
         kl_upside_down: "negative",
         kl_as_a_mean_of_the_terms: "averaged_over_the_pairs",
         kl_with_the_learners_weights: "the_other_way_round_and_negative",

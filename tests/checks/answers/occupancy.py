@@ -487,6 +487,12 @@ def text_with_the_tail_a_step_early(states, actions, gamma, num_states, num_acti
     return table
 
 
+def text_with_a_tail_of_visits_a_step_late(states, actions, gamma, num_states, num_actions):
+    table = text_without_tail(states, actions, gamma, num_states, num_actions)
+    table[-1, -1] = gamma ** len(states) / (1 - gamma)
+    return table
+
+
 def text_by_counting(states, actions, gamma, num_states, num_actions):
     table = np.zeros((num_states, num_actions))
     for state, action in zip(states[:-1], actions, strict=True):
@@ -836,6 +842,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         text_that_sums_to_more_than_one: "weights_not_normalised",
         text_with_the_tail_a_step_late: "tail_one_late",
         text_with_the_tail_a_step_early: "tail_one_early",
+        text_with_a_tail_of_visits_a_step_late: "tail_at_another_step",
         text_by_counting: "every_step_alike",
         text_by_counting_with_the_end: "every_state_counted",
         text_with_the_states_after_the_keys: "states_after_the_keys",

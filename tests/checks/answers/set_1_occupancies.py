@@ -405,6 +405,11 @@ def spread_with_twice_n(table, start, gamma):
     return spread_with(table, start, gamma, (1 - gamma) ** 2 * earlier * 2 * again)
 
 
+def spread_with_one_more_than_twice_n(table, start, gamma):
+    again, earlier = parts(table, start, gamma)
+    return spread_with(table, start, gamma, (1 - gamma) ** 2 * earlier * (1 + 2 * again))
+
+
 def spread_with_one_discount(table, start, gamma):
     again, _ = parts(table, start, gamma)
     visits = np.linalg.solve(np.eye(len(start)) - gamma * table.T, start)
@@ -823,6 +828,7 @@ WRONG = {
         spread_with_half_a_mean_square: "mean_square_of_the_whole_text",
         spread_with_pairs_once: "each_pair_once",
         spread_with_twice_n: "same_moment_twice",
+        spread_with_one_more_than_twice_n: "same_moment_three_times",
         spread_with_one_discount: "first_moment_discounted_once",
         spread_with_two_discounts: "both_discounted_twice",
         spread_of_strangers: "moments_independent",

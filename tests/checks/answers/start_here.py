@@ -126,6 +126,11 @@ def screen_cut_at_the_end(keys):
     return typed[: max(0, len(typed) - keys.count("⌫"))]
 
 
+def screen_cut_below_zero(keys):
+    typed = keys.replace("⌫", "")
+    return typed[: len(typed) - keys.count("⌫")]
+
+
 def screen_with_every_such_letter_deleted(keys):
     text = ""
     for key in keys:
@@ -398,6 +403,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         screen_by_one_pattern_for_any_key: "sign_deleted_as_a_letter",
         screen_with_debts: "deletion_owed",
         screen_cut_at_the_end: "only_counted",
+        screen_cut_below_zero: "only_counted",
         screen_with_every_such_letter_deleted: "every_such_letter_deleted",
         screen_reversed: "last_letter_first",
         screen_up_to_the_first_deletion: "stopped_at_the_first_deletion",
