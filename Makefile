@@ -54,7 +54,6 @@ execute: .venv/.installed-test ## run notebooks and store their outputs: make ex
 
 lab: .venv/.installed-lab ## open the student versions in JupyterLab, made in learn/
 	.venv/bin/smatch learn --source notebooks --out learn
-	.venv/bin/smatch learn --source notebooks/assignments --out learn/assignments
 	$(PY) -m jupyterlab --notebook-dir=learn --LabApp.default_url=/lab/tree/00_start_here.ipynb $(ARGS)
 
 assignments: .venv/.installed-run ## what an instructor hands out and keeps, in nbgrader's format, in dist/assignments/

@@ -6,11 +6,11 @@
 
 What comes back is the answer if it passes, and if it does not yet the course's own function, so that what follows runs.
 
-exercise                    what an exercise is, and what an answer is told
 values                      what was returned beside what was wanted
-general_hints               hints that any exercise may give
 patterns                    what wrong results have in common
+general_hints               hints that any exercise may give
 limits                      time and memory that an answer may take
+exercise                    what an exercise is, and what an answer is told
 start_here                  00
 figure_1                    01
 occupancy                   02

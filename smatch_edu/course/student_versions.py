@@ -54,8 +54,8 @@ def without_solution(source: str, where: str) -> str:
 
 
 def generate(source: str | Path, target: str | Path) -> Iterator[str]:
-    """Write the student version of every notebook in `source` into `target`, and its pages (*.md) as they are; yields
-    what was done, a line each.
+    """Write the student version of every notebook in `source` and in its folder assignments/ into `target`, and the
+    pages (*.md) as they are; yields what was done, a line each.
 
     A file that is still as it was generated is brought up to date. One that was changed, or was not made here, is
     never overwritten.
@@ -86,6 +86,8 @@ def generate(source: str | Path, target: str | Path) -> Iterator[str]:
             text = json.dumps(student, indent=1, ensure_ascii=False) + "\n"
         yield f"{target / path.name}: {_write_unless_changed(target / path.name, text, record)}"
         write_atomically(record_file, json.dumps(record, indent=1) + "\n")
+    if any((source / "assignments").glob("*.ipynb")):
+        yield from generate(source / "assignments", target / "assignments")
 
 
 def _write_unless_changed(path: Path, text: str, record: dict[str, str]) -> str:

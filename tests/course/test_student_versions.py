@@ -186,5 +186,13 @@ def test_smatch_learn_says_what_it_did(folders, capsys):
     assert "holds no notebook" in capsys.readouterr().err
 
 
+def test_problem_sets_go_beside_the_lessons(folders):
+    source, learn = folders
+    write(source / "assignments", "set_1.ipynb", "three = 3")
+    assert [path for path in said(source, learn) if "assignments" in path] == [str(learn / "assignments/set_1.ipynb")]
+    (learn / "assignments/set_1.ipynb").write_text("my work")
+    assert said(source, learn)[str(learn / "assignments/set_1.ipynb")].startswith("yours")
+
+
 def test_the_record_is_no_notebook():
     assert not course.RECORD.endswith(".ipynb") and course.RECORD.startswith(".")
