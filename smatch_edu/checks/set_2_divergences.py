@@ -978,7 +978,10 @@ def fine_without_the_ratio(returned, u, c_expert, c_model):
 def not_anchored(returned, u, c_expert, c_model):
     """Your f is right but for a constant: what must it be at u = 1?"""
     found, right, where = _beside(returned, u, c_expert, c_model, "held_fixed")
-    return _near(found - right, np.mean(found - right)) if len(np.unique(where)) > 1 else None
+    if len(np.unique(where)) < 2:
+        return None
+    constant = float(np.mean(found - right))
+    return abs(constant) > 1e-6 and _near(found - right, constant)
 
 
 def straight_part_lost(returned, u, c_expert, c_model):

@@ -766,11 +766,14 @@ def numbers_from_each_start(returned, walks, backspace, prompt):
 def neighbours_seen(returned, walks, backspace, prompt):
     """What is still there when a walk ends lives on in your row, so the second walk sees the first one's text. When
     must a walk be gone?"""
-    pair, (_, ends) = _expires(returned, walks, backspace, prompt), _walk_of_each(walks, backspace, prompt)
+    pair, (begins, ends) = _expires(returned, walks, backspace, prompt), _walk_of_each(walks, backspace, prompt)
     if pair is None:
         return False
     found, right = pair
     wrong = found != right
+    prompts = (begins == np.arange(len(right))) & (ends < len(right))  # the first input of a walk is never deleted
+    if not wrong[prompts].all():
+        return False
     if not (right[wrong] == ends[wrong]).all() or not (found[wrong] >= len(right)).all():
         return False
     return bool((ends[wrong] < len(right)).any()) or None
@@ -779,10 +782,8 @@ def neighbours_seen(returned, walks, backspace, prompt):
 def expires_one_late(returned, walks, backspace, prompt):
     """Your inputs live for one input too long: they are still seen by the first one that should not see them. Look at
     the sign in (6.3): q < e."""
-    pair = _expires(returned, walks, backspace, prompt)
-    return pair is not None and bool(
-        ((pair[0] == pair[1] + 1) | ((pair[0] == pair[1]) & (pair[1] == len(pair[1])))).all()
-    )
+    pair, (_, ends) = _expires(returned, walks, backspace, prompt), _walk_of_each(walks, backspace, prompt)
+    return pair is not None and bool(((pair[0] == pair[1] + 1) | ((pair[0] == pair[1]) & (pair[1] == ends))).all())
 
 
 def expires_one_early(returned, walks, backspace, prompt):

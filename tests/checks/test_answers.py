@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 
 import answers
+import numpy as np
 import pytest
 
 from smatch_edu import checks
@@ -46,3 +47,38 @@ def test_a_wrong_answer_is_told_what_is_wrong_with_it(module, exercise, answer, 
     named = getattr(contents, mistake, None)  # else it is what any exercise says of such a thing
     hint = " ".join(named.__doc__.split()) if named else mistake
     assert hint in str(refused.value)
+
+
+def test_a_hint_is_not_given_to_whom_it_does_not_fit():
+    """Wrong answers that agree with a mistake in part: the hint would send them astray."""
+
+    def deleted_at_the_end_lives_on(walks, backspace, prompt):
+        tokens, positions, expires, late = [], [], [], []
+        for walk in walks:
+            stack = []
+            for key in [*prompt, *walk]:
+                if key == backspace:
+                    expires[stack.pop()] = len(tokens)
+                else:
+                    positions.append(len(stack))
+                    stack.append(len(tokens))
+                    tokens.append(key)
+                    expires.append(-1)
+            late += [n for n, e in enumerate(expires) if e == len(tokens) and n not in late]
+            for n in stack:
+                expires[n] = len(tokens)
+        for n in late:
+            expires[n] = len(tokens)
+        return {"tokens": tokens, "positions": positions, "expires": expires}
+
+    def missing_costs_no_more_than(u, c_expert, c_model):
+        return checks.set_2_divergences.prices_of_two_fines.oracle(np.maximum(u, 1e-6), c_expert, c_model)
+
+    for exercise, answer, untrue in (
+        (checks.set_3_backspace_masks.packed_walks, deleted_at_the_end_lives_on, "still there when a walk ends"),
+        (checks.set_2_divergences.prices_of_two_fines, missing_costs_no_more_than, "right but for a constant"),
+    ):
+        for seed in range(5):
+            with pytest.raises(NotYet) as refused:
+                exercise.check(answer, seed=seed)
+            assert untrue not in str(refused.value)

@@ -529,6 +529,12 @@ def row_with_deletions_one_early(walks, backspace, prompt):
     return found | {"expires": found["expires"] - (found["expires"] < kept["expires"])}
 
 
+def row_with_deletions_one_late(walks, backspace, prompt):
+    found = row_with_one_loop(walks, backspace, prompt)
+    kept = row_where_nothing_is_deleted(walks, backspace, prompt)
+    return found | {"expires": found["expires"] + (found["expires"] < kept["expires"])}
+
+
 def row_one_late_within_the_row(walks, backspace, prompt):
     found = row_with_one_loop(walks, backspace, prompt)
     return found | {"expires": np.minimum(found["expires"] + 1, len(found["tokens"]))}
@@ -1065,6 +1071,7 @@ WRONG = {
         row_numbered_through: "positions_are_numbers",
         row_numbered_walk_by_walk: "positions_within_the_walk",
         row_one_late: "expires_one_late",
+        row_with_deletions_one_late: "expires_one_late",
         row_whose_end_is_open: "last_walk_for_ever",
         row_that_counts_keys: "keys_counted",
         row_that_deletes_the_oldest: "oldest_deleted",
