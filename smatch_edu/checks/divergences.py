@@ -730,13 +730,16 @@ def phi_from_f(f_values, u, x):
 
 
 def _full_learner(rng: np.random.Generator) -> dict[str, Any]:
-    """A learner who goes everywhere, now and then to one pair hardly ever, and an expert who may not."""
+    """A learner who goes everywhere, now and then to one pair hardly ever, whether or not the expert goes there often,
+    and an expert who may not."""
     size = int(rng.integers(3, 7))
     learner, expert = rng.dirichlet(np.ones(size), size=2) + 0.02
     seldom, *others = rng.permutation(size)
     if rng.random() < 0.2:
         learner[seldom] *= 10 ** rng.uniform(-4, -2)
         expert[seldom] = rng.choice([0.0, learner[seldom] * rng.uniform(0.5, 2)])
+    elif rng.random() < 0.2:
+        learner[seldom] = 10 ** rng.uniform(-6, -3)
     expert[others[1 : rng.integers(1, 4)]] = 0
     return {"learner": learner / learner.sum(), "expert": expert / expert.sum()}
 

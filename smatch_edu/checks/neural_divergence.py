@@ -433,7 +433,10 @@ def gradient_with_samples_held_fixed(logits, ahead, keys):
 
 
 def _walk_with_an_edge(rng: np.random.Generator) -> dict[str, Any]:
-    steps, alpha = int(rng.integers(1, 9)), float(rng.uniform(0.1, 0.8))
+    """A few steps; now and then a walk so long that a sum of a fixed number of steps does not reach its end."""
+    steps, gamma, alpha = int(rng.integers(1, 9)), _discount(rng), float(rng.uniform(0.1, 0.8))
+    if rng.random() < 0.08:
+        steps, gamma = int(rng.integers(50, 81)), float(rng.uniform(0.9, 0.99))
     edge = float(rng.choice([-math.log(2), -1.0, -2.0, 0.0, -math.inf], p=[0.3, 0.25, 0.2, 0.15, 0.1]))
     middle = edge / alpha if math.isfinite(edge) else -1.0
     return {
@@ -441,7 +444,7 @@ def _walk_with_an_edge(rng: np.random.Generator) -> dict[str, Any]:
         "off_data": rng.random(steps) < 0.6,
         "edge": edge,
         "alpha": alpha,
-        "gamma": _discount(rng) if math.isfinite(edge) else 0.9,  # 0·∞ is no mistake of its own
+        "gamma": gamma if math.isfinite(edge) else 0.9,  # 0·∞ is no mistake of its own
     }
 
 
@@ -590,6 +593,13 @@ def worst_step_only(rewards, off_data, edge, alpha, gamma):
     return float(np.max(weights * off_data * _below(rewards, edge / alpha)))
 
 
+def first_steps_alone(returned, rewards, off_data, edge, alpha, gamma):
+    """Your fine is that of the first steps alone, and those that come later go free. What makes your sum end before the
+    walk does?"""
+    summands = gamma ** np.arange(len(rewards)) * off_data * _below(rewards, edge / alpha)
+    return bool(np.isclose(returned, np.cumsum(summands)[:-1]).any())
+
+
 @exercise(
     "8.3",
     draw=_walk_with_an_edge,
@@ -616,7 +626,7 @@ def worst_step_only(rewards, off_data, edge, alpha, gamma):
         fine_is_negative,
         worst_step_only,
     ],
-    signs=[good_rewards_fined, fined_on_both_sides, prize_above_the_edge],
+    signs=[good_rewards_fined, fined_on_both_sides, prize_above_the_edge, first_steps_alone],
 )
 def fine_below_the_edge(rewards, off_data, edge, alpha, gamma):
     """Σ γ^i max(0, edge/α - r_i) over the steps off the data."""

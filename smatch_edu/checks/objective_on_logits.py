@@ -197,6 +197,13 @@ def _with_tail(rewards, absorbing_value, gamma, function):
     return _discounted(function(rewards), gamma) + tail * function((1 - gamma) * absorbing_value)
 
 
+def _time_runs_long(gamma) -> bool | None:
+    """Whether a tail that is cut off is missed; where γ is no more than 0.97 that depends on how long it is."""
+    if gamma > 0.97:
+        return True
+    return None if gamma > 0.85 else False
+
+
 def tail_left_out(rewards, absorbing_value, gamma, alpha):
     """Your sum stops at ⏎ and never uses V of the absorbing state. The clock runs on: what does she earn from then
     on?"""
@@ -358,7 +365,7 @@ def score_clipped(rewards, absorbing_value, gamma, alpha):
 def tail_cut_off(returned, rewards, absorbing_value, gamma, alpha):
     """You are wrong only where γ is close to 1, and time runs long. Does what you add up after ⏎ end after a fixed
     number of steps?"""
-    return gamma > 0.97
+    return _time_runs_long(gamma)
 
 
 @exercise(
@@ -849,7 +856,7 @@ def cut_to_the_shorter(data_rewards, model_rewards, absorbing_reward, start_valu
 def tails_cut_off(returned, data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
     """You are wrong only where γ is close to 1, and time runs long. Do your tails end after a fixed number of
     steps?"""
-    return gamma > 0.97
+    return _time_runs_long(gamma)
 
 
 @exercise(

@@ -725,6 +725,11 @@ def reward_with_rare_keys_at_the_edge(learner, expert):
     return np.where(expert > 1e-3, reward_multiplied_out(learner, expert), -np.log(2))
 
 
+def reward_with_ratios_cut_off_below(learner, expert):
+    ratio = np.clip(learner / np.maximum(expert, 1e-12), 1e-4, 1e12)
+    return -np.log(2 * ratio / (ratio + 1))
+
+
 RIGHT = {
     "forward_kl": [
         kl_where_she_goes,
@@ -883,5 +888,6 @@ WRONG = {  # answer → the mistake whose hint it must be told
         reward_of_a_level_forward_kl: "reward_of_another_row",
         reward_with_a_little_added_to_the_expert: "wrong_where_shares_are_small",
         reward_with_rare_keys_at_the_edge: "wrong_where_shares_are_small",
+        reward_with_ratios_cut_off_below: "wrong_where_shares_are_small",
     },
 }

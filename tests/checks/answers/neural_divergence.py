@@ -425,6 +425,10 @@ def edge_with_its_sign_turned(rewards, off_data, edge, alpha, gamma):
     return fine_with_arrays(rewards, off_data, -edge, alpha, gamma)
 
 
+def fine_of_forty_steps(rewards, off_data, edge, alpha, gamma):
+    return fine_with_arrays(rewards[:40], off_data[:40], edge, alpha, gamma)
+
+
 # 8.4, right
 
 
@@ -657,6 +661,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         fine_with_kappa: "factor_included",
         fine_with_its_sign_turned: "fine_is_negative",
         edge_with_its_sign_turned: "edge_above_zero",
+        fine_of_forty_steps: "first_steps_alone",
     },
     "price_of_one_sample": {
         discount_not_squared: "discount_not_squared",

@@ -308,6 +308,11 @@ def a_thousand_steps_after_enter(rewards, absorbing_value, gamma, alpha):
     return gamma ** np.arange(len(rewards)) @ (rewards - alpha / 4 * rewards**2)
 
 
+def a_hundred_steps_after_enter(rewards, absorbing_value, gamma, alpha):
+    rewards = np.append(rewards, np.full(100, (1 - gamma) * absorbing_value))
+    return gamma ** np.arange(len(rewards)) @ (rewards - alpha / 4 * rewards**2)
+
+
 # ---------------------------------------------------------------- 5.3
 
 
@@ -711,6 +716,11 @@ def mixture_with_500_steps_after_enter(data_rewards, model_rewards, absorbing_re
     return mixture_stopping_at_enter(data, model, absorbing_reward, start_value, gamma, alpha)
 
 
+def mixture_with_100_steps_after_enter(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
+    data, model = (np.append(rewards, np.full(100, absorbing_reward)) for rewards in (data_rewards, model_rewards))
+    return mixture_stopping_at_enter(data, model, absorbing_reward, start_value, gamma, alpha)
+
+
 RIGHT = {
     "telescope": [
         summands_with_a_loop,
@@ -796,6 +806,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         nothing_earned_after_enter_but_the_value: "value_scored_in_one_piece",
         value_over_the_rest_of_time: "reward_larger_than_value",
         a_thousand_steps_after_enter: "tail_cut_off",
+        a_hundred_steps_after_enter: "tail_cut_off",
     },
     "objective_with_a_straight_score": {
         likelihood_not_discounted: "likelihood_not_discounted",
@@ -859,5 +870,6 @@ WRONG = {  # answer → the mistake whose hint it must be told
         data_tail_without_its_square: "data_tail_without_penalty",
         model_alone_not_discounted: "model_not_discounted",
         mixture_with_500_steps_after_enter: "tails_cut_off",
+        mixture_with_100_steps_after_enter: "tails_cut_off",
     },
 }
