@@ -15,7 +15,7 @@ NB      ?= $(sort $(wildcard notebooks/*.ipynb notebooks/assignments/*.ipynb))
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' Makefile
-	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run, finetune and lab, THREADS=2 for notebooks and benchmarks,'
+	@echo 'Options: PYTHON=python3.12 for the environment, ARGS="..." for make run, finetune and lab, THREADS=2 for execute and bench,'
 	@echo 'NB=notebooks/02_occupancy.ipynb for make notebooks and execute.'
 
 run: .venv/.installed-run ## SequenceMatch on three pages: trained typists, models that learned to add, a typist trained exactly
