@@ -132,7 +132,8 @@ def sampled_mixture(
         next_value: "expectation" or "sample", as in `maximise_objective`. With samples both squares also pay for the
             spread of V: J_B is less by cγ² Σ (ρ_E + ρ_B) Var V(s'). No divergence has this fixed point, and the walk
             to it is slow: it is found by Newton's method (`refresh` and `max_refreshes` play no part; nor do they where
-            the learner explores).
+            the learner explores). With sparse data, little noise and a small α it may not be found: look at
+            `converged`.
         buffer: (states, actions). If given it stays frozen, and the optimum is that of Σ (ρ_E-ρ_π)²/(ρ_E+ρ_B) - αH
             (with samples: that of J_B; the buffer must then hold every legal action that the expert never takes).
         exploration: ε in [0, 1], the share of presses in the learner's samples that are any legal key, uniformly. The
