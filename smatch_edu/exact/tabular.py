@@ -96,8 +96,9 @@ def maximise_objective(
     Args:
         next_value: "expectation": r subtracts γE[V(s')]. "sample": φ is averaged over rewards that subtract γV(s')
             for the s' that was typed, as training on trajectories does; with noise its optimum is another one
-            (Jensen), and its `gap` is an estimate from the gradient, since no divergence is being minimised. Total
-            variation is not solved so (`converged` is False).
+            (Jensen), and its `gap` is an estimate from the gradient, since no divergence is being minimised. It says
+            little where the data leave keys out: in one of five small problems the solver then stops at a point on
+            which keys that it never presses would improve. Total variation is not solved so (`converged` is False).
 
         The other arguments and the errors are those of `minimise_divergence`.
     """
