@@ -6,6 +6,7 @@ import pkgutil
 import answers
 import numpy as np
 import pytest
+from answers import set_3_backspace_masks as set_3
 
 from smatch_edu import checks
 from smatch_edu.checks.exercise import Exercise, NotYet
@@ -53,23 +54,11 @@ def test_a_hint_is_not_given_to_whom_it_does_not_fit():
     """Wrong answers that agree with a mistake in part: the hint would send them astray."""
 
     def deleted_at_the_end_lives_on(walks, backspace, prompt):
-        tokens, positions, expires, late = [], [], [], []
-        for walk in walks:
-            stack = []
-            for key in [*prompt, *walk]:
-                if key == backspace:
-                    expires[stack.pop()] = len(tokens)
-                else:
-                    positions.append(len(stack))
-                    stack.append(len(tokens))
-                    tokens.append(key)
-                    expires.append(-1)
-            late += [n for n, e in enumerate(expires) if e == len(tokens) and n not in late]
-            for n in stack:
-                expires[n] = len(tokens)
-        for n in late:
-            expires[n] = len(tokens)
-        return {"tokens": tokens, "positions": positions, "expires": expires}
+        found = set_3.row_with_one_loop(walks, backspace, prompt)
+        ends = set_3.row_where_nothing_is_deleted(walks, backspace, prompt)["expires"]
+        deleted = np.array(set_3.row_with_late_ends(walks, backspace, prompt, end=-1)["expires"]) != -1
+        late = deleted & (found["expires"] == ends)
+        return found | {"expires": np.where(late, len(ends), found["expires"])}
 
     def missing_costs_no_more_than(u, c_expert, c_model):
         return checks.set_2_divergences.prices_of_two_fines.oracle(np.maximum(u, 1e-6), c_expert, c_model)

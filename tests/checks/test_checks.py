@@ -577,7 +577,8 @@ RIGHT_BUT_THERE = {  # what a text allows and few students think of: where an an
 @pytest.mark.parametrize(("name", "there"), RIGHT_BUT_THERE.items(), ids=RIGHT_BUT_THERE)
 def test_an_answer_that_is_wrong_only_at_an_edge_is_refused(name, there):
     found = EXERCISES[name]
-    refusal(found, answer_of(found, lambda **inputs: found.oracle(**inputs) + 0.01 * there(inputs)))
+    said = refusal(found, answer_of(found, lambda **inputs: found.oracle(**inputs) + 0.01 * there(inputs)))
+    assert said.startswith(f"{found.number} ✗ ")
 
 
 NEARLY_RIGHT = {
