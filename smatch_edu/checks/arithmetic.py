@@ -15,8 +15,8 @@ from smatch_edu.checks.exercise import exercise
 
 
 def _addition(rng: np.random.Generator) -> dict[str, Any]:
-    """Any base, numbers of different lengths, often a row of digits through which a carry runs, and now and then
-    numbers that are too long for a float."""
+    """Any base, numbers of different lengths, often a row of digits through which a carry runs, now and then 0 and 0,
+    or numbers that are too long for a float."""
     base = int(rng.integers(2, 17))
     p, q = (int(rng.integers(base ** int(rng.integers(1, 6)))) for _ in range(2))
     chance = rng.random()
@@ -26,6 +26,8 @@ def _addition(rng: np.random.Generator) -> dict[str, Any]:
         full = base ** int(rng.integers(2, 5))
         p = int(rng.integers(full))
         q = full - 1 - p + int(rng.integers(1, base))
+    elif chance < 0.62:
+        p = q = 0
     elif chance > 0.85:
         long = int(61 / math.log2(base)) - 1
         p, q = (int(rng.integers(base**long)) for _ in range(2))
@@ -429,9 +431,11 @@ def mean_by_bootstrap(scores, picks, level):
 
 def _keys(rng: np.random.Generator) -> dict[str, Any]:
     """Any temperature, 0 as well; mostly something is forbidden, and often it is the likeliest; sometimes the two
-    likeliest are nearly alike."""
+    likeliest are nearly alike; often all logits are negative."""
     count = int(rng.integers(3, 9))
     logits = rng.normal(0.5, 2.0, size=count)
+    if rng.random() < 0.5:
+        logits -= logits.max() + rng.uniform(0.1, 2.0)
     allowed = np.ones(count, dtype=bool)
     if rng.random() < 0.85:
         allowed[rng.choice(count, size=int(rng.integers(1, count - 1)), replace=False)] = False

@@ -15,11 +15,12 @@ from smatch_edu.checks.exercise import exercise
 
 def _scores_and_mask(rng: np.random.Generator) -> dict[str, Any]:
     """Every input sees itself, and some of those before it; hidden ones may have the highest scores. In some tables
-    some rows are far lower or higher than others as a whole."""
+    some rows are far lower or higher than others as a whole; now and then a score is 0."""
     count = int(rng.integers(1, 7))
     visible = np.tril(rng.random((count, count)) < 0.6) | np.eye(count, dtype=bool)
-    height = rng.uniform(-40, 40, (count, 1)) * (rng.random() < 0.25)
-    return {"scores": rng.normal(0, 2, (count, count)) + 2.0 * ~visible + height, "visible": visible}
+    height = rng.uniform(-110, 40, (count, 1)) * (rng.random() < 0.25)
+    scores = rng.normal(0, 2, (count, count)) + 2.0 * ~visible + height
+    return {"scores": np.where(rng.random((count, count)) < 0.05, 0.0, scores), "visible": visible}
 
 
 def mask_after_softmax(scores, visible):
@@ -186,24 +187,29 @@ def masked_attention_weights(scores, visible):
 # -- 6.2, 6.3, 6.4: a walk ---------------------------------------------------------------------------------------
 
 
-def _walk(rng: np.random.Generator, longest: int = 12) -> dict[str, Any]:
+def _walk(rng: np.random.Generator, longest: int = 12, least: int = 1) -> dict[str, Any]:
     """Tokens and runs of ⌫, often down to the prompt; the first action is a token. Sometimes ⌫ does not have the
     largest number."""
     backspace = int(rng.integers(3, 9))
     tokens = np.delete(np.arange(backspace + int(rng.choice([1, 4], p=[0.85, 0.15]))), backspace)
     actions: list[int] = []
     standing = 0
-    deletes = float(rng.uniform(0.2, 0.7))
-    for _ in range(rng.integers(1, longest + 1)):
+    deletes = float(rng.uniform(0.2, 0.7 if longest < 100 else 0.4))
+    for _ in range(rng.integers(least, longest + 1)):
         back = standing > 0 and rng.random() < deletes
         actions.append(backspace if back else int(rng.choice(tokens)))
         standing += -1 if back else 1
-    return {"actions": np.array(actions), "backspace": backspace, "prompt_length": int(rng.integers(1, 5))}
+    return {
+        "actions": np.array(actions, dtype=np.int64),
+        "backspace": backspace,
+        "prompt_length": int(rng.integers(1, 5)),
+    }
 
 
 def _walk_or_long_walk(rng: np.random.Generator) -> dict[str, Any]:
-    """One in twenty may have some hundred keys."""
-    return _walk(rng, longest=400 if rng.random() < 0.05 else 12)
+    """Some have no key at all, and some may have hundreds."""
+    chance = rng.random()
+    return _walk(rng, 0, 0) if chance < 0.12 else _walk(rng, longest=600 if chance > 0.75 else 12)
 
 
 def _steps(actions, backspace, back=-1):

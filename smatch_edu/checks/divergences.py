@@ -738,7 +738,7 @@ def _full_learner(rng: np.random.Generator) -> dict[str, Any]:
     if rng.random() < 0.2:
         learner[seldom] *= 10 ** rng.uniform(-4, -2)
         expert[seldom] = rng.choice([0.0, learner[seldom] * rng.uniform(0.5, 2)])
-    elif rng.random() < 0.2:
+    elif rng.random() < 0.5:
         learner[seldom] = 10 ** rng.uniform(-6, -3)
     expert[others[1 : rng.integers(1, 4)]] = 0
     return {"learner": learner / learner.sum(), "expert": expert / expert.sum()}

@@ -107,11 +107,12 @@ def unit_of_each_text(packed, asked, alone):
     return _largest(_apart(packed, asked, alone) / alone.std(axis=1)[:, None])
 
 
-def unit_of_the_packed_pass(packed, asked, alone):
+def unit_of_the_packed_pass(returned, packed, asked, alone):
     """Your unit is the spread of the packed pass. If that pass is wrong, so is your unit: which logits can be
     trusted?"""
-    own = packed[:, asked]
-    return _largest(_apart(packed, asked, alone)) / np.where(np.isfinite(own), own, 0).std(axis=(1, 2))
+    apart = _largest(_apart(packed, asked, alone))
+    units = [np.where(np.isfinite(own), own, 0).std(axis=(1, 2)) for own in (packed[:, asked], packed)]
+    return any(np.allclose(returned, apart / unit, rtol=1e-4) for unit in units)
 
 
 def variance_as_a_unit(packed, asked, alone):
@@ -211,7 +212,6 @@ def said_yes_or_no(returned, packed, asked, alone):
         relative_to_each_logit,
         in_units_of_the_largest_logit,
         unit_of_each_text,
-        unit_of_the_packed_pass,
         variance_as_a_unit,
         one_less_in_the_spread,
         asked_not_used,
@@ -225,7 +225,7 @@ def said_yes_or_no(returned, packed, asked, alone):
         every_input_looked_at,
         all_layouts_lost,
     ],
-    signs=[said_yes_or_no],
+    signs=[said_yes_or_no, unit_of_the_packed_pass],
 )
 def gap_of_each_layout(packed, asked, alone):
     """The largest difference of a logit from that of a fresh run, in standard deviations of these; ∞ for no number."""

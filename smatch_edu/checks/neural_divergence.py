@@ -20,7 +20,8 @@ def _discount(rng: np.random.Generator) -> float:
 
 
 def _walk_on_a_trie(rng: np.random.Generator) -> dict[str, Any]:
-    """A walk of letters and ⌫ that ends with ⏎, some letters typed by a slip; one input for each letter."""
+    """A walk of letters and ⌫ that ends with ⏎, some letters typed by a slip; one input for each letter. Values of
+    either sign."""
     letters = int(rng.integers(2, 5))
     eos, backspace = letters, letters + 1
     stack, inputs = [0], 1
@@ -39,7 +40,7 @@ def _walk_on_a_trie(rng: np.random.Generator) -> dict[str, Any]:
             stack.append(inputs)
             inputs += 1
     return {
-        "logits": rng.normal(0.5, 1.5, size=(inputs, letters + 2)),
+        "logits": rng.normal(0.5, 1.5, size=(inputs, letters + 2)) - rng.choice([0.0, 3.0], size=(inputs, 1)),
         "state_of_action": np.array([*asked, stack[-1]]),
         "pressed": np.array([*pressed, eos]),
         "typed": np.array([*typed, eos]),
@@ -69,6 +70,13 @@ def value_of_this_text(logits, state_of_action, pressed, typed, absorbing_value,
     `state_of_action` say so?"""
     here = logsumexp(logits, axis=1)[state_of_action]
     return _walk_rewards(logits[state_of_action, pressed], here, gamma)
+
+
+def value_of_this_text_but_at_the_end(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+    """You take away V of the text at which she presses the key; only after ⏎ it is the right one. One key later she
+    stands somewhere else: where does `state_of_action` say so?"""
+    here = logsumexp(logits, axis=1)[state_of_action]
+    return _walk_rewards(logits[state_of_action, pressed], np.append(here[:-1], absorbing_value), gamma)
 
 
 def probability_of_the_key(logits, state_of_action, pressed, typed, absorbing_value, gamma):
@@ -236,6 +244,7 @@ def log_probability_less_the_future(logits, state_of_action, pressed, typed, abs
     mistakes=[
         logit_of_the_typed_key,
         value_of_this_text,
+        value_of_this_text_but_at_the_end,
         probability_of_the_key,
         end_of_the_row_is_the_end,
         value_by_the_number_of_the_key,
@@ -269,13 +278,14 @@ def rewards_along_a_walk(logits, state_of_action, pressed, typed, absorbing_valu
 
 
 def _keys_seen(rng: np.random.Generator) -> dict[str, Any]:
+    """Now and then so many keys that one byte does not count them."""
     actions = int(rng.integers(2, 6))
     logits = rng.normal(0.5, 1.0, size=actions)
     policy = np.exp(logits - logsumexp(logits))
     return {
         "logits": logits,
         "ahead": rng.normal(0.0, 1.5, size=actions),
-        "keys": rng.choice(actions, size=rng.integers(1, 13), p=policy),
+        "keys": rng.choice(actions, size=rng.integers(1, 13) * (100 if rng.random() < 0.2 else 1), p=policy),
     }
 
 
@@ -639,8 +649,9 @@ def fine_below_the_edge(rewards, off_data, edge, alpha, gamma):
 def _texts_ahead(rng: np.random.Generator) -> dict[str, Any]:
     letters = int(rng.integers(2, 7))
     noise = [0.0, 1.0, rng.uniform(0.4, 1.0), rng.uniform(0.05, 0.4)]
+    values = rng.normal(1.0, 4.0, size=letters)
     return {
-        "values": rng.normal(1.0, 4.0, size=letters),
+        "values": np.rint(values) if rng.random() < 0.3 else values,  # two of them may be equal
         "pressed": int(rng.integers(letters)),
         "noise": float(rng.choice(noise, p=[0.08, 0.04, 0.1, 0.78])),
         "gamma": _discount(rng),

@@ -20,6 +20,12 @@ def _gamma(rng: np.random.Generator) -> float:
     return float(rng.uniform(0.99, 0.999) if rng.random() < 0.1 else rng.uniform(0.5, 0.95))
 
 
+def _rewards(rng: np.random.Generator, mean: float) -> np.ndarray:
+    """Of a text of one to seven steps; now and then one is nothing."""
+    rewards = rng.normal(mean, 1.5, size=rng.integers(1, 8))
+    return np.where(rng.random(len(rewards)) < 0.1, 0.0, rewards)
+
+
 # -- 5.1 ---------------------------------------------------------------------------------------------------------
 
 
@@ -180,7 +186,7 @@ def telescope(values, gamma):
 
 def _finished_text(rng: np.random.Generator) -> dict[str, Any]:
     return {
-        "rewards": rng.normal(0.5, 1.5, size=rng.integers(1, 8)),
+        "rewards": _rewards(rng, 0.5),
         "absorbing_value": float(rng.normal(0.0, 4.0)),
         "gamma": _gamma(rng),
         "alpha": float(rng.uniform(0.1, 2.0)),
@@ -630,8 +636,8 @@ def objective_with_a_straight_score(logits, actions, gamma):
 def _data_and_model(rng: np.random.Generator) -> dict[str, Any]:
     gamma = _gamma(rng)
     return {
-        "data_rewards": rng.normal(0.5, 1.5, size=rng.integers(1, 7)),
-        "model_rewards": rng.normal(-0.5, 1.5, size=rng.integers(1, 7)),
+        "data_rewards": _rewards(rng, 0.5),
+        "model_rewards": _rewards(rng, -0.5),
         "absorbing_reward": float(rng.normal(0.0, min(1.0, 8 * (1 - gamma)))),  # (1-γ) times a value
         "start_value": float(rng.normal(1.0, 2.0)),
         "gamma": gamma,

@@ -607,7 +607,7 @@ def occupancy_of_a_text(states, actions, gamma, num_states, num_actions):
 
 def _there_and_back(rng: np.random.Generator) -> dict[str, Any]:
     kind = rng.random()
-    low, high = (0.9, 0.99) if kind < 0.1 else (0.2, 0.9)  # some go to and fro for long
+    low, high = (0.93, 0.995) if kind < 0.15 else (0.2, 0.9)  # some go to and fro for long
     types, deletes, gamma = rng.uniform(low, high, size=3)
     if kind > 0.8:  # one of the keys is pressed always, or never
         certain = float(rng.integers(2))

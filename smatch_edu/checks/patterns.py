@@ -33,6 +33,11 @@ def relation(cases: Sequence[Mapping[str, Any]], got: Arrays, want: Arrays) -> s
 def _relations(cases: Sequence[Mapping[str, Any]], got: Arrays, want: Arrays) -> Iterator[tuple[str, Sequence[Any]]]:
     """A relation in words, and what it makes of what is right."""
     yield "the negative of what is right", [-right for right in want]
+    if any(np.isinf(right).any() for right in want):
+        yield (
+            "the negative of what is right where that is finite",
+            [np.where(np.isinf(right), right, -right) for right in want],
+        )
     mine, right = (np.concatenate([one.ravel() for one in several]) for several in (got, want))
     both = np.isfinite(mine) & np.isfinite(right)
     if len(np.unique(right[both])) > 2:
@@ -116,7 +121,7 @@ def inputs(cases: Sequence[Mapping[str, Any]], wrong: Sequence[int]) -> str:
     """
     bad = np.isin(np.arange(len(cases)), wrong)
     for these, words in ((bad, "wrong only where"), (~bad, "right only where")):
-        most = min(1.5 * these.sum(), len(cases) / 2)
+        most = min(2 * these.sum(), len(cases) / 2)
         found = [
             (int(has.sum()), what) for what, has in _features(cases, these) if has.sum() <= most and has[these].all()
         ]
@@ -148,6 +153,7 @@ def _features(cases: Sequence[Mapping[str, Any]], chosen: np.ndarray) -> Iterato
                 arrays = [numbers(value) for value in values]
             except Exception:  # ragged, or of no numbers
                 continue
+            yield f"`{name}` holds a number twice", np.array([len(np.unique(one)) < one.size for one in arrays])
             yield f"`{name}` holds a 0", np.array([(one == 0).any() for one in arrays])
             yield f"`{name}` holds a 1", np.array([(one == 1).any() for one in arrays])
             yield f"`{name}` holds something negative", np.array([(one < 0).any() for one in arrays])

@@ -96,14 +96,14 @@ def wins_of_group_means(learner, expert, groups):
 
 
 def score_is_the_reward(learner, expert, groups):
-    """Your rewards are right. In `wins` you score r itself at the expert: what does the critic of (3.4) score there?"""
+    """Your rewards are right. In `wins` you score r itself at the expert: what does the critic of (3.5) score there?"""
     found = _lazy(learner, expert, groups)
     return found | {"wins": float(np.sum((expert - learner) * found["reward"]))}
 
 
 def learner_scored(learner, expert, groups):
     """Your rewards are right. In `wins` φ(r) is scored at the learner, and r is paid by the expert: who is who in
-    (3.4)?"""
+    (3.5)?"""
     found = _lazy(learner, expert, groups)
     return found | {"wins": float(np.sum(expert * found["reward"]) - np.sum(learner * _score(found["reward"])))}
 
@@ -132,14 +132,14 @@ def typists_exchanged(returned, learner, expert, groups):
 
 
 def price_of_the_group(returned, learner, expert, groups):
-    """You return the price f(u) where a reward was wanted. In (3.6) it is not f, but its slope."""
+    """You return the price f(u) where a reward was wanted. In (3.7) it is not f, but its slope."""
     p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
     ratio = np.divide(p, q, out=np.zeros(len(p)), where=q > 0)
     return _pays(returned, (ratio - 1) ** 2 / (ratio + 1), q > 0)
 
 
 def reward_upside_down(returned, learner, expert, groups):
-    """Your reward is high where the learner goes too often. (3.6) has a minus sign: which side is it on?"""
+    """Your reward is high where the learner goes too often. (3.7) has a minus sign: which side is it on?"""
     return _pays(returned, -_lazy(learner, expert, groups)["reward"])
 
 
@@ -496,13 +496,13 @@ def critic_sees_everything(expert_counts, learner_counts, expert_fresh, learner_
 
 
 def score_not_bent(expert_counts, learner_counts, expert_fresh, learner_fresh):
-    """At the expert you score r itself. What does the critic of (3.4) score there?"""
+    """At the expert you score r itself. What does the critic of (3.5) score there?"""
     four = expert_counts, learner_counts, expert_fresh, learner_fresh
     return _both(_fit(*four[:2]), *four, score=lambda reward: reward)
 
 
 def fresh_score_not_bent(expert_counts, learner_counts, expert_fresh, learner_fresh):
-    """`fooled` is right. In `honest` you score r itself at the expert: what does the critic of (3.4) score there?"""
+    """`fooled` is right. In `honest` you score r itself at the expert: what does the critic of (3.5) score there?"""
     four = expert_counts, learner_counts, expert_fresh, learner_fresh
     return score_not_bent(*four) | {"fooled": honest_distance.oracle(*four)["fooled"]}
 
@@ -790,6 +790,17 @@ def small_number_in_the_team(returned, weights, typists, expert):
     return any(_pays_each(returned, typists @ (expert / team)) for team in teams)
 
 
+def other_kl(returned, weights, typists, expert):
+    """Your distance is KL(ρ ‖ ρ_E), a mean over what the *team* does. Forward KL is a mean over what somebody else
+    does: whose share stands in front?"""
+    mixed = weights @ typists
+    if (mixed[expert == 0] > 0).any():
+        return None  # infinite, unless such a pair is left out
+    seen = mixed > 0
+    distance = np.sum(mixed[seen] * np.log(mixed[seen] / expert[seen]))
+    return np.isclose(float(returned["distance"]), distance, rtol=1e-4, atol=1e-4)
+
+
 def hardly_employed_left_out(returned, weights, typists, expert):
     """Your bound leaves out members who hardly type. *Another* team may employ them all day: of whose pay is the
     largest wanted?"""
@@ -797,7 +808,7 @@ def hardly_employed_left_out(returned, weights, typists, expert):
     order = np.argsort(weights)
     bounds = [right["distance"] - np.log(right["pay"][order[n:]].max()) for n in range(1, len(order))]
     return _pays_each(returned, right["pay"]) and any(
-        np.isclose(float(returned["at_least"]), one, rtol=1e-4, atol=1e-4) for one in bounds
+        np.isclose(float(returned["at_least"]), one, rtol=1e-4, atol=1e-4) for one in bounds if one != right["at_least"]
     )
 
 
@@ -836,7 +847,7 @@ def _alone(typist, expert):
         members_distances_averaged,
         factor_upside_down,
     ],
-    signs=[cheapest_typist_paid, hardly_employed_left_out, small_number_in_the_team],
+    signs=[cheapest_typist_paid, other_kl, hardly_employed_left_out, small_number_in_the_team],
 )
 def certificate(weights, typists, expert):
     """KL(ρ_E ‖ Σ w ρ_k), E_k[ρ_E/ρ], and KL - log max_k E_k[ρ_E/ρ]."""

@@ -15,10 +15,13 @@ from smatch_edu.checks.values import numbers
 
 def _mask_and_layers(rng: np.random.Generator) -> dict[str, Any]:
     """Any mask: causal ones and others, long chains, inputs that do not see themselves; 0 to 5 layers, or many layers
-    and everybody sees nearly everybody."""
+    and everybody sees nearly everybody, or many before herself."""
     count = int(rng.integers(1, 10))
     if rng.random() < 0.1:
         return {"mask": rng.random((8, 8)) < rng.choice([0.7, 1.0]), "layers": int(rng.integers(10, 60))}
+    if rng.random() < 0.15:  # the last hears of the first by few ways of many
+        mask = np.tril(rng.random((12, 12)) < 0.6) | np.eye(12, k=-1, dtype=bool)
+        return {"mask": mask, "layers": int(rng.integers(5, 12))}
     mask = rng.random((count, count)) < rng.uniform(0.05, 0.4)
     if rng.random() < 0.4:  # each sees one other
         mask = np.eye(count, k=-1, dtype=bool)[np.ix_(*[rng.permutation(count)] * 2)]
@@ -127,9 +130,8 @@ def own_token_unknown(returned, mask, layers):
     depends on nothing else, and a layer adds: what does everybody know from the start?"""
     missing = _reached(mask, layers) & ~np.asarray(returned, dtype=bool)
     found = np.asarray(returned, dtype=bool) & ~_reached(mask, layers)
-    own_alone = (
-        bool(np.diag(missing).any()) and not found.any() and not (missing & ~np.eye(len(mask), dtype=bool)).any()
-    )
+    blind = np.diag(np.diag(~np.asarray(mask, dtype=bool)))  # those who do not see themselves
+    own_alone = bool(missing.any()) and not found.any() and not (missing & ~blind).any()
     return own_alone or (None if layers == 0 else False)
 
 
@@ -158,7 +160,9 @@ def influence(mask, layers):
 # -- walks and layouts -------------------------------------------------------------------------------------------
 
 
-def _some_walks(rng: np.random.Generator, most: int, least: int = 0) -> tuple[list[list[int]], int, list[int]]:
+def _some_walks(
+    rng: np.random.Generator, most: int, least: int = 0, longest: int = 8
+) -> tuple[list[list[int]], int, list[int]]:
     """Walks over a small alphabet, so that texts come again; some are empty, some go back to the prompt. Now and then
     the letters are numbers of several digits, and ⌫ is not the largest."""
     backspace = int(rng.integers(2, 5))
@@ -167,7 +171,7 @@ def _some_walks(rng: np.random.Generator, most: int, least: int = 0) -> tuple[li
     for _ in range(rng.integers(1, most + 1)):
         walk: list[int] = []
         standing, deletes = 0, rng.uniform(0.1, 0.6)
-        for _ in range(rng.integers(least, 9)):
+        for _ in range(rng.integers(least, longest + 1)):
             back = standing > 0 and rng.random() < deletes
             walk.append(backspace if back else int(rng.integers(backspace)))
             standing += -1 if back else 1
@@ -180,7 +184,10 @@ def _some_walks(rng: np.random.Generator, most: int, least: int = 0) -> tuple[li
 
 
 def _walks(rng: np.random.Generator) -> dict[str, Any]:
-    walks, backspace, prompt = _some_walks(rng, 4)
+    """Now and then the same walk twice, or more inputs than one byte counts."""
+    walks, backspace, prompt = _some_walks(rng, 4, longest=200 if rng.random() < 0.15 else 8)
+    if rng.random() < 0.2:
+        walks.append(list(walks[0]))
     return {"walks": walks, "backspace": backspace, "prompt": prompt}
 
 

@@ -13,9 +13,12 @@ from smatch_edu.checks.exercise import exercise
 
 
 def _keys(rng: np.random.Generator) -> dict[str, Any]:
-    """Some keyboards have capitals, accents, digits and signs as well."""
+    """Some keyboards have capitals, accents, digits and signs as well; some texts are words and rows of ⌫ in turn."""
     letters = "the⌫⌫" if rng.random() < 0.75 else "tTéÜ7?. ⌫⌫⌫"
-    return {"keys": "".join(rng.choice(list(letters), size=rng.integers(0, 13)))}
+    keys = rng.choice(list(letters), size=rng.integers(0, 13))
+    if rng.random() < 0.4:
+        keys = np.repeat(keys, rng.integers(1, 6, size=len(keys)))
+    return {"keys": "".join(keys)}
 
 
 def sign_stays(keys):

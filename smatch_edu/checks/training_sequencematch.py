@@ -557,6 +557,8 @@ def no_warm_up(steps, warmup, falling, end):
 def clock_not_set_back(returned, steps, warmup, falling, end):
     """After the warm-up your β jumps to where it would be if it had been falling all the time. From which step on
     does its clock run?"""
+    if not warmup:
+        return None  # there is nothing to set it back after
     ways = [(steps + late) / whole for late in (0, 1) for whole in (falling, warmup + falling)]
     return any(np.allclose(returned, np.where(steps < warmup, 1, 1 + np.clip(way, 0, 1) * (end - 1))) for way in ways)
 
@@ -675,10 +677,12 @@ def one_step_more_to_fall(steps, warmup, falling, end):
     return 1 + np.clip((steps - warmup + 1) / (falling + 1), 0, 1) * (end - 1)
 
 
-def one_step_less_to_fall(steps, warmup, falling, end):
+def one_step_less_to_fall(returned, steps, warmup, falling, end):
     """Your β begins the fall at 1 and has come to `end` in its last step, so one of the steps does not fall at all.
     Among how many should the way be divided?"""
-    return 1 + np.clip((steps - warmup) / max(falling - 1, 1), 0, 1) * (end - 1)
+    if falling == 1:
+        return None  # there are several ways to do without a way
+    return np.allclose(returned, 1 + np.clip((steps - warmup) / (falling - 1), 0, 1) * (end - 1))
 
 
 def too_low_by_the_end(steps, warmup, falling, end):
@@ -715,10 +719,9 @@ def too_low_by_the_end(steps, warmup, falling, end):
         kept_in_whole_numbers,
         above_one_before,
         one_step_more_to_fall,
-        one_step_less_to_fall,
         too_low_by_the_end,
     ],
-    signs=[clock_not_set_back, falls_until_the_last_step],
+    signs=[clock_not_set_back, falls_until_the_last_step, one_step_less_to_fall],
 )
 def weight_of_cloning(steps, warmup, falling, end):
     """1, then 1/falling of the way to `end` in each step, then `end`."""

@@ -69,6 +69,11 @@ def norm(packed, asked, alone):
     return np.where(np.isnan(apart), np.inf, apart) / alone.std()
 
 
+def std_of_each_packed_pass(packed, asked, alone):
+    spread = [np.where(np.isfinite(one), one, 0.0).std() for one in packed]
+    return [gap * alone.std() / unit for gap, unit in zip(gaps_at_once(packed, asked, alone), spread, strict=True)]
+
+
 def no_unit(packed, asked, alone):
     apart = np.abs(packed[:, asked] - alone).max(axis=(1, 2))
     return np.where(np.isnan(apart), np.inf, apart)
@@ -443,6 +448,7 @@ WRONG = {
         no_unit: "in_no_unit",
         relative: "relative_to_each_logit",
         torch_std: "one_less_in_the_spread",
+        std_of_each_packed_pass: "unit_of_the_packed_pass",
         std_of_each_text: "unit_of_each_text",
         variance: "variance_as_a_unit",
         first_inputs: "asked_not_used",

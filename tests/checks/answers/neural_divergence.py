@@ -116,6 +116,12 @@ def logit_of_the_next_key(logits, state_of_action, pressed, typed, absorbing_val
     return along - gamma * np.append(along[1:], absorbing_value)
 
 
+def value_of_the_text_she_is_at_but_right_at_the_end(logits, state_of_action, pressed, typed, absorbing_value, gamma):
+    values = np.log(np.exp(logits).sum(axis=1))
+    ahead = [values[state] for state in state_of_action[:-1]] + [absorbing_value]
+    return logits[state_of_action, pressed] - gamma * np.array(ahead)
+
+
 def rewards_already_discounted(logits, state_of_action, pressed, typed, absorbing_value, gamma):
     rewards = rewards_with_arrays(logits, state_of_action, pressed, typed, absorbing_value, gamma)
     return rewards * gamma ** np.arange(len(rewards))
@@ -603,6 +609,7 @@ WRONG = {  # answer → the mistake whose hint it must be told
         logit_of_what_came_out: "logit_of_the_typed_key",
         logits_alone: "future_ignored",
         value_of_the_text_she_is_at: "value_of_this_text",
+        value_of_the_text_she_is_at_but_right_at_the_end: "value_of_this_text_but_at_the_end",
         value_ahead_without_discount: "discount_forgotten",
         next_input_in_the_row: "end_of_the_row_is_the_end",
         nothing_after_enter: "nothing_after_the_end",

@@ -647,6 +647,13 @@ def certificate_of_mean_distances(weights, typists, expert):
     return right | {"distance": distance, "at_least": distance - np.log(right["pay"].max())}
 
 
+def certificate_of_the_reverse_kl(weights, typists, expert):
+    right, team = certificate_with_masks(weights, typists, expert), weights @ typists
+    both = (team > 0) & (expert > 0)
+    distance = rel_entr(team[both], expert[both]).sum()
+    return right | {"distance": distance, "at_least": distance - np.log(right["pay"].max())}
+
+
 def certificate_with_the_wrong_factor(weights, typists, expert):
     right = certificate_with_masks(weights, typists, expert)
     c = right["pay"].max()
@@ -863,6 +870,7 @@ WRONG = {
         honest_about_what_was_seen: "strangers_left_out",
     },
     "certificate": {
+        certificate_of_the_reverse_kl: "other_kl",
         certificate_not_scaled: "bound_without_scaling",
         certificate_for_the_same_team: "average_typist_paid",
         certificate_for_the_least_paid: "cheapest_typist_paid",
