@@ -66,6 +66,10 @@ class Problem:
 
     `expert` and everything else here is one vector over keys (see `mdp.Keys`). With a `buffer` the divergence is the
     frozen mixture's Σ (ρ_E-ρ)²/(ρ_E+ρ_B), whose φ-term is ρ_E x - (ρ_E+ρ_B) x²/4.
+
+    `sampled`: φ is averaged over the texts that may be typed. A reward off the data then matters even where it is not
+    the least that is allowed, since it moves V(s') of the one text and not of the other: `free` are the keys for which
+    it is an unknown.
     """
 
     mdp: StringMDP
@@ -78,6 +82,8 @@ class Problem:
     floor: Vector
     missed: float
     feasible: bool
+    sampled: bool
+    free: Bool[Tensor, " keys"]
 
     @property
     def penalised(self) -> Vector:
@@ -93,6 +99,7 @@ class Problem:
         gamma: float,
         alpha: float,
         buffer: Vector | None = None,
+        sampled: bool = False,
     ) -> Problem:
         """Check the arguments and find out which keys may be pressed, and what they earn where the expert never
         presses them."""
@@ -118,7 +125,9 @@ class Problem:
         if buffer is not None and lost.any():
             missed = (expert[lost] ** 2 / (expert + buffer)[lost]).sum().item()
         missed *= chosen.scale
-        return cls(mdp, expert, chosen, gamma, alpha, buffer, support & usable, floor, missed, bool(viable[0]))
+        support, sampled = support & usable, sampled and mdp.noise > 0
+        free = usable & ~support & sampled
+        return cls(mdp, expert, chosen, gamma, alpha, buffer, support, floor, missed, bool(viable[0]), sampled, free)
 
     def at(self, alpha: float) -> Problem:
         """The same problem with another weight of the entropy."""
@@ -147,15 +156,19 @@ class Problem:
 
     def bound(self, occupancy: Vector) -> float:
         """α J at the reward that would be optimal if `occupancy` were: a lower bound on every policy's cost."""
-        reward = self.reward(self.log_ratio(occupancy))
-        values, _ = soft_values(self.mdp, self.rewards_everywhere(reward), self.gamma)
-        return self.alpha * (self.gain(reward, values, sampled=False) - (1 - self.gamma) * values[0]).item()
+        reward = self.rewards(self.log_ratio(occupancy))
+        values, _ = soft_values(self.mdp, reward, self.gamma)
+        return self.alpha * (self.gain(reward[self.support], values) - (1 - self.gamma) * values[0]).item()
 
-    # the dual's side; `log_ratio` = log u, the unknowns, one per key on the data
+    # the dual's side; the unknowns are log u, one per key on the data, and how far above its floor αr is, one per
+    # free key
 
     def log_ratio(self, occupancy: Vector) -> Tensor:
-        """The unknowns that are right if `occupancy` is the learner's: log(ρ/ρ_E); the reward itself where that is
-        not used."""
+        """The unknowns that are right if `occupancy` is the learner's: log(ρ/ρ_E), or the reward itself where that is
+        not used; and 0, the floor."""
+        return torch.cat([self._log_ratio(occupancy), torch.zeros(int(self.free.sum()), dtype=torch.float64)])
+
+    def _log_ratio(self, occupancy: Vector) -> Tensor:
         on_data = self.expert[self.support]
         if self.buffer is not None:
             return 2 * (on_data - occupancy[self.support]) / self.penalised[self.support]
@@ -163,55 +176,77 @@ class Problem:
             return torch.clamp(on_data - occupancy[self.support], -1, 1) * 0
         return torch.log(torch.clamp(occupancy[self.support] / on_data, min=1e-300))
 
-    def reward(self, unknowns: Tensor) -> Tensor:
-        """r on the data: -f'(u)/α."""
+    def split(self, unknowns: Tensor) -> tuple[Tensor, Tensor]:
+        """The unknowns on the data, and those off it."""
+        on_data = int(self.support.sum())
+        return unknowns[:on_data], unknowns[on_data:]
+
+    def rewards(self, unknowns: Tensor) -> Vector:
+        """r: on the data -f'(u)/α, off it its floor, unless it is free."""
+        on_data, above = self.split(unknowns)
+        everywhere = self.floor.masked_scatter(self.support, self._reward(on_data))
+        return everywhere.masked_scatter(self.free, self.floor[self.free] + above / self.alpha)
+
+    def _reward(self, unknowns: Tensor) -> Tensor:
+        """On the data."""
         if self.buffer is not None or not self.divergence.smooth:
             return unknowns / self.alpha
-        return self.divergence.reward(torch.exp(unknowns)) / self.alpha
+        if not (self.sampled and math.isfinite(self.divergence.peak)):
+            return self.divergence.reward(torch.exp(unknowns)) / self.alpha
+        # A mean reward may lie beyond -f'(0), if what is earned for the likeliest text does not: along a line, then.
+        at_one = torch.zeros((), dtype=torch.float64, requires_grad=True)
+        with torch.enable_grad():
+            level = self.divergence.reward(torch.exp(at_one))
+            (slope,) = torch.autograd.grad(level, at_one)
+        rarer = level.detach() + slope * unknowns
+        oftener = self.divergence.reward(torch.exp(torch.clamp(unknowns, min=0.0)))
+        return torch.where(unknowns < 0, rarer, oftener) / self.alpha
 
     def curvature(self, unknowns: Tensor, occupancy: Vector) -> Tensor:
         """The size of -∂²J/∂unknown², roughly: what makes all unknowns equally easy to find."""
+        on_data, _ = self.split(unknowns)
+        return torch.cat([self._curvature(on_data, occupancy), occupancy[self.free] / self.alpha**2])
+
+    def _curvature(self, unknowns: Tensor, occupancy: Vector) -> Tensor:
         on_data = self.expert[self.support]
         if self.buffer is not None:
             return self.penalised[self.support] / self.alpha + occupancy[self.support] / self.alpha**2
         if not self.divergence.smooth:
             return on_data / self.alpha**2
         unknowns = unknowns.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(self.reward(unknowns).sum(), unknowns)
+        (slope,) = torch.autograd.grad(self._reward(unknowns).sum(), unknowns)
         return on_data * torch.exp(unknowns.detach()) * (slope.abs() + slope**2)
 
     def box(self, unknowns: Tensor) -> tuple[Tensor, Tensor]:
         """How far the unknowns may move in one round."""
+        on_data, above = self.split(unknowns)
+        free = torch.clamp(above - TRUST, min=0.0), above + TRUST
         if not self.divergence.smooth:
             edge = -self.divergence.domain * (1 - 1e-12)  # inside after rounding, too
-            return torch.full_like(unknowns, -edge), torch.full_like(unknowns, edge)
-        return unknowns - TRUST, unknowns + TRUST
+            within = torch.full_like(on_data, -edge), torch.full_like(on_data, edge)
+        else:
+            within = on_data - TRUST, on_data + TRUST
+        return torch.cat([within[0], free[0]]), torch.cat([within[1], free[1]])
 
     def logits(self, unknowns: Tensor, values: Float[Tensor, " states"]) -> Tensor:
         """ℓ = r + γ E[V(s')] as a table, -∞ at illegal actions."""
-        reward = self.rewards_everywhere(self.reward(unknowns))
-        keys = self.mdp.unflatten(reward + self.gamma * self.mdp.next_values(values).flatten())
+        keys = self.mdp.unflatten(self.rewards(unknowns) + self.gamma * self.mdp.next_values(values).flatten())
         return self.mdp.table(keys, illegal=-math.inf)
 
-    def rewards_everywhere(self, reward: Tensor) -> Vector:
-        """The rewards on the data, completed by the edge of the domain where the expert never goes."""
-        return self.floor.masked_scatter(self.support, reward)
-
-    def gain(self, reward: Tensor, values: Float[Tensor, " states"], sampled: bool, extend: bool = False) -> Tensor:
-        """E_E[(1/α) φ(α r)], with a buffer E_E[r] - c (E_E + E_B)[r²]; `sampled` averages over the text that is really
-        typed φ, or r², instead of r."""
+    def gain(self, reward: Tensor, values: Float[Tensor, " states"], extend: bool = False) -> Tensor:
+        """E_E[(1/α) φ(α r)] of the rewards on the data, with a buffer E_E[r] - c (E_E + E_B)[r²]; `sampled` averages
+        over the text that is really typed φ, or r², instead of r."""
         on_data, x = self.expert[self.support], self.alpha * reward
-        slips = sampled and self.mdp.noise > 0
         if self.buffer is not None:
             penalised = self.penalised[self.support]
             mean = self.missed + (on_data * x - penalised * x**2 / 4).sum()
-            if slips:  # E[x²] is x² of the mean, plus the variance
+            if self.sampled:  # E[x²] is x² of the mean, plus the variance
                 typed, surprise = self._outcomes(values)
                 variance = (typed * (self.alpha * surprise) ** 2).sum(dim=1)
                 mean = mean - (penalised[: len(variance)] * variance).sum() / 4
             return mean / self.alpha
         phi = self._extended_phi if extend else self.divergence.phi
-        if not slips:
+        if not self.sampled:
             return (self.missed + (on_data * phi(x)).sum()) / self.alpha
         typed, surprise = self._outcomes(values)
         tokens = len(typed)
@@ -232,18 +267,18 @@ class Problem:
         back."""
         edge = self.divergence.domain
         if not math.isfinite(edge):
-            return self.divergence.phi(x, clipped=False)
+            return self.divergence.phi(x)
         near = torch.tensor(edge + EXTENSION, dtype=x.dtype).requires_grad_()
-        value = self.divergence.phi(near, clipped=False)
+        value = self.divergence.phi(near)
         (slope,) = torch.autograd.grad(value, near, create_graph=True)
         (bend,) = torch.autograd.grad(slope, near) if slope.requires_grad else (torch.zeros(()),)  # a line: tv
         step = torch.clamp(x - near.detach(), max=0)
         outside = value.detach() + slope.detach() * step + bend / 2 * step**2
-        inside = self.divergence.phi(torch.where(step < 0, near.detach(), x), clipped=False)
+        inside = self.divergence.phi(torch.where(step < 0, near.detach(), x))
         return torch.where(step < 0, outside, inside)
 
     @answers_in_kind
-    def objective(self, logits: Tensor, sampled: bool) -> Tensor:
+    def objective(self, logits: Tensor) -> Tensor:
         """J(ℓ); see the public `objective`."""
         legal = torch.tensor(self.mdp.legal)
         masked = torch.where(legal, logits.double(), -math.inf)
@@ -258,7 +293,7 @@ class Problem:
         )
         if beyond.any():
             return torch.full((), -math.inf, dtype=torch.float64)
-        return everywhere.gain(reward[everywhere.support], values, sampled) - (1 - self.gamma) * values[0]
+        return everywhere.gain(reward[everywhere.support], values) - (1 - self.gamma) * values[0]
 
 
 def check_next_value(next_value: str) -> None:

@@ -85,7 +85,7 @@ class Climb(NamedTuple):
     heights: list[float]
 
 
-def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: float, max_rounds: int) -> Solution:
+def solve_dual(problem: Problem, initial_policy: Any, tolerance: float, max_rounds: int) -> Solution:
     """Maximise J over the rewards on the data until the gap is closed, along a path of falling α where one is needed.
 
     αr is a price in units of the divergence, and a policy feels it divided by α: the smaller α, the smaller the part
@@ -94,7 +94,7 @@ def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: 
     start fails, one from further up.
     """
     start, target = time.perf_counter(), problem.alpha
-    as_expert = torch.zeros(int(problem.support.sum()), dtype=torch.float64)
+    as_expert = torch.zeros(int((problem.support | problem.free).sum()), dtype=torch.float64)
     alpha, guess = target, as_expert
     if initial_policy is not None:
         occupancy = problem.mdp.key_occupancy(checked_policy(problem.mdp, initial_policy), problem.gamma)
@@ -107,7 +107,7 @@ def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: 
     evaluations = 0
     while True:
         wanted = tolerance if alpha == target else NEARLY * alpha
-        found = climb(problem.at(alpha), sampled, guess, wanted, max_rounds)
+        found = climb(problem.at(alpha), guess, wanted, max_rounds)
         max_rounds -= len(found.gaps) - 1
         evaluations += len(found.heights)
         if alpha == target and (best is None or not best.gaps[-1] <= found.gaps[-1]):  # NaN is worse than any
@@ -123,7 +123,7 @@ def solve_dual(problem: Problem, sampled: bool, initial_policy: Any, tolerance: 
             alpha *= FALL**2
         guess = continued(path, alpha, problem) if path else as_expert
     if best is None:  # the rounds were used up on the way
-        best = climb(problem, sampled, continued(path, target, problem) if path else as_expert, tolerance, 0)
+        best = climb(problem, continued(path, target, problem) if path else as_expert, tolerance, 0)
     logits = problem.logits(best.unknowns, best.values)
     solution = solution_of(problem, best.height, best.policy, logits, best.gaps, tolerance, start, best.heights)
     return replace(solution, policy=torch.softmax(logits, dim=1).numpy(), num_evaluations=evaluations)
@@ -136,40 +136,44 @@ def continued(path: list[tuple[float, Tensor]], alpha: float, problem: Problem) 
     return torch.clamp(unknowns + (last - alpha) * slope, *problem.box(unknowns))
 
 
-def climb(problem: Problem, sampled: bool, unknowns: Tensor, tolerance: float, max_rounds: int) -> Climb:
+def climb(problem: Problem, unknowns: Tensor, tolerance: float, max_rounds: int) -> Climb:
     """Maximise J from `unknowns` on, until the gap is closed or stops closing."""
     mdp, gamma, alpha = problem.mdp, problem.gamma, problem.alpha
     warm: Tensor | None = None
 
     def dual(unknowns: Tensor, extend: bool = False) -> tuple[Tensor, Tensor, Keys]:
         nonlocal warm
-        reward = problem.reward(unknowns)
-        values, policy = soft_values(mdp, problem.rewards_everywhere(reward), gamma, warm)
+        reward = problem.rewards(unknowns)
+        values, policy = soft_values(mdp, reward, gamma, warm)
         warm = values.detach()
-        return alpha * (problem.gain(reward, values, sampled, extend) - (1 - gamma) * values[0]), values, policy
+        gain = problem.gain(reward[problem.support], values, extend)
+        return alpha * (gain - (1 - gamma) * values[0]), values, policy
 
-    minimiser = Minimiser(lambda point: -dual(point, extend=sampled)[0])
+    minimiser = Minimiser(lambda point: -dual(point, extend=problem.sampled)[0])
     gaps: list[float] = []
     for round_number in range(max_rounds + 1):
         with torch.no_grad():
             value, values, policy = dual(unknowns)
             occupancy = mdp.key_occupancy(policy, gamma)
         scale = torch.sqrt(problem.curvature(unknowns, occupancy) + 1e-30)
+        lower, upper = problem.box(unknowns)
         gradient = minimiser.gradient(unknowns) / scale
-        if sampled:
+        if problem.sampled:
+            gradient = torch.where((unknowns <= lower) & (gradient > 0), 0.0, gradient)  # at its floor, best lower
             gaps.append(float(gradient @ gradient) / (2 * alpha) if value.isfinite() else math.inf)
         else:
             gaps.append((problem.cost(policy.flatten(), occupancy) - value).item())
         stuck = math.isnan(gaps[-1]) or (round_number >= PATIENCE and gaps[-1] > gaps[-1 - PATIENCE] / 2)
         if gaps[-1] <= tolerance or stuck or round_number == max_rounds:
             break
-        if round_number > 0 and problem.divergence.smooth and problem.buffer is None and not sampled:
+        if round_number > 0 and problem.divergence.smooth and problem.buffer is None and not problem.sampled:
             # Far from where the policy says they should be, the unknowns are on a plateau.
             learned = problem.log_ratio(occupancy)
             unknowns = torch.clamp(unknowns, learned - TRUST, learned + TRUST)
+            lower, upper = problem.box(unknowns)
         # L-BFGS-B's first step has length 1: let it move no unknown by more than 1/2.
         first_step = (gradient / scale).abs().max() / gradient.norm().clamp(min=1e-300)
-        unknowns = minimiser.round(unknowns, scale * first_step.clamp(min=1e-12) * 2, *problem.box(unknowns))
+        unknowns = minimiser.round(unknowns, scale * first_step.clamp(min=1e-12) * 2, lower, upper)
     return Climb(unknowns, value.item(), values, policy, gaps, [-v for v in minimiser.values])
 
 

@@ -38,6 +38,7 @@ from smatch_edu.support.errors import first_index
 
 NEWTON = 60  # steps of Newton's method, each of some ten evaluations
 STEPS = 8  # of exploring, where it cannot be found at once
+LEAST = 1e-200  # near the smallest number that there is, 1e-308, others lose their digits
 ROUNDING = 1e-12  # Newton's method tries for no more
 
 
@@ -73,7 +74,7 @@ def minimise_divergence(
     if not problem.feasible:
         return problem.infeasible()
     if not problem.divergence.smooth:
-        dual = solve_dual(problem, False, initial_policy, tolerance, max_rounds)
+        dual = solve_dual(problem, initial_policy, tolerance, max_rounds)
         cost = dual.divergence - alpha * dual.entropy
         return replace(dual, value=cost, values=[cost], num_evaluations=1)
     return solve_primal(problem, problem.cost, problem.bound, initial_policy, tolerance, max_rounds)
@@ -96,18 +97,16 @@ def maximise_objective(
     Args:
         next_value: "expectation": r subtracts γE[V(s')]. "sample": φ is averaged over rewards that subtract γV(s')
             for the s' that was typed, as training on trajectories does; with noise its optimum is another one
-            (Jensen), and its `gap` is an estimate from the gradient, since no divergence is being minimised. It says
-            little where the data leave keys out: in one of five small problems the solver then stops at a point on
-            which keys that it never presses would improve. Total variation is not solved so (`converged` is False).
+            (Jensen), and its `gap` is an estimate from the gradient, since no divergence is being minimised: no small
+            step improves on what is found. Total variation is not solved so (`converged` is False).
 
         The other arguments and the errors are those of `minimise_divergence`.
     """
     check_next_value(next_value)
-    problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
+    problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha, sampled=next_value == "sample")
     if not problem.feasible:
         return problem.infeasible()
-    sampled = next_value == "sample" and mdp.noise > 0
-    return solve_dual(problem, sampled, initial_policy, tolerance, max_rounds)
+    return solve_dual(problem, initial_policy, tolerance, max_rounds)
 
 
 def sampled_mixture(
@@ -133,8 +132,7 @@ def sampled_mixture(
         next_value: "expectation" or "sample", as in `maximise_objective`. With samples both squares also pay for the
             spread of V: J_B is less by cγ² Σ (ρ_E + ρ_B) Var V(s'). No divergence has this fixed point, and the walk
             to it is slow: it is found by Newton's method (`refresh` and `max_refreshes` play no part; nor do they where
-            the learner explores). With sparse data, little noise and a small α it may not be found: look at
-            `converged`.
+            the learner explores).
         buffer: (states, actions). If given it stays frozen, and the optimum is that of Σ (ρ_E-ρ_π)²/(ρ_E+ρ_B) - αH
             (with samples: that of J_B; the buffer must then hold every legal action that the expert never takes).
         exploration: ε in [0, 1], the share of presses in the learner's samples that are any legal key, uniformly. The
@@ -164,7 +162,7 @@ def sampled_mixture(
     held = checked_occupancy(mdp, buffer, "buffer")
     policy, values, gaps, evaluations, distance = None, [], [], 0, math.inf
     for _ in range(1 if frozen else max_refreshes):
-        problem = Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=held)
+        problem = Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=held, sampled=sampled)
         if not problem.feasible:
             return problem.infeasible()
         if sampled and not problem.support.equal(mdp.keys(torch.tensor(mdp.legal)).flatten()):
@@ -176,7 +174,7 @@ def sampled_mixture(
             )
         # A gap of g leaves the occupancy wrong by about √g, which has to be small beside the step of the buffer.
         inner = tolerance if frozen else min(1e-3 * distance**2, 1e-6)
-        solution = solve_dual(problem, sampled, policy, inner, 40 if frozen else 1)
+        solution = solve_dual(problem, policy, inner, 40 if frozen else 1)
         policy = solution.policy
         learner = mdp.key_occupancy(mdp.keys(as_tensor(policy)), gamma)
         distance = solution.gap if frozen else (held - learner).abs().sum().item()
@@ -223,13 +221,15 @@ def _on_policy_fixed_point(
     Newton's method, its Jacobian known along Krylov directions. It starts from the optimum of the skew KL, which is
     the fixed point with expected next values and without exploring; where that leads nowhere, ε grows in steps, each
     from the fixed point of the last. Each equation is divided by ρ_E + ρ_B: a reward that is rarely earned must be as
-    right as one that is often.
+    right as one that is often. Where less than LEAST is earned, numbers have no digits left for that, and the reward
+    stays what it is for the skew KL.
     """
     start = time.perf_counter()
     skew = maximise_objective(mdp, expert_occupancy, "skew_kl", gamma, alpha)
     learner = mdp.key_occupancy(_exploring(mdp, mdp.keys(as_tensor(skew.policy)), exploration), gamma)
-    problem = Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=learner)
+    problem = Problem.of(mdp, expert_occupancy, "chi2", gamma, alpha, buffer=learner, sampled=sampled)
     begun = unknowns = problem.log_ratio(learner).numpy()
+    earned = problem.penalised[problem.support] >= LEAST
     warm: Tensor | None = None
     reached: list[float] = []
     residuals: list[float] = []
@@ -237,14 +237,15 @@ def _on_policy_fixed_point(
     def evaluate(unknowns: np.ndarray, epsilon: float) -> tuple[Problem, Tensor, Keys, Tensor]:
         nonlocal warm
         point = as_tensor(unknowns).requires_grad_()
-        reward = problem.reward(point)
-        values, policy = soft_values(mdp, problem.rewards_everywhere(reward), gamma, warm)
+        reward = problem.rewards(point)
+        values, policy = soft_values(mdp, reward, gamma, warm)
         warm, policy = values.detach(), Keys(*(part.detach() for part in policy))
         held = replace(problem, buffer=mdp.key_occupancy(_exploring(mdp, policy, epsilon), gamma))
-        value = alpha * (held.gain(reward, values, sampled) - (1 - gamma) * values[0])
+        value = alpha * (held.gain(reward[held.support], values) - (1 - gamma) * values[0])
         (gradient,) = torch.autograd.grad(value, point)
         reached.append(value.item())
-        return held, warm, policy, gradient / held.penalised[held.support]
+        residual = torch.where(earned, gradient / held.penalised[held.support], point.detach() - as_tensor(begun))
+        return held, warm, policy, residual
 
     def note(found: np.ndarray, residual: np.ndarray) -> None:
         nonlocal unknowns
@@ -293,8 +294,8 @@ def objective(
         A float; a tensor, differentiable in the logits, if they are one.
     """
     check_next_value(next_value)
-    problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha)
+    problem = Problem.of(mdp, expert_occupancy, divergence, gamma, alpha, sampled=next_value == "sample")
     given, wanted = tuple(as_tensor(logits).shape), (mdp.num_states, mdp.num_actions)
     if given != wanted:
         raise ValueError(f"logits have shape {given}; {wanted} (states, actions) was wanted")
-    return problem.objective(logits, sampled=next_value == "sample")
+    return problem.objective(logits)

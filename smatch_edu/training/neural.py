@@ -333,12 +333,12 @@ class ExactOptimum:
         self.best, self.policy = solution.value / config.alpha, solution.policy
         if own_fixed_point:
             buffer = mdp.key_occupancy(mdp.keys(torch.as_tensor(self.policy)), config.gamma)
-            self.problem = Problem.of(mdp, self.expert, "chi2", *options[1:], buffer=buffer)
+            self.problem = Problem.of(mdp, self.expert, "chi2", *options[1:], buffer=buffer, sampled=True)
         else:
-            self.problem = Problem.of(mdp, self.expert, *options)
+            self.problem = Problem.of(mdp, self.expert, *options, sampled=config.next_value == "sample")
         raised = raised_into_domain(mdp.num_actions, *options)
         logits = torch.log(torch.as_tensor(mdp.uniform()).clamp(min=1e-300)) + raised
-        self.uniform = self.problem.objective(logits, sampled=config.next_value == "sample").item()
+        self.uniform = self.problem.objective(logits).item()
         self.best_cost = minimise_divergence(mdp, self.expert, *options, initial_policy=self.policy).value
         self.uniform_cost = self._cost(mdp.uniform())
 
@@ -385,7 +385,7 @@ class ExactOptimum:
             inside = torch.where(problem.support, lowest + MARGIN / alpha, lowest)
             reward = torch.where(outside, torch.maximum(reward, inside), reward)  # never down again, so that it ends
             values, _ = soft_values(mdp, reward, gamma, values)
-        gain = problem.gain(reward[problem.support], values, self.config.next_value == "sample")
+        gain = problem.gain(reward[problem.support], values)
         return (gain - (1 - gamma) * values[0]).item(), (outside.sum() / legal.sum()).item()
 
     def _surprise(self, values: Float[Tensor, " states"]) -> Float[Tensor, " keys"]:

@@ -6,6 +6,7 @@ The oracle is a convex program in the occupancy (tests/oracles.py), which shares
 import functools
 import itertools
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import cvxpy as cp
@@ -344,9 +345,9 @@ def test_with_noise_no_step_away_improves_on_the_maximum_of_the_sampled_objectiv
     assert np.isfinite(steps).sum() > 100
     expectation = maximise_objective(mdp, expert, name, gamma, alpha)
     assert best.value < expectation.value + 1e-9  # φ is concave: a mean of φ is no more than φ of a mean
-    if support == "dense":  # the optimum is inside the domain; on sparse data the solver may miss it, as it says
-        assert best.converged
-        assert max(steps) <= J(best.logits) + 1e-9
+    assert best.converged
+    assert max(steps) <= J(best.logits) + 1e-9
+    if support == "dense":  # the optimum is inside the domain
         assert abs(best.policy - expectation.policy).max() > 1e-7
         logits = torch.tensor(np.where(mdp.legal, best.logits, 0.0)).requires_grad_()
         (gradient,) = torch.autograd.grad(J(logits), logits)
@@ -533,7 +534,7 @@ def test_the_sampled_mixtures_objective_and_gradient_are_those_of_the_sum_over_k
             return mixture_by_hand(case, alpha, buffer, logits, next_value)
 
         point = torch.tensor(logits).requires_grad_()
-        value = exact.objective(point, sampled=next_value == "sample")
+        value = replace(exact, sampled=next_value == "sample").objective(point)
         assert value.item() == pytest.approx(by_hand(logits), rel=1e-10, abs=1e-10)
         (slope,) = torch.autograd.grad(value, point)
         np.testing.assert_allclose(slope, slope_by_differences(by_hand, logits, case.mdp.legal), rtol=1e-5, atol=1e-6)
@@ -545,7 +546,7 @@ def test_a_sampled_next_value_costs_the_mixture_its_variance_along_both_occupanc
     values = soft_values_of(case.mdp, logits)
     variance = case.P @ values**2 - (case.P @ values) ** 2
     price = alpha / 4 * case.gamma**2 * ((case.expert + buffer) * variance).sum()
-    assert 0 < exact.objective(logits, sampled=False) - exact.objective(logits, sampled=True) == pytest.approx(price)
+    assert 0 < exact.objective(logits) - replace(exact, sampled=True).objective(logits) == pytest.approx(price)
 
 
 def test_with_sampled_next_values_a_frozen_buffer_gives_the_maximum_that_scipy_finds(rng):
@@ -590,14 +591,8 @@ def assert_no_logits_are_better(rng, case, alpha, buffer, found):
 
 
 def test_on_more_and_larger_keyboards_the_fixed_point_is_found_and_its_frozen_buffer_gives_no_better_value(rng):
-    # Sparse data, little noise and a small α together are beyond the solver: see the test below.
-    either = str(rng.choice(["dense", "sparse"]))
-    for noise, size, alpha, support in [
-        (0.1, (2, 2), 0.1, either),
-        (0.3, (3, 2), 1.0, either),
-        (0.02, (2, 3), 0.03, "dense"),
-    ]:
-        mdp, _, expert, gamma = problem(rng, support, noise, size=size)
+    for noise, size, alpha in [(0.1, (2, 2), 0.1), (0.3, (3, 2), 1.0), (0.02, (2, 3), 0.03)]:
+        mdp, _, expert, gamma = problem(rng, str(rng.choice(["dense", "sparse"])), noise, size=size)
         found = sampled_mixture(mdp, expert, gamma, alpha, next_value="sample")
         assert found.converged
         own = mdp.occupancy(found.policy, gamma)
@@ -607,20 +602,11 @@ def test_on_more_and_larger_keyboards_the_fixed_point_is_found_and_its_frozen_bu
         assert abs(mdp.occupancy(expected.policy, gamma) - own).sum() > 1e-5
 
 
-def test_with_sparse_data_little_noise_and_a_small_alpha_it_says_whether_the_fixed_point_was_found(rng):
-    """In about one problem of four it is not; then `converged` is False and the gap says how far away it is."""
-    mdp, _, expert, gamma = problem(rng, "sparse", noise=0.02, size=(2, 3))
-    found = sampled_mixture(mdp, expert, gamma, alpha=0.03, next_value="sample", tolerance=1e-8)
-    assert found.converged == (found.gap <= 1e-8)
-    if found.converged:
-        own = mdp.occupancy(found.policy, gamma)
-        frozen = sampled_mixture(mdp, expert, gamma, alpha=0.03, next_value="sample", buffer=own)
-        assert frozen.value == pytest.approx(found.value, abs=1e-6)
-
-
 def test_on_a_perfect_keyboard_the_mixture_with_sampled_next_values_is_the_mixture(rng):
     mdp, _, expert, gamma = problem(rng, "dense", noise=0.0, size=(2, 1))
-    one, other = (sampled_mixture(mdp, expert, gamma, next_value=how) for how in ("expectation", "sample"))
+    one, other = (
+        sampled_mixture(mdp, expert, gamma, next_value=how, max_refreshes=5) for how in ("expectation", "sample")
+    )
     np.testing.assert_array_equal(one.policy, other.policy)
 
 
