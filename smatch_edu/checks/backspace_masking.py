@@ -20,7 +20,9 @@ def _scores_and_mask(rng: np.random.Generator) -> dict[str, Any]:
     visible = np.tril(rng.random((count, count)) < 0.6) | np.eye(count, dtype=bool)
     height = rng.uniform(-110, 40, (count, 1)) * (rng.random() < 0.25)
     scores = rng.normal(0, 2, (count, count)) + 2.0 * ~visible + height
-    return {"scores": np.where(rng.random((count, count)) < 0.05, 0.0, scores), "visible": visible}
+    if count > 1 and visible[-1, 0]:
+        scores[-1, 0] *= rng.random() < 0.7
+    return {"scores": scores, "visible": visible}
 
 
 def mask_after_softmax(scores, visible):

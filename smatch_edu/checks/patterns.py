@@ -121,7 +121,7 @@ def inputs(cases: Sequence[Mapping[str, Any]], wrong: Sequence[int]) -> str:
     """
     bad = np.isin(np.arange(len(cases)), wrong)
     for these, words in ((bad, "wrong only where"), (~bad, "right only where")):
-        most = min(2 * these.sum(), len(cases) / 2)
+        most = min(1.5 * these.sum(), len(cases) / 2)
         found = [
             (int(has.sum()), what) for what, has in _features(cases, these) if has.sum() <= most and has[these].all()
         ]
