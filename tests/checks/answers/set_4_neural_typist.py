@@ -141,14 +141,16 @@ def way_repeated(pay, value_on, depth, gamma, ahead, rounds=800):
     """The values after so many rounds of `ahead(back, on)`, which says what (S4.1) has behind the pay."""
     values = np.zeros(depth)
     for _ in range(rounds):
-        values = pay + ahead(np.append(value_on, values[:-1]), np.append(values[1:], -np.inf))
+        before, values = values, pay + ahead(np.append(value_on, values[:-1]), np.append(values[1:], -np.inf))
+        if np.abs(values - before).max() < 1e-13:
+            break
     return {"values": values, "backspace": np.exp(pay + gamma * np.append(value_on, values[:-1]) - values)}
 
 
 def way_below_the_floor(pay, value_on, value_end, letters, gamma, depth):
     def ahead(back, on):
         on = np.append(on[:-1], 0)
-        return logsumexp([gamma * back, np.log(letters) + gamma * on, gamma * value_end + 0 * back], axis=0)
+        return np.logaddexp.reduce([gamma * back, np.log(letters) + gamma * on, gamma * value_end + 0 * back], axis=0)
 
     return way_repeated(pay, value_on, depth, gamma, ahead)
 
@@ -168,21 +170,23 @@ def steps_on(on, gamma):
 
 def way_to_an_end_at_hand(pay, value_on, value_end, letters, gamma, depth):
     def ahead(back, on):
-        return logsumexp([gamma * back, np.log(letters) + steps_on(on, gamma), value_end + 0 * back], axis=0)
+        return np.logaddexp.reduce([gamma * back, np.log(letters) + steps_on(on, gamma), value_end + 0 * back], axis=0)
 
     return way_repeated(pay, value_on, depth, gamma, ahead)
 
 
 def way_discounted_as_a_whole(pay, value_on, value_end, letters, gamma, depth):
     def ahead(back, on):
-        return gamma * logsumexp([back, np.log(letters) + on, value_end + 0 * back], axis=0)
+        return gamma * np.logaddexp.reduce([back, np.log(letters) + on, value_end + 0 * back], axis=0)
 
     return way_repeated(pay, value_on, depth, gamma, ahead)
 
 
 def way_with_letters_discounted(pay, value_on, value_end, letters, gamma, depth):
     def ahead(back, on):
-        return logsumexp([gamma * back, steps_on(np.log(letters) + on, gamma), gamma * value_end + 0 * back], axis=0)
+        return np.logaddexp.reduce(
+            [gamma * back, steps_on(np.log(letters) + on, gamma), gamma * value_end + 0 * back], axis=0
+        )
 
     return way_repeated(pay, value_on, depth, gamma, ahead)
 
