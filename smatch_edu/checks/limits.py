@@ -1,14 +1,16 @@
-"""Time and memory that somebody else's function may take in this process, which goes on afterwards."""
+"""Time, memory and lines of print that somebody else's function may take in this process, which goes on afterwards."""
 
 from __future__ import annotations
 
 import _thread
 import contextlib
+import io
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import TextIO
 
 import psutil
 
@@ -68,6 +70,31 @@ def limited(seconds: float, memory: int) -> Iterator[None]:
         done.set()
         if ignored:
             signal.signal(signal.SIGINT, handler)
+
+
+class _FirstLines(io.TextIOBase):
+    """Passes so many lines on, and counts the others."""
+
+    def __init__(self, out: TextIO, most: int) -> None:
+        self.out, self.most, self.seen = out, most, 0
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines(keepends=True):
+            if self.seen < self.most:
+                self.out.write(line)
+            self.seen += line.endswith("\n")
+        return len(text)
+
+
+@contextlib.contextmanager
+def few_lines(most: int) -> Iterator[None]:
+    """Print the first `most` lines that are printed, and how many more there were."""
+    with contextlib.redirect_stdout(_FirstLines(sys.stdout, most)) as printed:
+        try:
+            yield
+        finally:
+            if (more := printed.seen - most) > 0:
+                printed.out.write(f"(and {more} more line{'s' if more > 1 else ''} that your function printed)\n")
 
 
 @contextlib.contextmanager

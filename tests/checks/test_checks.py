@@ -21,7 +21,7 @@ import torch
 
 from smatch_edu import checks
 from smatch_edu.checks import limits
-from smatch_edu.checks.exercise import STAND_IN, Exercise, NotYet, exercise
+from smatch_edu.checks.exercise import LINES, STAND_IN, Exercise, NotYet, exercise
 
 MODULES = {name: importlib.import_module(f"smatch_edu.checks.{name}") for name in checks.__all__}
 EXERCISES = {
@@ -394,6 +394,37 @@ def test_an_answer_that_takes_all_memory_is_stopped_and_this_process_goes_on(ans
     said = refusal(replace(a_times_b, memory=1 << 28), answer)
     assert "wanted more than 0.25 GB of memory" in said
     assert np.ones(1 << 26).sum() == 1 << 26  # and may have more itself
+
+
+@pytest.mark.parametrize("factor", [1, 2], ids=["right", "wrong"])
+def test_what_an_answer_prints_does_not_bury_the_verdict(factor, capsys):
+    def answer(a, b):
+        print("here", a, "and")
+        print(b, end=" there\n")
+        return factor * a * b
+
+    a_times_b(answer, seed=0)
+    out, err = capsys.readouterr()
+    first = a_times_b.cases(0)[0]
+    lines = out.splitlines()
+    assert len(lines) == LINES + 1 + (factor == 1)
+    assert f"here {first['a']} and" in lines
+    assert lines[LINES] == f"(and {2 * a_times_b.num_cases - LINES} more lines that your function printed)"
+    assert ("✓" in lines[-1], "✗" in err) == (factor == 1, factor == 2)
+
+
+def test_an_answer_that_prints_a_little_prints_all_of_it(capsys):
+    seen = []
+
+    def answer(a, b):
+        if not seen:
+            print("once")
+        seen.append(a)
+        return a * b
+
+    a_times_b(answer)
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "once" and "✓" in out[1] and len(out) == 2
 
 
 def test_the_line_that_failed_is_shown():
