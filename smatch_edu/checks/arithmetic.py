@@ -201,8 +201,8 @@ def digits_without_carries(p, q, base, num_digits):
         base_ten_always,
         carried_too_early,
         carries_counted,
-        digits_lost_in_a_float,
     ],
+    guesses=[digits_lost_in_a_float],
 )
 def where_a_carry_arrives(p, q, base, num_digits):
     """1 at each digit of p+q to which a carry comes, the highest digit first."""
@@ -413,13 +413,8 @@ def drawn_again(returned, scores, picks, level):
         far_from_the_estimate,
         ends_about_zero,
     ],
-    signs=[
-        scores_made_right_or_wrong,
-        a_bell_drawn,
-        divided_once_more,
-        neighbours_in_the_sorted_list,
-        drawn_again,
-    ],
+    signs=[scores_made_right_or_wrong, a_bell_drawn, divided_once_more, neighbours_in_the_sorted_list],
+    guesses=[drawn_again],
 )
 def mean_by_bootstrap(scores, picks, level):
     """The two ends between which `level` of the resampled means lie."""

@@ -179,7 +179,8 @@ def hidden_scores_not_low_enough(returned, scores, visible):
         scores_negated,
         sigmoid_of_each,
     ],
-    signs=[logs_of_the_weights, hidden_ones_alone_are_seen, blind_to_oneself, hidden_scores_not_low_enough],
+    signs=[logs_of_the_weights, hidden_ones_alone_are_seen, blind_to_oneself],
+    guesses=[hidden_scores_not_low_enough],
 )
 def masked_attention_weights(scores, visible):
     """The softmax of each row over its visible entries."""

@@ -489,6 +489,13 @@ def only_where_they_meet(learner, expert):
     return _over((expert - learner)[on] ** 2, (expert + learner)[on])
 
 
+def small_number_below(returned, learner, expert):
+    """You add a small number under the fraction, and it is not small beside a rare pair's shares. Where both are 0 the
+    price is 0: is there another way to say so?"""
+    added = 10.0 ** np.arange(-9, 0)
+    return any(np.isclose(returned, np.sum((learner - expert) ** 2 / (learner + expert + one))) for one in added)
+
+
 def never_above_one(learner, expert):
     """Your distances are right up to 1, and none is larger. Two typists who never meet are further apart than that: who
     says that 1 is the end?"""
@@ -536,7 +543,7 @@ def wrong_where_the_expert_never_goes(returned, learner, expert):
         only_where_they_meet,
         never_above_one,
     ],
-    signs=[wrong_where_neither_goes, wrong_where_the_expert_never_goes],
+    signs=[wrong_where_neither_goes, small_number_below, wrong_where_the_expert_never_goes],
 )
 def chi2_mixture(learner, expert):
     """Σ (ρ_E - ρ_π)²/(ρ_E + ρ_π), with 0 where both are 0."""

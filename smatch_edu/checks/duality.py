@@ -154,7 +154,8 @@ def right_while_small(returned, logits, legal):
         logarithm_forgotten_after_the_shift,
         legal_turned_over,
     ],
-    signs=[infinite, illegal_not_low_enough, right_while_small],
+    signs=[infinite],
+    guesses=[illegal_not_low_enough, right_while_small],
 )
 def soft_value(logits, legal):
     """V(s) = log Σ_a exp ℓ(a|s) over legal actions."""
@@ -816,7 +817,8 @@ def no_policy(returned, first, second, weight, transitions, gamma):
         started_anywhere,
         start_not_counted,
     ],
-    signs=[wrong_where_nobody_comes, stopped_counting, wrong_where_they_hardly_come, no_policy],
+    signs=[wrong_where_nobody_comes, wrong_where_they_hardly_come, no_policy],
+    guesses=[stopped_counting],
 )
 def policy_between_two(first, second, weight, transitions, gamma):
     """(w v₁ π₁ + (1-w) v₂ π₂) / (w v₁ + (1-w) v₂), every key alike where that is 0/0."""
@@ -1036,12 +1038,12 @@ def cut_off(returned, learner, expert, c):
         c_forgotten,
         brackets_missing,
         wrong_where_neither_goes,
-        cut_off,
         sign_flipped_where_both_go,
         wrong_where_both_hardly_go,
         logarithm_of_the_ratio,
         infinite_reward,
     ],
+    guesses=[cut_off],
 )
 def reward_with_samples_held_fixed(learner, expert, c):
     """(ρ_E - ρ_π) / (2c (ρ_E + ρ_π)), 0 where neither goes."""

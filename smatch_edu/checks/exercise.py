@@ -9,7 +9,8 @@
 
 A mistake is a function too: it computes what an answer with that mistake returns, and its docstring is the hint. An
 answer that agrees with the oracle on every input passes. One that agrees with a mistake instead is told its hint. A
-sign is what gives away a mistake that can be made in many ways: a predicate on what was returned.
+sign is what gives away a mistake that can be made in many ways: a predicate on what was returned. A guess is a sign
+that other mistakes may bear, too ("nearly right"), and the hint is told as a guess.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Exercise:
         mistakes: the inputs → what an answer with this mistake returns. The docstring is the hint.
         signs: (returned, *inputs) → whether it bears the sign of a mistake; None where that cannot be seen. The
             docstring is the hint.
+        guesses: signs that are not sure.
         inputs: what is drawn, in words: "random chains".
         num_cases: how many are drawn.
         seconds: of a processor, that an answer may take for all of them.
@@ -82,6 +84,7 @@ class Exercise:
     oracle: Callable[..., Any]
     mistakes: Sequence[Callable[..., Any]]
     signs: Sequence[Callable[..., bool | None]] = ()
+    guesses: Sequence[Callable[..., bool | None]] = ()
     inputs: str = "random inputs"
     num_cases: int = 100
     seconds: float = 10.0
@@ -230,7 +233,7 @@ class Exercise:
                 hint = f"{self.number} ✗ {found}" if found else hint
         number = next((n for n, case in enumerate(cases) if case is refused.case), None)
         if number is not None:
-            check = f"checks.{self.oracle.__module__.rpartition('.')[2]}.{self.oracle.__name__}"
+            check = f"checks.{self.oracle.__module__.rpartition('.')[2]}.{self.title.replace(' ', '_')}"
             name = getattr(answer, "__name__", "")
             name = name if name.isidentifier() else "your_function"
             again = (
@@ -244,8 +247,17 @@ class Exercise:
     ) -> tuple[str, bool]:
         """What is wrong, and whether it is more than for which inputs and where."""
         known = rounded(outcomes, wanted, self.rtol, self.atol) or self._mistake(cases, outcomes)
-        if known := known or self._sign(cases, outcomes, wrong):
+        if known := known or self._sign(self.signs, cases, outcomes, wrong):
             return known, True
+        said, explained = self._fact(cases, outcomes, wanted, wrong)
+        if guess := self._sign(self.guesses, cases, outcomes, wrong):
+            return f"{said} Perhaps it is this: {guess}", True
+        return said, explained
+
+    def _fact(
+        self, cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any], wanted: Sequence[Any], wrong: Sequence[int]
+    ) -> tuple[str, bool]:
+        """What is true of the wrong results, and whether it is more than for which inputs and where."""
         shared = inputs(cases, wrong)
         if general := general_hint(cases, outcomes, wanted, wrong[0], self.rtol, self.atol):
             return general + (f" It is {shared}." if shared else ""), True
@@ -258,9 +270,15 @@ class Exercise:
         ]
         return f"{', '.join(part for part in parts if part)}.", False
 
-    def _sign(self, cases: Sequence[Mapping[str, Any]], outcomes: Sequence[Any], wrong: Sequence[int]) -> str:
+    def _sign(
+        self,
+        signs: Sequence[Callable[..., bool | None]],
+        cases: Sequence[Mapping[str, Any]],
+        outcomes: Sequence[Any],
+        wrong: Sequence[int],
+    ) -> str:
         """The hint of the sign that every wrong result bears which can be seen; empty if there is none."""
-        for sign in self.signs:
+        for sign in signs:
             borne = [sign(plain(outcomes[n]), *copy.deepcopy(cases[n]).values()) for n in wrong]
             if any(borne) and all(one or one is None for one in borne):
                 return _text(sign)

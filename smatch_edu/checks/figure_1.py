@@ -149,7 +149,8 @@ def more_than_certain(returned, error, horizon):
         lost_texts_err_again,
         errors_undo_errors,
     ],
-    signs=[close_as_a_simulation, wrong_without_luck, more_than_certain, starts_off_the_data, comes_back],
+    signs=[wrong_without_luck, more_than_certain, starts_off_the_data, comes_back],
+    guesses=[close_as_a_simulation],
 )
 def compounding_error(error, horizon):
     """1 - (1-ε)^t for t = 0..horizon."""

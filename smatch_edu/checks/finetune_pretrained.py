@@ -247,7 +247,7 @@ def _adapter(rng: np.random.Generator) -> dict[str, Any]:
         "weight": rng.normal(size=(width, width)),
         "down": rng.normal(size=(rank, width)),
         "up": rng.normal(size=(width, rank)) * (rng.random() > 0.15),
-        "lora_alpha": float(rng.choice([1, 2, 8, 16])),
+        "lora_alpha": float(rng.choice([0.5, 1, 2, 8, 16])),
         "table": table,
         "key": key,
         "row": row,

@@ -30,7 +30,9 @@ def _rewards(rng: np.random.Generator, mean: float) -> np.ndarray:
 
 
 def _values(rng: np.random.Generator) -> dict[str, Any]:
-    return {"values": rng.normal(2.0, 3.0, size=rng.integers(1, 9)), "gamma": _gamma(rng)}
+    """Few of them, now and then many."""
+    count = rng.integers(1, 9) if rng.random() < 0.8 else rng.integers(100, 300)
+    return {"values": rng.normal(2.0, 3.0, size=count), "gamma": _gamma(rng)}
 
 
 def _steps(values, gamma):
@@ -406,7 +408,7 @@ def tail_cut_off(returned, rewards, absorbing_value, gamma, alpha):
         discounted_before_squaring,
         score_clipped,
     ],
-    signs=[tail_cut_off],
+    guesses=[tail_cut_off],
 )
 def data_term_with_tail(rewards, absorbing_value, gamma, alpha):
     """Σ_{i<N} γ^i (r_i - α/4 r_i²) + γ^N/(1-γ) of the same for r = (1-γ) V_abs."""
@@ -417,8 +419,8 @@ def data_term_with_tail(rewards, absorbing_value, gamma, alpha):
 
 
 def _logits_along_a_text(rng: np.random.Generator) -> dict[str, Any]:
-    """Now and then the logits lie far apart, so that what she presses is very unlikely."""
-    steps, actions = rng.integers(1, 7), rng.integers(2, 6)
+    """Now and then the logits lie far apart, so that what she presses is very unlikely, or there are many keys."""
+    steps, actions = rng.integers(1, 7 if rng.random() < 0.8 else 100), rng.integers(2, 6)
     return {
         "logits": rng.normal(1.0, 10.0 if rng.random() < 0.15 else 2.0, size=(steps, actions)),
         "actions": rng.integers(0, actions, size=steps),
@@ -901,7 +903,7 @@ def tails_cut_off(returned, data_rewards, model_rewards, absorbing_reward, start
         reward_taken_for_value,
         cut_to_the_shorter,
     ],
-    signs=[tails_cut_off],
+    guesses=[tails_cut_off],
 )
 def sampled_mixture(data_rewards, model_rewards, absorbing_reward, start_value, gamma, alpha):
     """Σ γ^i (r - c r²) over the data, less V(s_0), less c Σ γ^i r² over the model's text; c = α/4, tails included."""

@@ -159,7 +159,8 @@ def counted(returned, policy, gamma):
         wrong_key_counted,
         longest_text_first,
     ],
-    signs=[keys_not_multiplied, stopped_at_every_step, counted],
+    signs=[keys_not_multiplied, stopped_at_every_step],
+    guesses=[counted],
 )
 def visits_along_a_chain(policy, gamma):
     """Normalised visits of '', t, th, the: (1-γ) Π_{k<d} γ policy[k] at depth d."""

@@ -158,7 +158,7 @@ def _features(cases: Sequence[Mapping[str, Any]], chosen: np.ndarray) -> Iterato
             yield f"`{name}` holds a 1", np.array([(one == 1).any() for one in arrays])
             yield f"`{name}` holds something negative", np.array([(one < 0).any() for one in arrays])
             yield f"`{name}` holds something infinite", np.array([np.isinf(one).any() for one in arrays])
-            yield f"`{name}` holds only 0", np.array([not one.any() for one in arrays])
+            yield f"`{name}` holds only 0", np.array([one.size > 0 and not one.any() for one in arrays])
             yield f"a row of `{name}` is all 0", np.array([one.ndim > 1 and (~one.any(-1)).any() for one in arrays])
     for name, amount in amounts.items():
         yield f"`{name}` is 0", amount == 0

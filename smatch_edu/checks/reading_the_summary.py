@@ -310,8 +310,8 @@ def is_negative(returned, joint):
 
 
 def something_tiny_added(returned, joint):
-    """Very near, and not quite there. Do you add a small number to escape from log 0? It changes the other logs as
-    well: how could the pairs that never happen be left alone?"""
+    """Very near, and not quite there. Is a small number added to escape from log 0, or are rare pairs left out? Only
+    those that *never* happen may be, and nothing need be added to the others."""
     return bool(abs(returned - product_term.oracle(joint)) < 0.01)
 
 
@@ -480,8 +480,8 @@ def is_infinite(returned, p, q):
 
 
 def not_tiny_enough(returned, p, q):
-    """Very near. Did you replace the zeros by a small number and leave it there? Look on paper at what the summand
-    tends to: is the small number needed at all?"""
+    """Very near. Is a small number left in place of the zeros, or is something small taken for zero? Look on paper at
+    what the summand tends to: is any of that needed?"""
     return bool(abs(returned - squared_term.oracle(p, q)) < 0.01)
 
 
@@ -542,9 +542,10 @@ def _two_who_delete(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def visits_left_out(returned, learner_visits, learner_backspace, expert_backspace):
-    """Every text counts alike in your sum, also one at which the learner never stands. Which of the three inputs is
-    missing from your weights?"""
-    return _is_expected_log(returned, learner_backspace, learner_backspace, expert_backspace)
+    """Every text counts alike in your sum, however often the learner stands there. Which of the three inputs is missing
+    from your weights?"""
+    weights = learner_backspace, learner_backspace * (learner_visits > 0)
+    return any(_is_expected_log(returned, weight, learner_backspace, expert_backspace) for weight in weights)
 
 
 def key_weight_left_out(returned, learner_visits, learner_backspace, expert_backspace):

@@ -382,7 +382,8 @@ def last_term_small(returned, table, start, gamma, tolerance):
         weights_one_late,
         powers_of_entries,
     ],
-    signs=[one_term_less, number_and_sum_differ, last_term_small, number_of_terms_capped],
+    signs=[one_term_less, number_and_sum_differ],
+    guesses=[last_term_small, number_of_terms_capped],
 )
 def power_series(table, start, gamma, tolerance):
     """The least K with γ^K ≤ tolerance, and (1-γ) Σ_{t<K} γ^t μ P^t."""
@@ -592,7 +593,8 @@ def standard_deviations(returned, table, start, gamma):
         table_turned,
         begins_in_state_0,
     ],
-    signs=[standard_deviations, squares_out_of_scale, one_variance_from_the_other, wrong_for_long_clocks],
+    signs=[standard_deviations, squares_out_of_scale, one_variance_from_the_other],
+    guesses=[wrong_for_long_clocks],
 )
 def spread(table, start, gamma):
     """ρ(1-ρ), and (1-γ)² v(s; γ²) (2 N(s,s) - 1) - ρ², where N(s,s) are the visits of s from s."""

@@ -195,10 +195,21 @@ def whole_rewards(returned, learner, expert, groups):
 def small_number_below_the_fraction(returned, learner, expert, groups):
     """You are right but where the expert hardly ever is, or never. A small number under a fraction, or in place of a 0,
     is no help there: multiply out, until nothing is divided by her share alone."""
-    right = _lazy(learner, expert, groups)
-    seen = _sums(expert, groups)[groups] > 1e-4
-    wrong = np.abs(numbers(returned["reward"]) - right["reward"]) > 1e-3
-    return bool(wrong.any() and not wrong[seen].any())
+    wrong, p, q = _wrong_rewards(returned, learner, expert, groups)
+    return bool(wrong.any() and not wrong[q > 1e-4].any()) if wrong[p + q > 0].any() else None
+
+
+def right_where_somebody_goes(returned, learner, expert, groups):
+    """You are right wherever one of the two goes. Into some groups neither does: what does the exercise want to be paid
+    there?"""
+    wrong, p, q = _wrong_rewards(returned, learner, expert, groups)
+    return bool(wrong.any() and not wrong[p + q > 0].any())
+
+
+def _wrong_rewards(returned, learner, expert, groups):
+    """At which pairs a reward is wrong, and the groups' shares there."""
+    p, q = (_sums(shares, groups)[groups] for shares in (learner, expert))
+    return np.abs(numbers(returned["reward"]) - _lazy(learner, expert, groups)["reward"]) > 1e-3, p, q
 
 
 def something_added_to_both(returned, learner, expert, groups):
@@ -236,9 +247,10 @@ def something_added_to_both(returned, learner, expert, groups):
         nothing_where_one_is_away,
         missing_pays_more,
         whole_rewards,
-        small_number_below_the_fraction,
+        right_where_somebody_goes,
         something_added_to_both,
     ],
+    guesses=[small_number_below_the_fraction],
 )
 def lazy_critic(learner, expert, groups):
     """-f'(P/Q) with the shares of whole groups, and Σ (P-Q)²/(P+Q) over the groups."""
@@ -436,13 +448,8 @@ def not_near_enough(returned, divergence, distance, share):
         anything_may_be_missing,
         searched_from_end_to_end,
     ],
-    signs=[
-        certain_no_more,
-        not_near_enough,
-        certain_and_so_fixed,
-        infinitely_far_and_yet_reached,
-        end_or_beginning,
-    ],
+    signs=[certain_no_more, certain_and_so_fixed, infinitely_far_and_yet_reached, end_or_beginning],
+    guesses=[not_near_enough],
 )
 def promise(divergence, distance, share):
     """The two ends of {p: D_f of (p, 1-p) from (q, 1-q) is at most the distance}."""
@@ -508,8 +515,8 @@ def fresh_score_not_bent(expert_counts, learner_counts, expert_fresh, learner_fr
 
 
 def rewards_of_the_other_typist(expert_counts, learner_counts, expert_fresh, learner_fresh):
-    """Your rewards are high where the *learner* was more often. In r = -f'(u), whose share is above in u, and whose
-    below?"""
+    """Your numbers are those of the two typists exchanged. In r = -f'(u), whose share is above in u, and whose below?
+    And at whom is φ(r) scored, at whom is r paid?"""
     four = expert_counts, learner_counts, expert_fresh, learner_fresh
     return _both(_fit(learner_counts, expert_counts), *four)
 

@@ -1207,8 +1207,8 @@ def series_cut_short(returned, length, prompt_length, num_letters, noise, num_wa
         all_wrong_letters_there,
         prompt_forgotten,
         end_of_text_fed,
-        series_cut_short,
     ],
+    guesses=[series_cut_short],
 )
 def expected_inputs(length, prompt_length, num_letters, noise, num_walks):
     """With s = η/(1-η) slips before each letter, and a wrong letter missing in a walk with (1-η)/(1-η(1-1/(A-1)))."""

@@ -30,7 +30,7 @@ def _ladder(rng: np.random.Generator) -> dict[str, Any]:
         return {
             "pay": float(-rng.uniform(0, 3)),
             **ends,
-            "letters": 4,
+            "letters": int(rng.integers(1, 27)),
             "gamma": float(rng.uniform(0.5, 0.95)),
             "depth": 1,
         }
@@ -233,7 +233,8 @@ def too_few_rounds(returned, pay, value_on, value_end, letters, gamma, depth):
         pay_left_out_of_the_chance,
         chance_of_anything_else,
     ],
-    signs=[discounted_outside, largest_instead_of_soft, data_worth_nothing, too_few_rounds],
+    signs=[discounted_outside, largest_instead_of_soft],
+    guesses=[data_worth_nothing, too_few_rounds],
 )
 def way_home(pay, value_on, value_end, letters, gamma, depth):
     """V_n = e + log(exp γV_{n-1} + K exp γV_{n+1} + exp γV_end), and exp(e + γV_{n-1} - V_n)."""
@@ -462,7 +463,8 @@ def tail_at_the_last_text(states, keys, gamma, absorbing, num_states, num_keys, 
         repeated_visits_lost,
         tail_at_the_last_text,
     ],
-    signs=[discounted_once_too_often, last_one_wins, some_tails_forgotten, tail_at_another_key, tail_cut_off],
+    signs=[discounted_once_too_often, last_one_wins, some_tails_forgotten, tail_at_another_key],
+    guesses=[tail_cut_off],
 )
 def visits_of_walks(states, keys, gamma, absorbing, num_states, num_keys, eos):
     """The mean over walks of Σ γ^t 1[s, a], and γ^T/(1-γ) at the terminal state of those that are done."""
@@ -482,7 +484,7 @@ def _objective_at(rng: np.random.Generator) -> dict[str, Any]:
     leads = leads / leads.sum(axis=2, keepdims=True) * legal[..., None]
     visits = rng.exponential(size=(2, states, keys)) * (rng.random((2, states, keys)) < 0.6) * legal
     return {
-        "logits": rng.normal(scale=2, size=(states, keys)),
+        "logits": rng.normal(scale=2, size=(states, keys)) - float(rng.choice([0, 40], p=[0.8, 0.2])),
         "legal": legal,
         "leads": leads,
         "data": visits[0],
@@ -961,14 +963,8 @@ def above_one(returned, moves, on_data):
         chance_of_getting_lost,
         returns_counted,
     ],
-    signs=[
-        data_left_on_the_way,
-        too_few_keys,
-        never_though_there_is_a_way,
-        something_where_there_is_no_way,
-        above_one,
-        data_left_again,
-    ],
+    signs=[data_left_on_the_way, never_though_there_is_a_way, something_where_there_is_no_way, above_one],
+    guesses=[too_few_keys, data_left_again],
 )
 def comes_back(moves, on_data):
     """The smallest h with h = 1 on the data and h = P h off it."""

@@ -146,7 +146,8 @@ def other_words(returned, seed, chances, sizes):
         sizes_sorted,
         edge_belongs_to_the_word_before,
     ],
-    signs=[sizes_not_kept, expected_counts, words_without_a_chance, other_words],
+    signs=[sizes_not_kept, words_without_a_chance],
+    guesses=[expected_counts, other_words],
 )
 def demonstrations(seed, chances, sizes):
     """Counts of the first words of one row: the word of the number u is the first k with u < P(0) + … + P(k)."""
@@ -347,7 +348,8 @@ def some_other_test(returned, first, second):
         half_of_the_patterns,
         chance_of_being_right,
     ],
-    signs=[above_one, another_room, not_paired, patterns_drawn, some_other_test],
+    signs=[above_one, another_room, not_paired],
+    guesses=[patterns_drawn, some_other_test],
 )
 def paired(first, second):
     """The mean difference, and the share of the 2ⁿ patterns of signs whose mean is as far from 0."""
@@ -618,13 +620,8 @@ def simulated(returned, first, last, level):
         largest_of_the_looks,
         names_of_the_two_exchanged,
     ],
-    signs=[
-        looks_added,
-        level_times_looks,
-        going_brought_back_to_one,
-        part_of_the_tail,
-        simulated,
-    ],
+    signs=[looks_added, level_times_looks, going_brought_back_to_one, part_of_the_tail],
+    guesses=[simulated],
 )
 def peeking(first, last, level):
     """P(the sign test claims something) at the last seed alone, and at any of the looks, if nothing is there."""
@@ -929,7 +926,8 @@ def report_of_another_run(seed, stated):
 
 
 def rounded_in_the_report(seed, stated):
-    """What your report states is near what the run gives. Four decimals were wanted: how many did you keep?"""
+    """What your report states is near what the run gives, and not the same to four decimals. Is it rounded, or of
+    another run?"""
     return _states(
         seed, stated, lambda number: {name: value + 0.004 for name, value in _small_experiment(number).items()}
     )

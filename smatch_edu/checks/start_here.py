@@ -192,14 +192,8 @@ def wrong_on_an_empty_screen(returned, keys):
         equal_letters_deleted_together,
         one_letter_kept,
     ],
-    signs=[
-        only_counted,
-        deletes_forward,
-        a_key_not_read,
-        sign_on_an_empty_screen,
-        some_letters_stay,
-        wrong_on_an_empty_screen,
-    ],
+    signs=[only_counted, deletes_forward, sign_on_an_empty_screen, wrong_on_an_empty_screen],
+    guesses=[a_key_not_read, some_letters_stay],
 )
 def what_stands_on_the_screen(keys):
     """The text after all keys: a letter is put on top of a stack, ⌫ takes the top one off."""

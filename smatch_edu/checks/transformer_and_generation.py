@@ -204,7 +204,8 @@ def some_other_rotation(returned, x, positions):
         both_signs_plus,
         angle_added,
     ],
-    signs=[waves_added, far_positions_alone_are_wrong, lengths_have_changed, some_other_rotation],
+    signs=[waves_added, far_positions_alone_are_wrong],
+    guesses=[lengths_have_changed, some_other_rotation],
 )
 def rotary_positions(x, positions):
     """Pair i with i + width/2, turned by position · 10000^(-2i/width)."""
@@ -242,6 +243,13 @@ def the_future_seen(expires):
     """Your inputs see what comes after them, as long as it is not deleted. Who stands before whom?"""
     q, _ = _places(expires)
     return q < expires[:, None, :]
+
+
+def only_the_future_seen(expires):
+    """Your inputs see those that come after them, and none that came before. In (6.3), which of q and k is the
+    smaller?"""
+    q, k = _places(expires)
+    return (k >= q) & (q < expires[:, None, :])
 
 
 def blind_to_oneself(expires):
@@ -293,6 +301,7 @@ def older_ones_only_if_never_deleted(returned, expires):
     mistakes=[
         nothing_hidden,
         the_future_seen,
+        only_the_future_seen,
         blind_to_oneself,
         hidden_one_too_late,
         hidden_one_too_early,
@@ -313,9 +322,11 @@ def who_sees_whom(expires):
 
 def _queries_keys_values(rng: np.random.Generator) -> dict[str, Any]:
     """Rows of inputs, some hidden from others, with as many heads as there may be, and positions that come again. There
-    may be a single row, input, head or pair; some scores are large."""
+    may be a single row, input, head or pair; some scores are large, some exactly 0."""
     rows, inputs, heads, pairs = (int(rng.integers(1, high)) for high in (4, 6, 4, 4))
     qkv = rng.normal(scale=rng.choice([1.2, 3.5], p=[0.8, 0.2]), size=(rows, inputs, 3 * heads * 2 * pairs))
+    if rng.random() < 0.2:
+        qkv[:, -1, : heads * 2 * pairs] = 0
     positions = rng.integers(0, inputs, size=(rows, inputs))
     angles = positions[..., None] * 10000.0 ** (-np.arange(pairs) / pairs)
     expires = np.arange(inputs) + rng.integers(1, inputs + 1, size=(rows, inputs))
@@ -827,7 +838,8 @@ def _logits_of_some_texts(rng: np.random.Generator) -> dict[str, Any]:
         legal[:, 0] = True
         logits = rng.normal(0, 1.5, shape) + 1.5 * ~legal + rng.normal(0, 3, (shape[0], 1))
         hot = rng.uniform(1.3, 2.5) if rng.random() < 0.7 else rng.uniform(10, 50)
-        temperature = float(rng.choice([rng.uniform(0.4, 0.8), hot]))
+        cold = rng.uniform(0.4, 0.8) if rng.random() < 0.7 else rng.uniform(0.15, 0.4)
+        temperature = float(rng.choice([cold, hot]))
         if everything:
             return {"logits": logits, "legal": legal, "temperature": temperature, "top_p": 1.0}
         if not (legal.any(axis=0).all() and (legal.sum(axis=1) >= 2).all()):
@@ -1090,12 +1102,14 @@ def temperature_and_top_p(logits, legal, temperature, top_p):
 
 def _walk_in_a_cache(rng: np.random.Generator) -> dict[str, Any]:
     """Letters and ⌫ after a prompt; room for all of them, so that wrong places exist too. Sometimes ⌫ does not have the
-    largest number, and a few walks end before the first key: an empty word."""
+    largest number, a few walks end before the first key, an empty word, and some are long."""
     letters, prompt = int(rng.integers(2, 6)), int(rng.integers(1, 4))
     backspace, actions, standing = letters + 1, [], 0
     tokens = np.append(np.arange(letters), backspace + 1 + np.arange(rng.choice([0, 3], p=[0.85, 0.15])))
-    for _ in range(int(rng.integers(1, 11)) * (rng.random() < 0.97)):
-        back = standing > 0 and rng.random() < 0.45
+    chance = rng.random()
+    longest, deletes = (11, 0.45) if chance < 0.85 else (400, 0.3)
+    for _ in range(int(rng.integers(1, longest)) * (chance > 0.03)):
+        back = standing > 0 and rng.random() < deletes
         actions.append(backspace if back else int(rng.choice(tokens)))
         standing += -1 if back else 1
     return {

@@ -84,6 +84,16 @@ def test_a_hint_is_not_given_to_whom_it_does_not_fit():
         stays[on_data] = 0.0
         return np.linalg.pinv(np.eye(len(moves)) - stays) @ on_data.astype(float)
 
+    def three_where_nobody_goes(learner, expert, groups):
+        right = checks.set_2_divergences.lazy_critic.oracle(learner, expert, groups)
+        nobody = [not (learner + expert)[groups == group].any() for group in groups]
+        return right | {"reward": np.where(nobody, 3.0, right["reward"])}
+
+    def not_discounted_when_it_clones_alone(*given):
+        right = checks.training_sequencematch.update_of_two_texts.oracle(*given)
+        beta = given[5]
+        return right | {"data": right["data"] * (1.1 if beta == 1 else 1)}
+
     set_2, set_4 = checks.set_2_divergences, checks.set_4_neural_typist
     for exercise, answer, untrue in (
         (checks.set_3_backspace_masks.packed_walks, deleted_at_the_end_lives_on, "still there when a walk ends"),
@@ -92,6 +102,8 @@ def test_a_hint_is_not_given_to_whom_it_does_not_fit():
         (checks.transformer_and_generation.rotary_positions, one_of_two_at_the_same_place_lost, "keeps the length"),
         (checks.set_3_backspace_masks.influence, unlikely_ways_lost, "does not see itself"),
         (set_2.certificate, set_2_divergences.certificate_with_a_small_number, "leaves out members"),
+        (set_2.lazy_critic, three_where_nobody_goes, "small number under a fraction"),
+        (checks.training_sequencematch.update_of_two_texts, not_discounted_when_it_clones_alone, "largest logit"),
         (set_4.comes_back, shortest_solution, "comes back late"),
     ):
         for seed in (*range(5), 1007):

@@ -93,7 +93,7 @@ def test_every_known_mistake_is_told_its_own_hint(name, mistake, rng):
 @every_exercise
 def test_hints_are_many_and_different_and_words(name):
     found = EXERCISES[name]
-    hints = [" ".join((mistake.__doc__ or "").split()) for mistake in (*found.mistakes, *found.signs)]
+    hints = [" ".join((mistake.__doc__ or "").split()) for mistake in (*found.mistakes, *found.signs, *found.guesses)]
     assert len(hints) >= 5 and len(set(hints)) == len(hints)
     assert all(len(hint) > 40 for hint in hints)
 
@@ -218,6 +218,17 @@ def test_a_failure_shows_the_inputs_and_what_was_returned_but_not_the_answer():
 def test_a_sign_gives_a_mistake_away_that_can_be_made_in_many_ways():
     assert "Where does the minus come from?" in refusal(a_times_b, lambda a, b: -a * b)
     assert "Where does the minus come from?" in refusal(a_times_b, lambda a, b: -a - b)
+
+
+def test_a_guess_is_told_as_one_beside_what_is_certain():
+    def nearly(returned, a, b):
+        """You may have taken a coarse step."""
+        return bool((abs(returned - a * b) < 1).all())
+
+    said = refusal(replace(a_times_b, signs=[], guesses=[nearly]), lambda a, b: a * b + 0.1 * a)
+    fact, _, guess = said.partition(" Perhaps it is this: ")
+    assert "Not right yet, for" in fact and guess.startswith("You may have taken a coarse step.")
+    assert "Perhaps" not in refusal(replace(a_times_b, signs=[nearly], guesses=[]), lambda a, b: a * b + 0.1 * a)
 
 
 def test_an_unknown_mistake_is_counted_and_placed():

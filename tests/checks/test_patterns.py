@@ -92,7 +92,7 @@ def test_what_wrong_inputs_share_is_found_and_true(rng):
             "keys": "ab⌫"[: rng.integers(0, 4)],
             "table": rng.random(3),
         }
-        for _ in range(200)
+        for _ in range(1000)
     ]
 
     def said(holds):
@@ -106,8 +106,8 @@ def test_what_wrong_inputs_share_is_found_and_true(rng):
     assert said(lambda case: case["table"][1] > 0.5) == ""
     assert said(lambda case: True) == said(lambda case: False) == ""
     for _ in range(20):  # whatever it says is true
-        chosen = rng.choice(200, size=int(rng.integers(1, 30)), replace=False)
+        chosen = rng.choice(1000, size=int(rng.integers(1, 30)), replace=False)
         words = inputs(cases, chosen.tolist())
-        for kind, these in (("wrong", chosen), ("right", np.setdiff1d(np.arange(200), chosen))):
+        for kind, these in (("wrong", chosen), ("right", np.setdiff1d(np.arange(1000), chosen))):
             if words.startswith(f"{kind} only where `gamma` is ") and words.endswith("or more"):
                 assert all(f"{cases[n]['gamma']:.4g}" >= words.split()[5] for n in these)
