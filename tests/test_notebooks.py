@@ -236,7 +236,7 @@ OWN = re.compile(r"\bmy_run\b")  # a student's own experiment: what stands in fo
 
 
 # Those that take long run as students have them only with `make test-all`; solved, `make notebooks` runs all.
-LONG = ("04_duality", "07_", "08_", "09_", "10_", "12_")
+LONG = ("03_", "04_", "05_", "07_", "08_", "09_", "10_", "12_", "set_4_")
 
 
 @pytest.mark.parametrize(

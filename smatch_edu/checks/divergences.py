@@ -28,7 +28,7 @@ def _two_typists(rng: np.random.Generator) -> dict[str, Any]:
                 shares[zero] = 0
     if rng.random() < 0.2:  # hardly ever is not never
         learner[missed] = 0
-        expert[missed] = learner[invented] = 10 ** rng.uniform(-8, -4)
+        expert[missed] = learner[invented] = 10 ** rng.uniform(-12, -4)
     return {"learner": learner / learner.sum(), "expert": expert / expert.sum()}
 
 
@@ -746,7 +746,7 @@ def _full_learner(rng: np.random.Generator) -> dict[str, Any]:
         learner[seldom] *= 10 ** rng.uniform(-4, -2)
         expert[seldom] = rng.choice([0.0, learner[seldom] * rng.uniform(0.5, 2)])
     elif rng.random() < 0.5:
-        learner[seldom] = 10 ** rng.uniform(-6, -3)
+        learner[seldom] = 10 ** rng.uniform(-9, -3)
     expert[others[1 : rng.integers(1, 4)]] = 0
     return {"learner": learner / learner.sum(), "expert": expert / expert.sum()}
 

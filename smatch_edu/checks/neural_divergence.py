@@ -44,7 +44,7 @@ def _walk_on_a_trie(rng: np.random.Generator) -> dict[str, Any]:
         "state_of_action": np.array([*asked, stack[-1]]),
         "pressed": np.array([*pressed, eos]),
         "typed": np.array([*typed, eos]),
-        "absorbing_value": float(rng.normal(0.0, 3.0)),
+        "absorbing_value": 0.0 if rng.random() < 0.12 else float(rng.normal(0.0, 3.0)),
         "gamma": _discount(rng),
     }
 

@@ -316,8 +316,8 @@ def something_tiny_added(returned, joint):
 
 
 def wrong_with_zeros(returned, joint):
-    """Your answer is right for tables without a zero, and wrong for those that have one. What does your code add for a
-    pair that never happens?"""
+    """Your answer is wrong only for tables that have a zero. What does your code add for a pair that never happens, and
+    for a row or a column of such pairs?"""
     return bool((joint == 0).any())
 
 
@@ -486,8 +486,8 @@ def not_tiny_enough(returned, p, q):
 
 
 def wrong_with_one_zero(returned, p, q):
-    """Your answer is right when both can do everything, and wrong when only one of them does something. Cancel first:
-    what is left of that summand?"""
+    """Your answer is wrong only when one of them does something that the other never does. Cancel first: what is left
+    of that summand?"""
     return bool(((p > 0) != (q > 0)).any())
 
 

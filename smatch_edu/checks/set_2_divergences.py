@@ -38,14 +38,20 @@ def _score(reward: np.ndarray) -> np.ndarray:
 
 
 def _read_in_groups(rng: np.random.Generator) -> dict[str, Any]:
-    """Few groups and many, groups without a pair, and groups where one of the two never is, or neither."""
+    """Few groups and many, groups without a pair, and groups where one of the two never is, or neither, or hardly
+    ever."""
     size = int(rng.integers(1, 10))
     most = int(rng.integers(1, size + 1))
     groups = rng.integers(most, size=size) if rng.random() < 0.85 else rng.permutation(size)
     if rng.random() < 0.2:
         groups = 2 * groups  # every other number is nobody's
     zeros = float(rng.choice([0.1, 0.4, 0.7]))
-    return {"learner": _shares(rng, size, zeros), "expert": _shares(rng, size, zeros), "groups": groups}
+    learner, expert = (_shares(rng, size, zeros) for _ in range(2))
+    if size > 1 and rng.random() < 0.2:  # both hardly ever press one of them
+        learner[0], expert[0] = 10 ** rng.uniform(-12, -8) * rng.uniform(0.5, 2, size=2)
+        learner[1] += 1e-9
+        expert[1] += 1e-9
+    return {"learner": learner / learner.sum(), "expert": expert / expert.sum(), "groups": groups}
 
 
 def _sums(shares, groups):
@@ -1007,14 +1013,14 @@ def straight_part_lost(returned, u, c_expert, c_model):
     but the text fixed it: which part of the integral is straight?"""
     found, right, where = _beside(returned, u, c_expert, c_model, "held_fixed")
     factor = _multiple(found - right, where - 1)
-    return factor if factor is None else not math.isnan(factor)
+    return factor if factor is None else abs(factor) > 1e-6  # NaN is none, and 0 is right
 
 
 def number_before_the_logarithm(returned, u, c_expert, c_model):
     """In "held_fixed" the straight part is right, and the logarithm has another number before it, or another sign. Put
     your two parts over one denominator again: does u - 1 come out above?"""
-    found, _, where = _beside(returned, u, c_expert, c_model, "held_fixed")
-    if c_model == 0:
+    found, right, where = _beside(returned, u, c_expert, c_model, "held_fixed")
+    if c_model == 0 or _near(found, right):
         return None
     logarithm, _ = _parts(where, c_expert, c_model)
     factor = _multiple(found - (where - 1) / (2 * c_model), logarithm)

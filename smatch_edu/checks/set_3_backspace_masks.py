@@ -185,7 +185,7 @@ def _some_walks(
 
 def _walks(rng: np.random.Generator) -> dict[str, Any]:
     """Now and then the same walk twice, or more inputs than one byte counts."""
-    walks, backspace, prompt = _some_walks(rng, 4, longest=200 if rng.random() < 0.15 else 8)
+    walks, backspace, prompt = _some_walks(rng, 4, longest=100 if rng.random() < 0.12 else 8)
     if rng.random() < 0.2:
         walks.append(list(walks[0]))
     return {"walks": walks, "backspace": backspace, "prompt": prompt}

@@ -666,8 +666,8 @@ def gradient_in_logits(logits, legal, leads, data, model, c, gamma):
 
 
 def _network(rng: np.random.Generator) -> dict[str, Any]:
-    """Networks of all widths from 1 on, one text or several; tanh in its middle, at its ends, and far out; gradients of
-    a larger scale now and then."""
+    """Networks of all widths from 1 on, one text or several, now and then one of zeros; tanh in its middle, at its
+    ends, and far out; gradients of a larger scale now and then."""
     rows, features, width, keys = (int(n) for n in rng.integers(1, 5, size=4))
     scale = float(rng.choice([0.3, 1.0, 4.0])) if rng.random() < 0.85 else 1000.0
     weights = {
@@ -676,8 +676,11 @@ def _network(rng: np.random.Generator) -> dict[str, Any]:
         "W2": rng.normal(size=(width, keys)),
         "b2": rng.normal(size=keys),
     }
+    inputs = rng.normal(size=(rows, features))
+    if rng.random() < 0.2:
+        inputs[rng.integers(rows)] = 0
     return {
-        "inputs": rng.normal(size=(rows, features)),
+        "inputs": inputs,
         "gradient": rng.normal(scale=30.0 if rng.random() < 0.15 else 1.0, size=(rows, keys)),
         "weights": weights,
     }

@@ -1107,7 +1107,7 @@ def _walk_in_a_cache(rng: np.random.Generator) -> dict[str, Any]:
     backspace, actions, standing = letters + 1, [], 0
     tokens = np.append(np.arange(letters), backspace + 1 + np.arange(rng.choice([0, 3], p=[0.85, 0.15])))
     chance = rng.random()
-    longest, deletes = (11, 0.45) if chance < 0.85 else (400, 0.3)
+    longest, deletes = (11, 0.45) if chance < 0.93 else (320, 0.25)
     for _ in range(int(rng.integers(1, longest)) * (chance > 0.03)):
         back = standing > 0 and rng.random() < deletes
         actions.append(backspace if back else int(rng.choice(tokens)))

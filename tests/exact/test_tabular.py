@@ -354,10 +354,10 @@ def test_with_noise_no_step_away_improves_on_the_maximum_of_the_sampled_objectiv
         assert gradient.abs().max() < 1e-4
 
 
-@pytest.mark.parametrize("alpha", [0.03, 0.1, 1.0, 3.0])
 @pytest.mark.parametrize("name", SMOOTH)
-def test_stopped_early_the_sampled_solver_has_an_idea_of_how_far_it_is(rng, name, alpha):
+def test_stopped_early_the_sampled_solver_has_an_idea_of_how_far_it_is(rng, name):
     mdp, _, expert, gamma = problem(rng, "dense", noise=0.2, size=(2, 1))
+    alpha = float(rng.choice([0.03, 0.1, 1.0, 3.0]))
     best = maximise_objective(mdp, expert, name, gamma, alpha, next_value="sample", tolerance=1e-13)
     for max_rounds in (0, 1, 2):
         stopped = maximise_objective(
@@ -780,10 +780,10 @@ def test_a_climb_that_overflows_is_given_up_at_once_and_another_is_made(rng, mon
     wanted = maximise_objective(mdp, expert, "forward_kl", gamma, 0.3).value
     rounds, climb = [], solvers.climb
 
-    def overflowing(one, sampled, unknowns, *given):
+    def overflowing(one, unknowns, *given):
         if not rounds:  # where u is 1e-298, and 1/u nearly more than a float64 holds
             unknowns = torch.full_like(unknowns, math.nan)
-        found = climb(one, sampled, unknowns, *given)
+        found = climb(one, unknowns, *given)
         rounds.append(len(found.gaps))
         return found
 
