@@ -296,7 +296,7 @@ def test_nothing_is_given_for_what_was_not_solved(strict, cheating, tmp_path, mo
     start = time.monotonic()
     mark = strict.mark("2-1", CHEATS[cheating])
     assert mark.points == 0 and "✗" in mark.verdict and len(mark.verdict) < 2000
-    assert time.monotonic() - start < 3 * SECONDS + 4
+    assert time.monotonic() - start < 3 * SECONDS + 20  # a busy machine is slow to start and to clear away
     assert not os.path.exists("/tmp/smatch_cheat")
     assert not psutil.Process().children(), "it has left somebody behind"
     assert not list(tmp_path.iterdir())
