@@ -4,6 +4,12 @@ PYTHON  ?=
 ARGS    ?=
 THREADS ?= 2
 SELECT  :=
+# Checking every call against its annotations doubles the time: `make test` does in these tests, `make test-all` in all.
+UNTYPED  = JAXTYPING_DISABLE=1
+TYPED    = tests/test_project.py tests/text tests/support tests/exact/test_mdp.py tests/exact/test_soft_values.py \
+           tests/network/test_transformer.py tests/training/test_keyboard.py tests/training/test_loop.py \
+           tests/training/test_objectives.py
+PYTEST   = $(PINNED) $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal $(SELECT)
 PY      := .venv/bin/python
 # Floating-point sums depend on the number of threads, so whatever compares or times results fixes it.
 PINNED   = OMP_NUM_THREADS=$(THREADS) MKL_NUM_THREADS=$(THREADS) OPENBLAS_NUM_THREADS=$(THREADS)
@@ -32,7 +38,8 @@ finetune: .venv/.installed-finetune ## finetune a pretrained language model (Smo
 test: static unit notebooks ## lint, types, tests and notebooks
 
 test-all: SELECT = -m ''
-test-all: static unit notebooks ## the same with the slow tests, and the notebooks again with another thread count
+test-all: UNTYPED =
+test-all: static unit notebooks ## the same with the slow tests, types checked in all, and the notebooks again with another thread count
 	$(MAKE) notebooks THREADS=2
 
 static: .venv/.installed-test ## lint, formatting and types only
@@ -42,7 +49,8 @@ static: .venv/.installed-test ## lint, formatting and types only
 
 unit: THREADS = 1
 unit: .venv/.installed-test ## the tests only, in a process for each core, up to four
-	$(PINNED) $(PY) -m pytest -n logical --maxprocesses 4 --dist worksteal $(SELECT)
+	$(PYTEST) $(TYPED)
+	$(UNTYPED) $(PYTEST) $(TYPED:%=--ignore=%)
 
 notebooks: THREADS = 1
 notebooks: .venv/.installed-test ## run every notebook and compare its outputs with the stored ones

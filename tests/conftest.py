@@ -7,11 +7,13 @@ from pathlib import Path
 
 import jaxtyping
 
-# Before any import of the package: from here on, each call in it is checked against its annotations, shapes included.
-# What students return may be anything, and its checks are called a million times: of these mypy must know enough.
+# Before any import of the package: from here on, each call in it is checked against its annotations, shapes included,
+# which doubles the time: `make test` sets JAXTYPING_DISABLE for most of the tests, `make test-all` for none. What
+# students return may be anything, and its checks are called a million times: of these mypy must know enough.
 PACKAGE = Path(__file__).parents[1] / "smatch_edu"
 PARTS = [f"smatch_edu.{path.stem}" for path in PACKAGE.iterdir() if path.stem not in ("__init__", "checks")]
-jaxtyping.install_import_hook(PARTS, "beartype.beartype")
+if not jaxtyping.config.jaxtyping_disable:
+    jaxtyping.install_import_hook(PARTS, "beartype.beartype")
 
 import hypothesis  # noqa: E402
 import numpy as np  # noqa: E402

@@ -108,27 +108,27 @@ class StringMDP:
 
     # -- numbering -----------------------------------------------------------------------------------------------
 
-    @property
+    @functools.cached_property
     def eos(self) -> int:
         """The action that finishes the text, K."""
         return self.num_tokens
 
-    @property
+    @functools.cached_property
     def num_actions(self) -> int:
         """K + 1, or K + 2 with backspace."""
         return self.num_tokens + 1 + self.backspace
 
-    @property
+    @functools.cached_property
     def num_texts(self) -> int:
         """Strings of every length up to max_length."""
         return self._level_starts[-1]
 
-    @property
+    @functools.cached_property
     def num_states(self) -> int:
         """The texts, and the terminal state or states."""
         return self.num_texts + (1 if self.terminal == "one" else self.num_texts)
 
-    @property
+    @functools.cached_property
     def absorbing(self) -> int:
         """Index of the first state that is no text: the absorbing state, if there is one for all."""
         return self.num_texts
@@ -138,7 +138,7 @@ class StringMDP:
         ended = self.absorbing + (states if self.terminal == "each" else np.zeros_like(states))
         return np.where(states < self.absorbing, ended, states)
 
-    @property
+    @functools.cached_property
     def num_inner(self) -> int:
         """Number of states at which a token can still be typed; they come first."""
         return self._level_starts[self.max_length]
