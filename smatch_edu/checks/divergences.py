@@ -490,8 +490,8 @@ def only_where_they_meet(learner, expert):
 
 
 def small_number_below(returned, learner, expert):
-    """You add a small number under the fraction, and it is not small beside a rare pair's shares. Where both are 0 the
-    price is 0: is there another way to say so?"""
+    """Something small is added under the fraction, or taken for 0, and it is not small beside a rare pair's shares.
+    Where both are *exactly* 0 the price is 0: is there another way to say so?"""
     added = 10.0 ** np.arange(-9, 0)
     return any(np.isclose(returned, np.sum((learner - expert) ** 2 / (learner + expert + one))) for one in added)
 
