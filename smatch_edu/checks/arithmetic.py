@@ -263,8 +263,8 @@ def kept_between_0_and_1(scores, picks, level):
 
 
 def picks_not_used(scores, picks, level):
-    """These are ends of the scores themselves. A score is 0 or 1, and a mean of many is not: the spread of which of the
-    two is wanted?"""
+    """These are ends of the scores themselves. A mean of many lies closer to the middle than a score does: the spread
+    of which of the two is wanted?"""
     return _ends(scores, level)
 
 

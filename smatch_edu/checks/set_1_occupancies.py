@@ -549,8 +549,8 @@ def one_variance_from_the_other(returned, table, start, gamma):
     seen = right > 1e-3
     if not np.allclose(one, right, atol=1e-6):
         return False
-    if seen.sum() < 3:
-        return None  # at two states both ways have the same variance at both
+    if seen.sum() < 3 or not whole.any():
+        return None  # at two states both ways have the same variance at both, and 0 is a multiple of anything
     return _all_alike(whole[seen] / right[seen])
 
 

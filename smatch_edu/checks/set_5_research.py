@@ -601,6 +601,7 @@ def simulated(returned, first, last, level):
     "S5.3",
     draw=_plan,
     inputs="random plans",
+    num_cases=50,
     mistakes=[
         looks_independent,
         level_is_what_is_paid,

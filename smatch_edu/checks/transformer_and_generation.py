@@ -1082,15 +1082,14 @@ def illegal_have_a_chance(returned, logits, legal, temperature, top_p):
     signs=[
         wrong_at_one_alone,
         crossing_key_left_out,
-        as_many_as_another_text,
         large_enough_alone,
         softmax_of_what_is_kept,
-        share_of_the_number,
         columns_sum_to_one,
         logarithms,
         illegal_have_a_chance,
         rows_do_not_sum_to_one,
     ],
+    guesses=[as_many_as_another_text, share_of_the_number],
 )
 def temperature_and_top_p(logits, legal, temperature, top_p):
     """softmax(ℓ/T) over the legal keys, cut to the likeliest that reach top_p, normalised again."""

@@ -94,6 +94,14 @@ def test_a_hint_is_not_given_to_whom_it_does_not_fit():
         beta = given[5]
         return right | {"data": right["data"] * (1.1 if beta == 1 else 1)}
 
+    def no_spread_where_the_clock_stops_at_once(table, start, gamma):
+        right = checks.set_1_occupancies.spread.oracle(table, start, gamma)
+        return right | {"whole text": right["whole text"] * (gamma > 0)}
+
+    def rare_pairs_taken_for_none(learner, expert):
+        kept = learner + expert > 1e-3
+        return np.sum((learner - expert)[kept] ** 2 / (learner + expert)[kept])
+
     set_2, set_4 = checks.set_2_divergences, checks.set_4_neural_typist
     for exercise, answer, untrue in (
         (checks.set_3_backspace_masks.packed_walks, deleted_at_the_end_lives_on, "still there when a walk ends"),
@@ -102,6 +110,8 @@ def test_a_hint_is_not_given_to_whom_it_does_not_fit():
         (checks.transformer_and_generation.rotary_positions, one_of_two_at_the_same_place_lost, "keeps the length"),
         (checks.set_3_backspace_masks.influence, unlikely_ways_lost, "does not see itself"),
         (set_2.certificate, set_2_divergences.certificate_with_a_small_number, "leaves out members"),
+        (checks.set_1_occupancies.spread, no_spread_where_the_clock_stops_at_once, "same number at every state"),
+        (checks.divergences.chi2_mixture, rare_pairs_taken_for_none, "You add a small number"),
         (set_2.lazy_critic, three_where_nobody_goes, "small number under a fraction"),
         (checks.training_sequencematch.update_of_two_texts, not_discounted_when_it_clones_alone, "largest logit"),
         (set_4.comes_back, shortest_solution, "comes back late"),
