@@ -591,15 +591,23 @@ def assert_no_logits_are_better(rng, case, alpha, buffer, found):
 
 
 def test_on_more_and_larger_keyboards_the_fixed_point_is_found_and_its_frozen_buffer_gives_no_better_value(rng):
-    for noise, size, alpha in [(0.1, (2, 2), 0.1), (0.3, (3, 2), 1.0), (0.02, (2, 3), 0.03)]:
-        mdp, _, expert, gamma = problem(rng, str(rng.choice(["dense", "sparse"])), noise, size=size)
+    # Where the data are sparse, slips rare and α is small, some keys are pressed once in 1e300 times.
+    either = str(rng.choice(["dense", "sparse"]))
+    for noise, size, alpha, support in [
+        (0.1, (2, 2), 0.1, either),
+        (0.3, (3, 2), 1.0, either),
+        (0.02, (2, 3), 0.03, "dense"),
+        *[(0.02, (2, 3), 0.03, "sparse")] * 6,
+    ]:
+        mdp, _, expert, gamma = problem(rng, support, noise, size=size)
         found = sampled_mixture(mdp, expert, gamma, alpha, next_value="sample")
         assert found.converged
         own = mdp.occupancy(found.policy, gamma)
         frozen = sampled_mixture(mdp, expert, gamma, alpha, next_value="sample", buffer=own)
         assert frozen.value == pytest.approx(found.value, abs=1e-6)
-        expected = maximise_objective(mdp, expert, "skew_kl", gamma, alpha)
-        assert abs(mdp.occupancy(expected.policy, gamma) - own).sum() > 1e-5
+        if support == "dense" or noise > 0.02:  # else the two are too near to tell
+            expected = maximise_objective(mdp, expert, "skew_kl", gamma, alpha)
+            assert abs(mdp.occupancy(expected.policy, gamma) - own).sum() > 1e-5
 
 
 def test_on_a_perfect_keyboard_the_mixture_with_sampled_next_values_is_the_mixture(rng):
